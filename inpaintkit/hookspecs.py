@@ -1,0 +1,143 @@
+"""All the hooks: the contract with plugins.
+
+A plugin is a module (or object) named by an entry point of the group ``inpaintkit``; it sets ``inpaintkit_api = 1`` and
+implements any of these. Every ``register_*`` hook fires once, when plugins are first asked for, and is given
+``register(name, factory)``: ``name`` in lower-case-with-dashes, ``factory`` a class or ``"package.module:Class"`` (the
+string is imported only when the component is used, so that listing imports no torch). The constructor's annotated
+signature is the schema of the component's options in a recipe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pluggy
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    Factory = str | Callable[..., Any]
+
+API_VERSION = 1
+
+hookspec = pluggy.HookspecMarker("inpaintkit")
+hookimpl = pluggy.HookimplMarker("inpaintkit")
+
+
+class Register(Protocol):
+    """``register(name, factory)``, as each hook is given it."""
+
+    def __call__(self, name: str, factory: Factory) -> None: ...
+
+
+@hookspec
+def register_generators(register: Register) -> None:
+    """Networks that draw a picture: ``forward(masked, mask) -> output`` or a mapping of named views.
+
+    ``masked`` is (B, 3, H, W) in [-1, 1] with 0 in the hole, ``mask`` (B, 1, H, W) with 1 in the hole, ``output``
+    (B, 3, H, W) in [-1, 1]. See :class:`inpaintkit.Generator`. Example::
+
+        @hookimpl
+        def register_generators(register):
+            register("dilated-fcn", "inpaintkit_perceptual_fcn.generator:DilatedFCN")
+    """
+
+
+@hookspec
+def register_discriminators(register: Register) -> None:
+    """Networks that score a picture: ``forward(image, mask) -> logits`` (B, *), higher for real.
+
+    See :class:`inpaintkit.Discriminator`. Example::
+
+        @hookimpl
+        def register_discriminators(register):
+            register("dcgan", "inpaintkit_perceptual_fcn.discriminator:DCGANDiscriminator")
+    """
+
+
+@hookspec
+def register_losses(register: Register) -> None:
+    """Terms of a generator's loss: ``forward(sample) -> scalar``.
+
+    ``sample`` holds the true image, the mask and the views. See :class:`inpaintkit.Loss`. Example::
+
+        @hookimpl
+        def register_losses(register):
+            register("smooth-l1", "inpaintkit.builtin.losses:SmoothL1")
+    """
+
+
+@hookspec
+def register_objectives(register: Register) -> None:
+    """Games between generator and critic: ``generator(match) -> scalar`` and ``critic(match) -> {"loss": scalar, ...}``.
+
+    See :class:`inpaintkit.Objective` and :class:`inpaintkit.Match`. Example::
+
+        @hookimpl
+        def register_objectives(register):
+            register("hinge", "inpaintkit.builtin.objectives:Hinge")
+    """
+
+
+@hookspec
+def register_mask_samplers(register: Register) -> None:
+    """Sources of holes: ``sampler(count, (height, width), rng) -> masks`` (count, 1, H, W), 1 in the hole.
+
+    All randomness comes from ``rng``, a ``torch.Generator``; the masks are on its device. See
+    :class:`inpaintkit.MaskSampler`. Example::
+
+        @hookimpl
+        def register_mask_samplers(register):
+            register("random-square", "inpaintkit.builtin.masks:RandomSquare")
+    """
+
+
+@hookspec
+def register_metrics(register: Register) -> None:
+    """Measures of a completed picture: ``update(sample)`` over batches, then ``compute()``.
+
+    Any ``torchmetrics.Metric`` that compares two pictures in [0, 1] serves too. See :class:`inpaintkit.Metric`.
+    Example::
+
+        @hookimpl
+        def register_metrics(register):
+            register("psnr", "inpaintkit.builtin.metrics:PSNR")
+    """
+
+
+@hookspec
+def register_methods(register: Register) -> None:
+    """Whole methods: ``training_step(batch, step) -> logs`` and ``inpaint(masked, mask) -> image``.
+
+    A method that is not trained leaves ``steps`` at 0. See :class:`inpaintkit.Method`. Example::
+
+        @hookimpl
+        def register_methods(register):
+            register("adversarial", "inpaintkit.methods.adversarial:Adversarial")
+    """
+
+
+@hookspec
+def run_reported(run: Path, step: int, logs: Mapping[str, Any]) -> None:
+    """A run wrote a line of its log: for experiment trackers.
+
+    Fires whenever a line goes to ``log.jsonl``: ``run`` is the run's folder, ``step`` the global step, ``logs`` what was
+    logged (floats by name). An exception here is reported once and does not stop the run. Example::
+
+        @hookimpl
+        def run_reported(run, step, logs):
+            tracker.log(logs, step=step)
+    """
+
+
+#: The registering hooks, by the kind of component that each brings.
+KINDS: dict[str, str] = {
+    "generator": "register_generators",
+    "discriminator": "register_discriminators",
+    "loss": "register_losses",
+    "objective": "register_objectives",
+    "mask sampler": "register_mask_samplers",
+    "metric": "register_metrics",
+    "method": "register_methods",
+}

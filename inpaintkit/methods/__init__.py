@@ -1,0 +1,12 @@
+"""The methods that come with the core: the training step that most papers share."""
+
+from __future__ import annotations
+
+from ..hookspecs import Register, hookimpl
+
+inpaintkit_api = 1
+
+
+@hookimpl
+def register_methods(register: Register) -> None:
+    register("adversarial", "inpaintkit.methods.adversarial:Adversarial")

@@ -1,0 +1,230 @@
+"""The training step that most papers share: a generator, losses, critics, and stages that weigh them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Annotated, ClassVar
+
+import torch
+from annotated_types import Ge, Gt, Lt
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from ..distributed import average_gradients
+from ..errors import OptionError, OptionErrors, did_you_mean
+from ..schedule import Adam, Stage, locate, rate
+from ..types import Batch, Generator, Loss, Method, Sample, finest
+from ..weights import Balance, Weigher, gradient_norm
+from .critic import Critic, frozen_parameters
+
+
+class Adversarial(Method):
+    """Trains a generator on weighted losses and critics, stage by stage; fills a hole with one forward pass.
+
+    To the generator a critic is one more weighted term. A method with other inputs overrides :meth:`sample`.
+
+    Args:
+        generator: draws the picture.
+        stages: what happens when.
+        losses: terms, by the names that stages weigh.
+        critics: terms that learn, by the names that stages weigh.
+        optimizer: the generator's optimizer.
+        ema: keeps an average of the generator with this decay per step, and fills holes with it.
+        clip: the largest norm of the generator's gradient.
+        accumulate: in how many parts a batch goes through, to save memory; batch norm then sees the parts.
+        log_gradients: logs the norm of every term's gradient at the raw output, before weighting.
+    """
+
+    training_only: ClassVar[tuple[str, ...]] = ("stages", "losses", "critics", "optimizer")
+
+    def __init__(
+        self,
+        generator: Generator,
+        stages: Sequence[Stage] = (),
+        losses: Mapping[str, Loss] | None = None,
+        critics: Mapping[str, Critic] | None = None,
+        optimizer: Adam | None = None,
+        ema: Annotated[float, Ge(0), Lt(1)] | None = None,
+        clip: Annotated[float, Gt(0)] | None = None,
+        accumulate: Annotated[int, Ge(1)] = 1,
+        log_gradients: bool = False,
+    ) -> None:
+        super().__init__()
+        self.generator = generator
+        self.losses = nn.ModuleDict(losses or {})
+        self.critics = nn.ModuleDict(critics or {})
+        self.stages = tuple(stages)
+        self._check()
+        self.weigher = Weigher((stage.name, stage.weights) for stage in self.stages)
+        self.averaged = copy.deepcopy(generator).requires_grad_(False) if ema is not None else None
+        self.adam = optimizer or Adam()
+        self.ema, self.clip, self.accumulate, self.log_gradients = ema, clip, accumulate, log_gradients
+        self._optimizers: dict[str, Optimizer] = {}
+
+    def _check(self) -> None:
+        terms = [*self.losses, *self.critics]
+        wrong = [
+            OptionError(f"{name!r} is a loss and a critic: give one of them another name", ("critics", name))
+            for name in self.critics
+            if name in self.losses
+        ]
+        names = [stage.name for stage in self.stages]
+        for number, stage in enumerate(self.stages):
+            at = ("stages", number)
+            if stage.name in names[:number]:
+                wrong.append(OptionError(f"a second stage is named {stage.name!r}", (*at, "name")))
+            for name, weight in stage.weights.items():
+                here = (*at, "weights", name)
+                known = f"{did_you_mean(name, terms)}; the terms are {', '.join(terms) or 'none'}"
+                if name not in terms:
+                    wrong.append(OptionError(f"no loss or critic is named {name!r}{known}", here))
+                elif isinstance(weight, Balance):
+                    if weight.match == name or weight.match not in stage.weights:
+                        others = ", ".join(other for other in stage.weights if other != name)
+                        text = f"match names another term of this stage ({others or 'none'}), not {weight.match!r}"
+                        wrong.append(OptionError(text, (*here, "match")))
+                    elif weight.hold and weight.hold > stage.steps:
+                        text = f"hold: {weight.hold} steps do not fit into a stage of {stage.steps}"
+                        wrong.append(OptionError(text, (*here, "hold")))
+            if stage.generator_every > stage.steps and "generator" in stage.train:
+                text = f"the generator would never descend in a stage of {stage.steps} steps"
+                wrong.append(OptionError(text, (*at, "generator_every")))
+        if wrong:
+            raise OptionErrors(wrong)
+
+    @property
+    def steps(self) -> int:
+        return sum(stage.steps for stage in self.stages)
+
+    @property
+    def stride(self) -> int:
+        return int(getattr(self.generator, "stride", 1))
+
+    @property
+    def size(self) -> int | None:
+        return getattr(self.generator, "size", None)
+
+    @property
+    def networks(self) -> list[nn.Module]:
+        return [self.generator, *(critic.net for critic in self._all_critics().values())]
+
+    @property
+    def optimizers(self) -> dict[str, Optimizer]:
+        if not self._optimizers:
+            self._optimizers["generator"] = self.adam.build(self.generator.named_parameters())
+            for name, critic in self._all_critics().items():
+                self._optimizers[f"critic/{name}"] = critic.adam.build(critic.named_parameters())
+        return self._optimizers
+
+    def _all_critics(self) -> dict[str, Critic]:
+        return dict(self.critics.items())  # type: ignore[arg-type]
+
+    def sample(self, batch: Batch) -> Sample:
+        """Draws the views that the terms look at. A method whose generator takes more inputs overrides this."""
+        return Sample.of(batch, self.generator(batch.masked, batch.mask))
+
+    def training_step(self, batch: Batch, step: int) -> dict[str, Tensor]:
+        """Critics learn first, then the generator descends, as the stage says; returns scalars to log."""
+        stage, at = locate(self.stages, step)
+        descends = stage.descends(at)
+        self._set_rates(step)
+        parts = batch.chunks(self.accumulate)
+        keep = descends and len(parts) == 1  # one part: the critics' sample serves the generator too
+        logs: dict[str, Tensor] = {}
+        learning = {name: c for name, c in self._all_critics().items() if name in stage.weights}
+        if "critics" not in stage.train:
+            learning = {}
+        samples = None
+        if learning or keep:
+            with torch.set_grad_enabled(keep):
+                samples = [self.sample(part) for part in parts]
+        for name, critic in learning.items():
+            logs |= self._learn(name, critic, samples or [])
+        if descends:
+            logs |= self._descend(stage, at, parts, samples if keep else None)
+        return logs
+
+    def _learn(self, name: str, critic: Critic, samples: Sequence[Sample]) -> dict[str, Tensor]:
+        optimizer = self.optimizers[f"critic/{name}"]
+        optimizer.zero_grad(set_to_none=True)
+        logs: dict[str, Tensor] = {}
+        for sample in samples:
+            parts = critic.loss(sample)
+            (parts["loss"] / len(samples)).backward()  # type: ignore[no-untyped-call]
+            for key, value in parts.items():
+                add(logs, f"critic/{name}/{key}", value, len(samples))
+        average_gradients(critic.parameters())
+        optimizer.step()
+        return logs
+
+    def _descend(
+        self, stage: Stage, at: int, parts: Sequence[Batch], samples: Sequence[Sample] | None
+    ) -> dict[str, Tensor]:
+        optimizer = self.optimizers["generator"]
+        optimizer.zero_grad(set_to_none=True)
+        logs: dict[str, Tensor] = {}
+        numbers: dict[str, float | Tensor] = {}
+        for number, part in enumerate(parts):
+            sample = samples[number] if samples else self.sample(part)
+            with frozen_parameters(self.critics):
+                terms = {
+                    name: self.term(name)(sample)
+                    for name, weight in stage.weights.items()
+                    if weight != 0.0 or self.log_gradients  # weight 0: the critic learns, nobody listens
+                }
+                if number == 0:
+                    listened = {name: weight for name, weight in stage.weights.items() if weight != 0.0}
+                    numbers = self.weigher(stage.name, listened, terms, sample.output, at)
+                    if self.log_gradients:
+                        for name, term in terms.items():
+                            logs[f"gradient/{name}"] = gradient_norm(term, sample.output)
+                total = sum((numbers[name] * terms[name] for name in numbers), start=sample.output.new_zeros(()))
+                (total / len(parts)).backward()  # type: ignore[no-untyped-call]
+            for name, term in terms.items():
+                add(logs, f"generator/{name}", term, len(parts))
+        parameters = list(self.generator.parameters())
+        average_gradients(parameters)
+        if self.clip is not None:
+            logs["generator/gradient_norm"] = nn.utils.clip_grad_norm_(parameters, self.clip)
+        optimizer.step()
+        if self.averaged is not None and self.ema is not None:
+            track(self.averaged, self.generator, self.ema)
+        logs |= {f"weight/{name}": n.detach() for name, n in numbers.items() if isinstance(n, Tensor)}
+        return logs
+
+    def term(self, name: str) -> nn.Module:
+        """A loss or a critic, by the name that stages weigh."""
+        return self.losses[name] if name in self.losses else self.critics[name]
+
+    def rates(self, step: int) -> dict[str, float]:
+        """The learning rate of every optimizer at a global step."""
+        stage, at = locate(self.stages, step)
+        return {"generator": rate(stage.lr, self.adam.lr, at, stage.steps)} | {
+            f"critic/{name}": rate(stage.critic_lr, critic.adam.lr, at, stage.steps)
+            for name, critic in self._all_critics().items()
+        }
+
+    def _set_rates(self, step: int) -> None:
+        for name, lr in self.rates(step).items():
+            for group in self.optimizers[name].param_groups:
+                group["lr"] = lr
+
+    def inpaint(self, masked: Tensor, mask: Tensor) -> Tensor:
+        drawn = (self.averaged or self.generator)(masked, mask)
+        return finest(drawn if isinstance(drawn, Tensor | tuple) else drawn["output"])
+
+
+def add(logs: dict[str, Tensor], key: str, value: Tensor, parts: int) -> None:
+    """Adds one part's share of a mean to the logs."""
+    share = value.detach() / parts
+    logs[key] = logs[key] + share if key in logs else share
+
+
+@torch.no_grad()
+def track(averaged: nn.Module, module: nn.Module, decay: float) -> None:
+    """Exponential moving average: parameters move by ``1 - decay``, buffers are copied."""
+    for mean, parameter in zip(averaged.parameters(), module.parameters(), strict=True):
+        mean.lerp_(parameter, 1 - decay)
+    for mean, buffer in zip(averaged.buffers(), module.buffers(), strict=True):
+        mean.copy_(buffer)

@@ -1,0 +1,237 @@
+"""The conventions of the whole package, stated once, and the seven interfaces that plugins implement.
+
+- **image**: float ``(B, 3, H, W)`` in [-1, 1], RGB.
+- **mask**: float ``(B, 1, H, W)``, 1 inside the hole and 0 where the pixel is known; binary.
+- **masked**: ``image * (1 - mask)``, what a method is given; a hidden pixel is 0.
+- **output**: what a generator draws, the full frame; **completed**: the output inside the hole, the known pixels outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import attrs
+import torch
+from torch import Tensor, nn
+
+Views = Mapping[str, Tensor | tuple[Tensor, ...]]
+
+
+def composite(output: Tensor, image: Tensor, mask: Tensor) -> Tensor:
+    """``output`` where ``mask`` is 1, ``image`` elsewhere, bit-exact; a NaN in ``output`` stays inside the hole."""
+    return torch.where(mask.bool(), output.to(image.dtype), image)
+
+
+@attrs.frozen(eq=False)
+class Batch:
+    """What a training step is given: ``image`` (B, 3, H, W) in [-1, 1] and ``mask`` (B, 1, H, W), 1 in the hole."""
+
+    image: Tensor
+    mask: Tensor
+
+    @property
+    def masked(self) -> Tensor:
+        return self.image * (1 - self.mask)
+
+    def chunks(self, count: int) -> list[Batch]:
+        return [Batch(i, m) for i, m in zip(self.image.chunk(count), self.mask.chunk(count), strict=True)]
+
+
+@attrs.frozen(eq=False)
+class Sample:
+    """The truth, the mask, and the views that a method drew; what losses, critics and metrics look at."""
+
+    image: Tensor
+    mask: Tensor
+    views: Views  # "output" is required; a tuple is the scales of one picture, coarse to fine
+
+    @classmethod
+    def of(cls, batch: Batch, drawn: Tensor | Views) -> Sample:
+        """The sample of what a generator returned: one picture, or named views with ``output`` among them."""
+        views = {"output": drawn} if isinstance(drawn, Tensor) else dict(drawn)
+        if "completed" not in views:
+            views["completed"] = composite(finest(views["output"]), batch.image, batch.mask)
+        return cls(batch.image, batch.mask, views)
+
+    def view(self, name: str) -> Tensor:
+        """A view at its finest scale; ``image`` and ``masked`` are views too."""
+        return finest(self.scales(name))
+
+    def scales(self, name: str) -> tuple[Tensor, ...]:
+        """All the scales of a view, coarse to fine; a single picture is its only scale."""
+        if name == "image":
+            return (self.image,)
+        if name == "masked":
+            return (self.image * (1 - self.mask),)
+        if name not in self.views:
+            raise KeyError(f"no view {name!r} here: this method draws {', '.join(sorted(self.views))}")
+        view = self.views[name]
+        return (view,) if isinstance(view, Tensor) else view
+
+    @property
+    def output(self) -> Tensor:
+        return self.view("output")
+
+    @property
+    def completed(self) -> Tensor:
+        return self.view("completed")
+
+    def detach(self) -> Sample:
+        return attrs.evolve(
+            self,
+            views={
+                name: view.detach() if isinstance(view, Tensor) else tuple(scale.detach() for scale in view)
+                for name, view in self.views.items()
+            },
+        )
+
+
+def finest(view: Tensor | tuple[Tensor, ...]) -> Tensor:
+    return view if isinstance(view, Tensor) else view[-1]
+
+
+@attrs.frozen(eq=False)
+class Match:
+    """One round of the game between generator and critic.
+
+    ``score(picture) -> logits (B, *)`` is the discriminator with the mask bound; ``fakes`` are the views it looks at.
+    In the critic's turn nothing in a match carries gradients to the generator.
+    """
+
+    score: Callable[[Tensor], Tensor]
+    real: Tensor
+    fakes: tuple[Tensor, ...]
+    mask: Tensor
+    sample: Sample
+
+
+class Generator(nn.Module):
+    """``forward(masked, mask) -> output`` (B, 3, H, W), or a mapping of named views with ``output`` among them.
+
+    ``stride``: height and width must be multiples of it (``fill`` pads). ``size``: the one side it can draw, if it is
+    tied to one. Any ``nn.Module`` with this ``forward`` serves; this base class only adds the two declarations.
+    """
+
+    stride: int = 1
+    size: int | None = None
+
+
+class Discriminator(nn.Module):
+    """``forward(image, mask) -> scores``: unbounded logits ``(B, *)``, higher for real."""
+
+
+class Loss(nn.Module):
+    """``forward(sample) -> scalar``, in float32, differentiable where the sample is."""
+
+    def forward(self, sample: Sample) -> Tensor:
+        raise TypeError(f"{type(self).__name__} does not define forward(sample)")
+
+
+class Objective(nn.Module):
+    """The game between generator and critic: two sides of one match."""
+
+    def generator(self, match: Match) -> Tensor:
+        """The scalar that the generator descends."""
+        raise TypeError(f"{type(self).__name__} does not define generator(match)")
+
+    def critic(self, match: Match) -> dict[str, Tensor]:
+        """``{"loss": what the critic descends}``, and scalars worth logging beside it."""
+        raise TypeError(f"{type(self).__name__} does not define critic(match)")
+
+
+class MaskSampler:
+    """``(count, (height, width), rng) -> masks`` (count, 1, H, W) float32, binary, 1 in the hole, on ``rng.device``.
+
+    Each mask of the batch is its own draw, and the whole is a function of the generator's state alone.
+    """
+
+    def __call__(self, count: int, size: tuple[int, int], rng: torch.Generator) -> Tensor:
+        raise TypeError(f"{type(self).__name__} does not define __call__(count, size, rng)")
+
+
+class Metric:
+    """``update(sample)`` over batches, then ``compute()``; the result does not depend on how batches are split.
+
+    ``update`` returns the values of the images one by one, (B,), when the metric is their mean, and None when it
+    belongs to the set as a whole. ``label`` names variant and range, as in ``ssim[gauss11,valid,rgb]``.
+    """
+
+    label: str = ""
+    higher_is_better: bool | None = None
+
+    def setup(self, device: torch.device) -> None:
+        """Reads what the metric needs (a backbone's weights); called once, before the first update."""
+
+    def update(self, sample: Sample) -> Tensor | None:
+        raise TypeError(f"{type(self).__name__} does not define update(sample)")
+
+    def compute(self) -> float:
+        raise TypeError(f"{type(self).__name__} does not define compute()")
+
+
+class Method(nn.Module):
+    """The one thing that the training loop, ``evaluate`` and ``fill`` know.
+
+    A method without training (a classical one) leaves ``steps`` at 0 and defines ``inpaint`` alone.
+    """
+
+    training_only: ClassVar[tuple[str, ...]] = ()  # options that `load` leaves out: no critic is built to fill a hole
+
+    @property
+    def steps(self) -> int:
+        """How many training steps there are; 0 for a method that needs none."""
+        return 0
+
+    @property
+    def stride(self) -> int:
+        """Height and width that ``inpaint`` accepts are multiples of this."""
+        return 1
+
+    @property
+    def size(self) -> int | None:
+        """The one side that ``inpaint`` accepts, or None for any."""
+        return None
+
+    @property
+    def optimizers(self) -> Mapping[str, torch.optim.Optimizer]:
+        """By name, for checkpoints. Made when first asked for, after the module is on its device."""
+        return {}
+
+    def setup(self) -> None:
+        """Reads pretrained weights; constructors do no I/O."""
+        for module in self.modules():
+            if module is not self and callable(setup := getattr(module, "setup", None)):
+                setup()
+
+    def training_step(self, batch: Batch, step: int) -> dict[str, Tensor]:
+        """One step of training; returns scalars to log, still on the device."""
+        raise TypeError(f"{type(self).__name__} is not trained: it has no training_step")
+
+    def preview(self, batch: Batch) -> Sample:
+        """What sample sheets and validation look at: the batch completed as ``inpaint`` does it, without gradients."""
+        was_training = self.training
+        self.eval()
+        try:
+            with torch.no_grad():
+                return Sample.of(batch, self.inpaint(batch.masked, batch.mask))
+        finally:
+            self.train(was_training)
+
+    def inpaint(self, masked: Tensor, mask: Tensor) -> Tensor:
+        """``masked`` (B, 3, H, W) with 0 in the hole and ``mask`` (B, 1, H, W) -> raw output (B, 3, H, W) in [-1, 1].
+
+        The caller has set eval mode and composites the result.
+        """
+        raise TypeError(f"{type(self).__name__} does not define inpaint(masked, mask)")
+
+
+INTERFACES: dict[str, Any] = {
+    "generator": Generator,
+    "discriminator": Discriminator,
+    "loss": Loss,
+    "objective": Objective,
+    "mask sampler": MaskSampler,
+    "metric": Metric,
+    "method": Method,
+}

@@ -1,0 +1,104 @@
+"""Weights of loss terms: a number, a ramp over steps, or a balance of gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated
+
+import attrs
+import torch
+from annotated_types import Ge, Gt
+from torch import Tensor, nn
+
+from . import distributed
+from .errors import InpaintkitError
+
+
+@attrs.frozen
+class Ramp:
+    """A weight that goes straight from ``start`` to ``end`` over the stage's first ``over`` steps, then stays."""
+
+    start: Annotated[float, Ge(0)]
+    end: Annotated[float, Ge(0)]
+    over: Annotated[int, Ge(1)]
+
+    def at(self, step: int) -> float:
+        return self.start + (self.end - self.start) * min(step / self.over, 1.0)
+
+
+@attrs.frozen
+class Balance:
+    """The weight at which a term's gradient at the raw output is ``scale`` times that of the term ``match``.
+
+    With ``hold``, the two gradient norms are averaged over the stage's first ``hold`` steps (the weight follows the
+    average meanwhile) and the weight is held from then on; without, it is measured anew in every step.
+    """
+
+    match: str
+    scale: Annotated[float, Gt(0)] = 1.0
+    hold: Annotated[int, Ge(1)] | None = None
+
+
+Weight = Annotated[float, Ge(0)] | Ramp | Balance
+
+
+def gradient_norm(term: Tensor, anchor: Tensor) -> Tensor:
+    """The norm of d term / d anchor over the global batch, detached; 0 where the term does not reach the anchor."""
+    (gradient,) = torch.autograd.grad(term, anchor, retain_graph=True, allow_unused=True)
+    if gradient is None:
+        return anchor.new_zeros(())
+    squared = gradient.detach().float().square().sum()
+    distributed.average([squared])
+    return squared.sqrt()
+
+
+class Weigher(nn.Module):
+    """Turns the weights of stages into numbers; what balances measured is its state, so that checkpoints hold it."""
+
+    def __init__(self, stages: Iterable[tuple[str, Mapping[str, Weight]]]) -> None:
+        super().__init__()
+        for stage, weights in stages:
+            for name, weight in weights.items():
+                if isinstance(weight, Balance) and weight.hold:
+                    # mean gradient norms of the two terms so far: (match, term)
+                    self.register_buffer(self._key(stage, name), torch.zeros(2))
+
+    @staticmethod
+    def _key(stage: str, name: str) -> str:
+        return f"{stage}/{name}".replace(".", "_")
+
+    def forward(
+        self, stage: str, weights: Mapping[str, Weight], terms: Mapping[str, Tensor], anchor: Tensor, step: int
+    ) -> dict[str, float | Tensor]:
+        """The numbers that multiply ``terms`` in step ``step`` of ``stage``; ``anchor`` is the raw output.
+
+        Raises:
+            InpaintkitError: a balance's term, or the one it matches, does not depend on the raw output.
+        """
+        numbers: dict[str, float | Tensor] = {}
+        for name, weight in weights.items():
+            if isinstance(weight, Ramp):
+                numbers[name] = weight.at(step)
+            elif isinstance(weight, Balance):
+                numbers[name] = self._balance(self._key(stage, name), name, weight, terms, anchor, step)
+            else:
+                numbers[name] = weight
+        return numbers
+
+    def _balance(
+        self, key: str, name: str, weight: Balance, terms: Mapping[str, Tensor], anchor: Tensor, step: int
+    ) -> Tensor:
+        if weight.hold and step >= weight.hold:
+            norms = self.get_buffer(key)
+        else:
+            for term in (weight.match, name):
+                if not terms[term].requires_grad:
+                    raise InpaintkitError(
+                        f"term {name!r} is balanced against {weight.match!r}, but {term!r} has no gradient at the output"
+                    )
+            norms = torch.stack([gradient_norm(terms[term], anchor) for term in (weight.match, name)])
+            if weight.hold:
+                mean = self.get_buffer(key)
+                mean += (norms - mean) / (step + 1)
+                norms = mean
+        return weight.scale * norms[0] / norms[1].clamp_min(torch.finfo(norms.dtype).tiny ** 0.5)
