@@ -1,4 +1,4 @@
-"""What a recipe says about pictures before training: where they lie, and what is done to them once, before the cache."""
+"""What a recipe says about pictures before training: where they lie, and what is done once, before the cache."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class PackageFiles:
         try:
             module = import_module(self.package)
         except ImportError as error:
-            raise DataError(f"package {self.package!r}, whose pictures are asked for, cannot be imported ({error})") from error
+            raise DataError(f"package {self.package!r} holds the pictures, but cannot be imported ({error})") from error
         roots = [Path(root) for root in getattr(module, "__path__", [])]
         if not roots:
             raise DataError(f"{self.package!r} is a single module: it holds no files")
