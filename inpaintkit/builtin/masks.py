@@ -1,0 +1,312 @@
+"""Mask samplers: a plain function for each kind of hole, and the thin component that recipes name.
+
+Every function is ``(count, (height, width), rng, *, options) -> masks`` (count, 1, H, W) float32 on ``rng.device``, 1
+in the hole and 0 elsewhere. Each mask is its own draw, and no work is done picture by picture. A hole that does not
+fit into the picture raises :class:`~inpaintkit.errors.OptionError`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal, get_args
+
+import attrs
+import torch
+from annotated_types import Ge, Gt, Le, Lt
+from torch import Tensor
+
+from ..errors import OptionError, OptionErrors, did_you_mean
+from ..types import MaskSampler
+from .ranges import at_least, check, ordered, within
+from .shapes import axes, below, between, boxes, cubic, near_segment
+
+builtin_min, builtin_max = min, max  # the options are called what the papers call them
+
+Size = tuple[int, int]
+Side = Annotated[int, Ge(1)]
+Count = Annotated[int, Ge(1)]
+Share = Annotated[float, Gt(0), Le(1)]  # of the picture's short side
+Ratio = Annotated[float, Gt(0), Lt(1)]  # of the picture's pixels
+Where = Literal["left", "right", "top", "bottom", "random"]
+
+
+def center_squares(count: int, size: Size, rng: torch.Generator, *, side: int) -> Tensor:
+    """One square of ``side`` pixels in the middle; where that is not exact, half a pixel toward the top left."""
+    _require_fit("side", side, size)
+    height, width = size
+    top = torch.full((count, 1), (height - side) // 2, device=rng.device)
+    left = torch.full((count, 1), (width - side) // 2, device=rng.device)
+    return boxes(top, left, torch.full_like(top, side), torch.full_like(top, side), size)
+
+
+def random_squares(count: int, size: Size, rng: torch.Generator, *, min: int, max: int) -> Tensor:
+    """One square a picture, its side uniform on ``min`` to ``max`` (inclusive), anywhere inside the picture."""
+    _require_fit("max", max, size)
+    side = torch.randint(min, max + 1, (count, 1), generator=rng, device=rng.device)
+    top, left = below(size[0] - side + 1, rng), below(size[1] - side + 1, rng)
+    return boxes(top, left, side, side, size)
+
+
+def random_rectangles(
+    count: int, size: Size, rng: torch.Generator, *, min: int, max: int, fewest: int = 1, most: int = 1
+) -> Tensor:
+    """``fewest`` to ``most`` rectangles a picture, which may overlap; height and width independent.
+
+    Each side is uniform on ``min`` to ``max`` (inclusive), each rectangle anywhere inside the picture. One to five of
+    them are the "random regular" holes of Zheng et al. 2019, Pluralistic Image Completion.
+    """
+    _require_fit("max", max, size)
+    height, width = torch.randint(min, max + 1, (2, count, most), generator=rng, device=rng.device)
+    top, left = below(size[0] - height + 1, rng), below(size[1] - width + 1, rng)
+    drawn = torch.randint(fewest, most + 1, (count, 1), generator=rng, device=rng.device)
+    height = height * (torch.arange(most, device=rng.device) < drawn)  # a rectangle of no height covers nothing
+    return boxes(top, left, height, width, size)
+
+
+def strokes(
+    count: int,
+    size: Size,
+    rng: torch.Generator,
+    *,
+    min_width: float = 0.05,
+    max_width: float = 0.15,
+    max_length: float = 0.4,
+    fewest: int = 1,
+    most: int = 4,
+    min_vertices: int = 4,
+    max_vertices: int = 12,
+) -> Tensor:
+    """``fewest`` to ``most`` free-form brush strokes a picture, after Yu et al. 2019 (Free-Form Image Inpainting with
+    Gated Convolution), algorithm 1.
+
+    A stroke starts anywhere, has ``min_vertices`` to ``max_vertices`` straight pieces up to ``max_length`` long and one
+    width between ``min_width`` and ``max_width`` (shares of the short side), with round joints. Consecutive pieces turn
+    to alternating sides. Differs: where a piece would leave the picture, it ends at the border.
+    """
+    device, extent = rng.device, torch.tensor(size, device=rng.device, dtype=torch.float32)
+    short = float(builtin_min(size))
+    shape = (count, most)
+    tip = torch.rand((*shape, 2), generator=rng, device=device) * (extent - 1)
+    radius = short / 2 * between(min_width, max_width, shape, rng)
+    pieces = torch.randint(min_vertices, max_vertices + 1, shape, generator=rng, device=device)
+    painted = torch.arange(most, device=device) < torch.randint(
+        fewest, most + 1, (count, 1), generator=rng, device=device
+    )
+    lean = 2 * math.pi * torch.rand(shape, generator=rng, device=device)
+    rows, columns = axes(size, device)
+    hole = torch.zeros((count, *size), dtype=torch.bool, device=device)
+    for piece in range(max_vertices):
+        turn = (-1) ** piece * between(0.0, 2.0, shape, rng)
+        length = short * max_length * torch.rand(shape, generator=rng, device=device)
+        heading = torch.stack([(lean + turn).sin(), (lean + turn).cos()], dim=-1)
+        end = torch.minimum((tip + length[..., None] * heading).clamp_min(0), extent - 1)
+        active = painted & (pieces > piece)
+        reach = torch.where(active, radius.clamp_min(0.5), -1.0)  # half a pixel: the thinnest stroke hides its own path
+        for stroke in range(most):
+            hole |= near_segment(rows, columns, tip[:, stroke], end[:, stroke], reach[:, stroke])
+        tip = end
+    return hole[:, None].float()
+
+
+def random_pixels(count: int, size: Size, rng: torch.Generator, *, ratio: float) -> Tensor:
+    """Single pixels everywhere: exactly ``round(ratio * H * W)`` of them, at least 1 (Yeh et al. 2017 hide 80 %)."""
+    total = size[0] * size[1]
+    ranks = torch.rand((count, total), generator=rng, device=rng.device).argsort(dim=1)
+    return (ranks < _hidden(ratio, total)).float().view(count, 1, *size)
+
+
+def random_pattern(
+    count: int, size: Size, rng: torch.Generator, *, ratio: float = 0.25, resolution: float = 0.06
+) -> Tensor:
+    """Random blobs that hide ``ratio`` of each picture, after the "random region" of Pathak et al. 2016 (Context
+    Encoders): uniform noise at ``resolution`` samples a pixel, enlarged by bicubic interpolation, cropped at random and
+    thresholded.
+
+    Differs: instead of a fixed threshold and drawing again until the share is near, the threshold is each picture's own
+    quantile, so that exactly ``round(ratio * H * W)`` pixels are hidden.
+    """
+    weights, cells = [], []
+    for length in size:
+        cells.append(math.ceil((length - 1) * resolution) + 5)  # one more for the phase, three for the kernel's reach
+        phase = torch.rand((count, 1), generator=rng, device=rng.device)
+        at = 1 + phase + resolution * torch.arange(length, device=rng.device)
+        weights.append(cubic(at[..., None] - torch.arange(cells[-1], device=rng.device)))
+    noise = torch.rand((count, *cells), generator=rng, device=rng.device)
+    field = (weights[0] @ noise @ weights[1].mT).flatten(1)
+    lowest = field.topk(_hidden(ratio, field.shape[1]), dim=1, largest=False).indices
+    return torch.zeros_like(field).scatter_(1, lowest, 1.0).view(count, 1, *size)
+
+
+def halves(count: int, size: Size, rng: torch.Generator, *, side: Where = "random") -> Tensor:
+    """One half of the picture: the ``left``, ``right``, ``top`` or ``bottom``, or one of the four at random for each.
+
+    Of an odd number of rows or columns the hole takes the smaller half.
+    """
+    height, width = size
+    _require_fit("side", 2, size, what="two halves")
+    rows, columns = axes(size, rng.device)
+    left, top = (columns < width // 2).expand(size), (rows < height // 2).expand(size)
+    four = torch.stack([left, left.flip(1), top, top.flip(0)])
+    if side == "random":
+        which = torch.randint(4, (count,), generator=rng, device=rng.device)
+    else:
+        which = torch.full((count,), get_args(Where).index(side), device=rng.device)
+    return four[which][:, None].float()
+
+
+def outpainting_frames(count: int, size: Size, rng: torch.Generator, *, border: float = 0.25) -> Tensor:
+    """A frame along all four edges, ``border`` of the height above and below and of the width left and right."""
+    thick = [builtin_max(1, round(border * length)) for length in size]
+    if any(2 * frame >= length for frame, length in zip(thick, size, strict=True)):
+        frame = f"a frame of {thick[0]} rows and {thick[1]} columns"
+        raise OptionError(f"{frame} leaves nothing of a picture of {_spell(size)} pixels", ("border",))
+    hole = torch.ones((count, 1, *size), device=rng.device)
+    hole[..., thick[0] : size[0] - thick[0], thick[1] : size[1] - thick[1]] = 0
+    return hole
+
+
+@attrs.frozen
+class CenterSquare(MaskSampler):
+    """:func:`center_squares` of ``side`` pixels."""
+
+    side: Side
+
+    def __attrs_post_init__(self) -> None:
+        check(at_least(1, side=self.side))
+
+    def __call__(self, count: int, size: Size, rng: torch.Generator) -> Tensor:
+        return center_squares(count, size, rng, side=self.side)
+
+
+@attrs.frozen
+class RandomSquare(MaskSampler):
+    """:func:`random_squares` of ``min`` to ``max`` pixels."""
+
+    min: Side
+    max: Side
+
+    def __attrs_post_init__(self) -> None:
+        check(at_least(1, min=self.min, max=self.max), ordered(min=self.min, max=self.max))
+
+    def __call__(self, count: int, size: Size, rng: torch.Generator) -> Tensor:
+        return random_squares(count, size, rng, min=self.min, max=self.max)
+
+
+@attrs.frozen
+class RandomRectangles(MaskSampler):
+    """:func:`random_rectangles`: ``fewest`` to ``most`` of them, sides of ``min`` to ``max`` pixels."""
+
+    min: Side
+    max: Side
+    fewest: Count = 1
+    most: Count = 1
+
+    def __attrs_post_init__(self) -> None:
+        check(
+            at_least(1, min=self.min, max=self.max, fewest=self.fewest, most=self.most),
+            ordered(min=self.min, max=self.max),
+            ordered(fewest=self.fewest, most=self.most),
+        )
+
+    def __call__(self, count: int, size: Size, rng: torch.Generator) -> Tensor:
+        return random_rectangles(count, size, rng, min=self.min, max=self.max, fewest=self.fewest, most=self.most)
+
+
+@attrs.frozen
+class Strokes(MaskSampler):
+    """Free-form :func:`strokes`; widths and lengths are shares of the picture's short side."""
+
+    min_width: Share = 0.05
+    max_width: Share = 0.15
+    max_length: Share = 0.4
+    fewest: Count = 1
+    most: Count = 4
+    min_vertices: Count = 4
+    max_vertices: Count = 12
+
+    def __attrs_post_init__(self) -> None:
+        check(
+            within(0, 1, min_width=self.min_width, max_width=self.max_width, max_length=self.max_length),
+            at_least(
+                1,
+                fewest=self.fewest,
+                most=self.most,
+                min_vertices=self.min_vertices,
+                max_vertices=self.max_vertices,
+            ),
+            ordered(min_width=self.min_width, max_width=self.max_width),
+            ordered(fewest=self.fewest, most=self.most),
+            ordered(min_vertices=self.min_vertices, max_vertices=self.max_vertices),
+        )
+
+    def __call__(self, count: int, size: Size, rng: torch.Generator) -> Tensor:
+        return strokes(count, size, rng, **attrs.asdict(self))
+
+
+@attrs.frozen
+class RandomPixels(MaskSampler):
+    """:func:`random_pixels`, ``ratio`` of the picture."""
+
+    ratio: Ratio
+
+    def __attrs_post_init__(self) -> None:
+        check(within(0, 1, open_end=True, ratio=self.ratio))
+
+    def __call__(self, count: int, size: Size, rng: torch.Generator) -> Tensor:
+        return random_pixels(count, size, rng, ratio=self.ratio)
+
+
+@attrs.frozen
+class RandomPattern(MaskSampler):
+    """:func:`random_pattern`: blobs that hide ``ratio`` of the picture; a finer ``resolution`` makes smaller ones."""
+
+    ratio: Ratio = 0.25
+    resolution: Annotated[float, Gt(0), Le(1)] = 0.06
+
+    def __attrs_post_init__(self) -> None:
+        check(within(0, 1, open_end=True, ratio=self.ratio), within(0, 1, resolution=self.resolution))
+
+    def __call__(self, count: int, size: Size, rng: torch.Generator) -> Tensor:
+        return random_pattern(count, size, rng, ratio=self.ratio, resolution=self.resolution)
+
+
+@attrs.frozen
+class Half(MaskSampler):
+    """:func:`halves`: the ``left``, ``right``, ``top`` or ``bottom`` half, or one at ``random`` for each picture."""
+
+    side: Where = "random"
+
+    def __attrs_post_init__(self) -> None:
+        if self.side not in get_args(Where):
+            near = did_you_mean(self.side, get_args(Where))
+            raise OptionError(f"side is {self.side!r}{near}: one of {', '.join(get_args(Where))} is needed", ("side",))
+
+    def __call__(self, count: int, size: Size, rng: torch.Generator) -> Tensor:
+        return halves(count, size, rng, side=self.side)
+
+
+@attrs.frozen
+class Outpainting(MaskSampler):
+    """:func:`outpainting_frames`: everything is hidden but the middle; ``border`` is the share of each side."""
+
+    border: Annotated[float, Gt(0), Lt(0.5)] = 0.25
+
+    def __attrs_post_init__(self) -> None:
+        check(within(0, 0.5, open_end=True, border=self.border))
+
+    def __call__(self, count: int, size: Size, rng: torch.Generator) -> Tensor:
+        return outpainting_frames(count, size, rng, border=self.border)
+
+
+def _hidden(ratio: float, total: int) -> int:
+    return builtin_max(1, round(ratio * total))
+
+
+def _spell(size: Size) -> str:
+    return f"{size[0]}x{size[1]}"
+
+
+def _require_fit(option: str, side: int, size: Size, what: str = "") -> None:
+    if side > builtin_min(size):
+        hole = what or f"a hole of {side} pixels"
+        raise OptionError(f"{hole} does not fit into a picture of {_spell(size)} pixels (height x width)", (option,))
