@@ -1,0 +1,231 @@
+"""``extends``, ``profiles`` and ``--set``: trees laid over trees, every node keeping its place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path as FilePath
+
+import attrs
+
+from .errors import Path, Problem, RecipeError, did_you_mean, dotted
+from .yamltree import Mark, Node, parse, read
+
+MAX_CHAIN = 10
+
+Find = Callable[[str, FilePath], FilePath]  # (what `extends` says, the folder it is said in) -> the file
+
+
+@attrs.frozen
+class Resolved:
+    """A tree after ``extends``, profile and ``--set``, and everything that went wrong on the way."""
+
+    root: Node
+    profiles: tuple[str, ...]
+    problems: list[Problem]
+    whole: bool  # False where a base or a profile is missing, so that what is absent may only be absent for that
+
+
+def resolve_file(path: FilePath, find: Find, profile: str | None = None, sets: Sequence[str] = ()) -> Resolved:
+    """Reads a file, lays it over what it extends, then the profile over that, then each ``key=value`` of ``sets``."""
+    problems: list[Problem] = []
+    root, whole = _load(path, find, problems, ())
+    if root is None:
+        return Resolved(Node({}, Mark(str(path), 1, 1)), (), problems, False)
+    bodies = _profiles(root, problems)
+    root = _without(root, "profiles")
+    if profile is not None:
+        if profile in bodies:
+            root = merge(root, bodies[profile], (), problems)
+        else:
+            whole = False
+            known = f"; known: {', '.join(bodies)}" if bodies else "; this recipe has none"
+            message = f"unknown profile {profile!r}{did_you_mean(profile, bodies)}{known}"
+            problems.append(Problem(message, where=str(path)))
+    for text in sets:
+        root = apply_set(root, text, problems)
+    return Resolved(root, tuple(bodies), problems, whole)
+
+
+def _load(path: FilePath, find: Find, problems: list[Problem], chain: tuple[FilePath, ...]) -> tuple[Node | None, bool]:
+    root = read(path, problems)
+    if root is None or not isinstance(root.value, dict):
+        if root is not None or not problems:
+            problems.append(Problem("expected a mapping of keys to values", where=str(root.mark if root else path)))
+        return None, False
+    extends = root.value.get("extends")
+    if extends is None:
+        return root, True
+    root = _without(root, "extends")
+    try:
+        base = _base(extends, path, find, (*chain, path.resolve()))
+    except RecipeError as error:
+        problems += [attrs.evolve(problem, path=("extends",), where=str(extends.mark)) for problem in error.problems]
+        return root, False
+    below, whole = _load(base, find, problems, (*chain, path.resolve()))
+    if below is None:
+        return root, False
+    # A name is a file's own: two recipes of one name would share their runs.
+    return merge(_without(below, "name"), root, (), problems), whole
+
+
+def _base(extends: Node, path: FilePath, find: Find, chain: tuple[FilePath, ...]) -> FilePath:
+    if not isinstance(extends.value, str) or not extends.value:
+        raise RecipeError([Problem("expected a file or the name of a bundled recipe")])
+    base = find(extends.value, path.parent)
+    if base.resolve() in chain:
+        circle = " -> ".join(file.name for file in (*chain[chain.index(base.resolve()) :], base))
+        raise RecipeError([Problem(f"extends itself: {circle}")])
+    if len(chain) >= MAX_CHAIN:
+        raise RecipeError([Problem(f"a chain of more than {MAX_CHAIN} files")])
+    return base
+
+
+def _profiles(root: Node, problems: list[Problem]) -> dict[str, Node]:
+    assert isinstance(root.value, dict)
+    node = root.value.get("profiles")
+    if node is None:
+        return {}
+    if not isinstance(node.value, dict):
+        where = str(root.find(("profiles",)))
+        problems.append(Problem("expected a mapping of names to parts of a recipe", ("profiles",), where))
+        return {}
+    bodies = {}
+    for name, body in node.value.items():
+        path = ("profiles", name)
+        if body.value is None:
+            body = Node({}, body.mark)
+        if not isinstance(body.value, dict):
+            problems.append(Problem("expected a mapping, part of a recipe", path, str(root.find(path))))
+            continue
+        for key in ("extends", "profiles"):
+            if key in body.value:
+                where = str(root.find((*path, key), at_key=True))
+                problems.append(Problem(f"{key!r} stands at the top of a file, not in a profile", (*path, key), where))
+                body = _without(body, key)
+        bodies[name] = body
+    return bodies
+
+
+def _without(node: Node, key: str) -> Node:
+    assert isinstance(node.value, dict)
+    return attrs.evolve(node, value={name: child for name, child in node.value.items() if name != key})
+
+
+def merge(base: Node, over: Node, path: Path, problems: list[Problem]) -> Node:
+    """``over`` laid on ``base``.
+
+    Mappings merge key by key, and a null takes out the key that it meets; a mapping with another ``use`` replaces the
+    one below. Lists are replaced, but a mapping laid on a list whose items all have a ``name`` reaches them by it.
+    """
+    if isinstance(base.value, list) and isinstance(over.value, dict) and (names := _names(base.value)) is not None:
+        return _merge_items(base, over, names, path, problems)
+    if not isinstance(base.value, dict) or not isinstance(over.value, dict):
+        return over
+    same = "use" not in over.value or _use(base) == _use(over)
+    values = dict(base.value) if same else {}
+    keys = dict(base.keys) if same else {}
+    removed = dict(base.removed) if same else {}
+    for key, child in over.value.items():
+        if child.value is None and key in base.value:
+            values.pop(key, None)
+            removed[key] = over.keys[key]
+            continue
+        merged = merge(values[key], child, (*path, key), problems) if key in values else child
+        if merged is child:
+            keys[key] = over.keys[key]
+        values[key] = merged
+    return Node(values, base.mark if same else over.mark, keys, removed)
+
+
+def _use(node: Node) -> object:
+    assert isinstance(node.value, dict)
+    return node.value["use"].value if "use" in node.value else None
+
+
+def _names(items: list[Node]) -> list[str] | None:
+    names = [item.value["name"].value for item in items if isinstance(item.value, dict) and "name" in item.value]
+    texts = [name for name in names if isinstance(name, str)]
+    return texts if items and len(texts) == len(items) else None
+
+
+def _merge_items(base: Node, over: Node, names: list[str], path: Path, problems: list[Problem]) -> Node:
+    assert isinstance(base.value, list)
+    assert isinstance(over.value, dict)
+    items: list[Node | None] = list(base.value)
+    for name, child in over.value.items():
+        if name not in names:
+            message = f"no item is named {name!r}{did_you_mean(name, names)}; there are {', '.join(names)}"
+            problems.append(Problem(message, (*path, name), str(over.keys[name])))
+            continue
+        index = names.index(name)
+        below = items[index]
+        items[index] = None if child.value is None or below is None else merge(below, child, (*path, index), problems)
+    return attrs.evolve(base, value=[item for item in items if item is not None])
+
+
+def apply_set(root: Node, text: str, problems: list[Problem]) -> Node:
+    """One ``a.b.c=value``: list items by ``name`` or index, the value read as YAML."""
+    shown = text if len(text) <= 80 else text[:77] + "..."
+    mark = Mark(f"--set {shown}")
+    head, equals, value_text = text.partition("=")
+    parts = [part for part in re.split(r"\.|\[(\d+)\]", head.strip()) if part]
+    if not equals or not parts:
+        problems.append(Problem("expected key=value, for example data.batch=16", where=str(mark)))
+        return root
+    if parts[0] in ("extends", "profiles"):
+        problems.append(Problem(f"{parts[0]!r} cannot be set here", where=str(mark)))
+        return root
+    value = parse(value_text, "", problems, within=mark)
+    return root if value is None else _put(root, parts, value, (), problems)
+
+
+def _put(node: Node, parts: list[str], value: Node, path: Path, problems: list[Problem]) -> Node:
+    if not parts:
+        return value
+    mark = value.mark
+    if isinstance(node.value, list):
+        return _put_item(node, node.value, parts, value, path, problems)
+    if isinstance(node.value, str):  # `generator: dilated-fcn` is short for {use: dilated-fcn}
+        node = Node({"use": node}, node.mark, {"use": node.mark})
+    elif node.value is None:
+        node = Node({}, mark)
+    if not isinstance(node.value, dict):
+        problems.append(Problem(f"{dotted(path)} is {node.value}, which has no {parts[0]!r}", where=str(mark)))
+        return node
+    # A key may hold dots itself: the longest that exists is meant.
+    joined = [".".join(parts[:end]) for end in range(len(parts), 0, -1)]
+    key = next((name for name in joined if name in node.value), parts[0])
+    rest = parts[key.count(".") + 1 :]
+    values, keys, removed = dict(node.value), dict(node.keys), dict(node.removed)
+    if not rest and value.value is None and key in values:
+        del values[key]
+        removed[key] = mark
+        return attrs.evolve(node, value=values, removed=removed)
+    if not rest and key == "use" and "use" in values and values["use"].value != value.value:
+        # another component: the options of the old one go, those that were set by hand stay
+        values = {name: child for name, child in values.items() if child.mark.line == 0}
+    below = values.get(key)
+    values[key] = _put(below or Node(None, mark), rest, value, (*path, key), problems)
+    if below is None or not rest:
+        keys[key] = mark
+    return attrs.evolve(node, value=values, keys=keys)
+
+
+def _put_item(
+    node: Node, items: list[Node], parts: list[str], value: Node, path: Path, problems: list[Problem]
+) -> Node:
+    names = _names(items) or []
+    if parts[0] in names:
+        index = names.index(parts[0])
+    elif parts[0].isdigit() and int(parts[0]) < len(items):
+        index = int(parts[0])
+    else:
+        known = f"the names {', '.join(names)}" if names else f"the indices below {len(items)}" if items else "none"
+        message = f"{dotted(path)} has no item {parts[0]!r}{did_you_mean(parts[0], names)}; it has {known}"
+        problems.append(Problem(message, where=str(value.mark)))
+        return node
+    if len(parts) == 1 and value.value is None:
+        return attrs.evolve(node, value=[*items[:index], *items[index + 1 :]])
+    changed = _put(items[index], parts[1:], value, (*path, index), problems)
+    return attrs.evolve(node, value=[*items[:index], changed, *items[index + 1 :]])

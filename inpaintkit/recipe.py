@@ -1,0 +1,258 @@
+"""A recipe: one YAML file, checked in full before anything is built."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import attrs
+import torch
+from annotated_types import Ge, Lt
+
+from .builtin.augment import Augmentation
+from .errors import OptionError, Problem, RecipeError, did_you_mean
+from .merging import resolve_file
+from .plugins import OFFICIAL, Plugins, installed
+from .prepare import Prepare, Source
+from .structure import Spec, Structurer
+from .types import MaskSampler, Method
+from .yamltree import Node, raise_problems
+
+Count = Annotated[int, Ge(0)]
+Positive = Annotated[int, Ge(1)]
+
+
+@attrs.frozen
+class DataOptions:
+    """``data:``: pictures and what is done to them.
+
+    Attributes:
+        train: a folder, a .zip, a single picture or ``{package:, files:}``; or a list of these.
+        test: the same, looked at once, by ``evaluate``.
+        batch: pictures in a step, over all processes together.
+        size: the side of the square that training sees, or ``[height, width]``.
+        prepare: what is done once, before the cache.
+        augment: kornia's augmentations, each step, in [0, 1]; the last one leaves ``size``.
+        validation: the part of ``train`` that is held out, chosen by a hash of the names.
+        strict: whether a picture that cannot be read is an error.
+        cache: the folder of decoded pictures; the user's cache folder by default.
+    """
+
+    train: Source | list[Source]
+    batch: Positive
+    size: Positive | tuple[Positive, Positive]
+    test: Source | list[Source] | None = None
+    prepare: Prepare = attrs.Factory(Prepare)
+    augment: Sequence[Augmentation] = ()
+    validation: Annotated[float, Ge(0), Lt(1)] = 0.05
+    strict: bool = False
+    cache: Path | None = None
+
+
+@attrs.frozen
+class ValidateOptions:
+    """``validate:``: every so many steps (0: at the end only), on so many pictures of the validation part."""
+
+    every: Count = 0
+    images: Positive = 64
+
+
+@attrs.frozen
+class RunOptions:
+    """``run:``: how a run computes and what it writes; nothing here changes what is learned, up to rounding.
+
+    Attributes:
+        device: ``auto`` takes the fastest there is; or a name that torch knows, such as ``cuda:1``.
+        precision: ``auto`` is bfloat16 where the device is fast at it.
+        channels_last: None leaves it to the device.
+        compile: whether networks are compiled in place.
+        threads: of the CPU; None leaves it to torch.
+        log_every, sample_every, checkpoint_every: in steps.
+        keep: checkpoints that stay.
+    """
+
+    device: str = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    channels_last: bool | None = None
+    compile: bool = False
+    threads: Positive | None = None
+    log_every: Positive = 50
+    sample_every: Positive = 1000
+    checkpoint_every: Positive = 1000
+    keep: Positive = 2
+
+    def __attrs_post_init__(self) -> None:
+        if self.device != "auto":
+            try:
+                torch.device(self.device)
+            except RuntimeError as error:
+                message = f"{self.device!r} is no device: write auto, cpu, cuda, cuda:1 or mps"
+                raise OptionError(message, ("device",)) from error
+
+
+@attrs.frozen(kw_only=True)
+class RecipeKeys:
+    """The keys of a recipe; ``extends:`` and ``profiles:`` are resolved before.
+
+    Attributes:
+        name: of the run's folder; the file's own name by default.
+        paper, description: for people.
+        requires: plugins that must be there.
+        seed: of everything random.
+        data, masks: what a method that is trained learns from.
+        method: what is trained.
+        validate, run: how training goes.
+        evaluate: protocols: bundled names, files or mappings.
+        init_from: a checkpoint or run whose weights are the start.
+    """
+
+    method: Spec[Method]
+    name: str = ""
+    paper: str = ""
+    description: str = ""
+    requires: Sequence[str] = ()
+    seed: Count = 0
+    data: DataOptions | None = None
+    masks: Spec[MaskSampler] | None = None
+    validate: ValidateOptions = attrs.Factory(ValidateOptions)
+    evaluate: Sequence[str | Mapping[str, Any]] = ()
+    run: RunOptions = attrs.Factory(RunOptions)
+    init_from: Path | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if self.name in (".", "..") or set(self.name) & set('/\\:*?"<>|\0\n'):
+            raise OptionError(f"{self.name!r} cannot be the name of a folder", ("name",))
+
+
+@attrs.frozen(kw_only=True)
+class Recipe(RecipeKeys):
+    """A recipe that holds: every value checked, ``method`` and ``masks`` not yet built.
+
+    ``tree`` is the plain tree after extends, profile and ``--set``: written with :func:`inpaintkit.yamltree.dump` it is
+    a recipe by itself. ``source`` is the same with every value's place; ``profiles`` are those that can be asked for.
+    """
+
+    tree: Mapping[str, Any] = attrs.field(repr=False)
+    source: Node = attrs.field(repr=False)
+    profiles: tuple[str, ...] = ()
+
+
+def load_recipe(
+    source: str | Path, profile: str | None = None, sets: Sequence[str] = (), plugins: Plugins | None = None
+) -> Recipe:
+    """The recipe of a file or bundled name, with a profile and ``key=value`` changes laid over it.
+
+    Raises:
+        RecipeError: everything that is wrong, each with its place.
+    """
+    plugins = plugins or installed()
+    path = find_recipe(source)
+    resolved = resolve_file(path, _extended, profile, sets)
+    root, problems = resolved.root, list(resolved.problems)
+    structurer = Structurer(plugins, root)
+    spec = structurer.structure(root.plain(), RecipeKeys)
+    if not resolved.whole:  # what is missing may stand in the part that could not be read
+        structurer.faults = [fault for fault in structurer.faults if fault.kind != "missing"]
+    problems += structurer.problems()
+    keys = spec.attempt(problems)
+    problems += _missing_plugins(spec.options.get("requires"), plugins, root)
+    problems += _missing_protocols(spec.options.get("evaluate"), root)
+    if isinstance(masks := spec.options.get("masks"), Spec):
+        masks.attempt(problems)
+    if problems and isinstance(method := spec.options.get("method"), Spec):
+        # Constructors refuse more than types can say: hear them now, so that one reading tells all.
+        with torch.device("meta"):
+            method.attempt(problems, trial=True)
+    raise_problems(problems)
+    name = (keys.name or path.stem) + (f"-{profile}" if profile else "")
+    tree = {"name": name} | {key: value for key, value in root.plain().items() if key != "name"}
+    fields = {field.name: getattr(keys, field.name) for field in attrs.fields(RecipeKeys)}
+    return Recipe(**fields | {"name": name}, tree=tree, source=root, profiles=resolved.profiles)
+
+
+def build_method(recipe: RecipeKeys, without: Collection[str] = ()) -> Method:
+    """The recipe's method, without the options named in ``without`` (``Method.training_only``, to apply it).
+
+    Raises:
+        RecipeError: everything that constructors refused, each with its place.
+    """
+    return recipe.method.build(without)
+
+
+def _missing_plugins(requires: Any, plugins: Plugins, root: Node) -> list[Problem]:
+    problems = []
+    reports = {report.name: report for report in plugins.reports}
+    for at, name in enumerate(requires if isinstance(requires, list | tuple) else ()):
+        path = ("requires", at)
+        if not isinstance(name, str):
+            continue
+        if name not in reports:
+            known = {*reports, *OFFICIAL}
+            told = f": pip install {OFFICIAL[name]}" if name in OFFICIAL else did_you_mean(name, known)
+            problems.append(Problem(f"plugin {name!r} is not installed{told}", path, str(root.find(path))))
+        elif reports[name].error:
+            message = f"plugin {name!r} cannot be used: {reports[name].error}"
+            problems.append(Problem(message, path, str(root.find(path))))
+    return problems
+
+
+def _missing_protocols(evaluate: Any, root: Node) -> list[Problem]:
+    problems = []
+    for at, name in enumerate(evaluate if isinstance(evaluate, list | tuple) else ()):
+        if isinstance(name, str):
+            try:
+                find_protocol(name)
+            except RecipeError as error:
+                where = str(root.find(("evaluate", at)))
+                problems += [attrs.evolve(problem, path=("evaluate", at), where=where) for problem in error.problems]
+    return problems
+
+
+def find_recipe(source: str | Path) -> Path:
+    """The file of a recipe: a path, or the name of a bundled one.
+
+    Raises:
+        RecipeError: there is none; names the nearest.
+    """
+    return _find(source, "recipe", Path())
+
+
+def find_protocol(source: str | Path) -> Path:
+    """The file of a protocol: a path, or the name of a bundled one.
+
+    Raises:
+        RecipeError: there is none; names the nearest.
+    """
+    return _find(source, "protocol", Path())
+
+
+def _extended(source: str, folder: Path) -> Path:
+    return _find(source, "recipe", folder)
+
+
+def bundled(kind: Literal["recipe", "protocol"] = "recipe") -> dict[str, Path]:
+    """The recipes or protocols that come with inpaintkit, by name."""
+    here = Path(__file__).parent
+    places = [here / "recipes", here.parent / "recipes"]  # in a wheel; beside the package in a checkout
+    shelf = next((place for place in places if place.is_dir()), places[0])
+    files = (shelf if kind == "recipe" else shelf / "protocols").glob("*.yaml")
+    return {file.stem: file for file in sorted(files)}
+
+
+def _find(source: str | Path, kind: Literal["recipe", "protocol"], folder: Path) -> Path:
+    path = folder / source
+    if path.is_file():
+        return path
+    names = bundled(kind)
+    if str(source) in names:
+        return names[str(source)]
+    if Path(source).suffix in (".yaml", ".yml") or len(Path(source).parts) > 1:
+        siblings = [file.name for file in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
+        near = get_close_matches(path.name, siblings, n=1)
+        told = f", did you mean {str(Path(source).parent / near[0])!r}?" if near else ""
+        raise RecipeError([Problem(f"there is no file {str(path)!r}{told}")])
+    known = f"; bundled: {', '.join(names)}" if names else ""
+    message = f"no file and no bundled {kind} is named {str(source)!r}{did_you_mean(str(source), names)}{known}"
+    raise RecipeError([Problem(message)])

@@ -1,0 +1,372 @@
+"""Plain trees -> checked specifications of components -> the components; strictly, every problem at once.
+
+Nothing is coerced: only an integer may stand for a number with a fraction. An option that is annotated with an
+interface (``Loss``) is looked up among the plugins' components; any other class takes a mapping of its constructor's
+options. A class may define ``__structure__(cls, value, at, structurer)`` to read ``value`` itself: it returns its result, calls
+``structurer.structure(value, type, path)`` for parts, and reports with ``structurer.problem(message, path)`` (``at`` is
+its own path) or by raising ``OptionError(message, path below at)``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path as FilePath
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar, cast, get_args, get_origin
+
+import attrs
+
+from .errors import InpaintkitError, OptionError, OptionErrors, Path, PluginError, Problem, did_you_mean
+from .plugins import Plugins
+from .signature import (
+    KIND_OF,
+    MAPPINGS,
+    SEQUENCES,
+    SignatureError,
+    bare,
+    constraints,
+    describe,
+    is_union,
+    label_of,
+    satisfies,
+    show,
+    signature_of,
+)
+from .yamltree import Node, raise_problems
+
+T = TypeVar("T")
+
+INVALID: Any = type("Invalid", (), {"__repr__": lambda self: "INVALID"})()  # stands for a value that has a problem
+
+
+@attrs.frozen(eq=False)
+class Spec(Generic[T]):
+    """A component that a recipe asks for, checked and not yet built.
+
+    ``options`` holds what was written (defaults are the constructor's own), with further specs inside. An option
+    annotated ``Spec[Loss]`` instead of ``Loss`` is given the spec itself, to build when it likes.
+    """
+
+    __structures_as_argument__: ClassVar[bool] = True
+
+    kind: str  # as in types.INTERFACES, or "" for any other class
+    name: str
+    factory: Callable[..., T] = attrs.field(repr=False)
+    options: Mapping[str, Any]
+    path: Path = ()
+    source: Node | None = attrs.field(default=None, repr=False)  # where paths are found in files
+    valid: bool = True
+    later: bool = False  # a parent is given the spec, not what it builds
+
+    def build(self, without: Collection[str] = ()) -> T:
+        """The component and all that it is made of; the options named in ``without`` are left out.
+
+        Raises:
+            RecipeError: everything that constructors refused, with its place.
+        """
+        problems: list[Problem] = []
+        built = self.attempt(problems, without)
+        raise_problems(problems)
+        return cast(T, built)
+
+    def attempt(self, problems: list[Problem], without: Collection[str] = (), *, trial: bool = False) -> T | Any:
+        """Like ``build``, but what is refused goes to ``problems``, and INVALID comes back.
+
+        Parts that were found invalid before are passed over, whatever else can be built is tried. In a ``trial`` (on
+        the meta device) only refusals of values count, no other failures.
+        """
+        options = {
+            name: _attempt(value, problems, trial) for name, value in self.options.items() if name not in without
+        }
+        if not self.valid or any(_holds_invalid(value) for value in options.values()):
+            return INVALID
+        try:
+            return self.factory(**options)
+        except Exception as error:
+            if not trial or isinstance(error, OptionErrors | ValueError):
+                problems += [_located(fault, self.source) for fault in faults_of(error, self.path)]
+            return INVALID
+
+
+def _attempt(value: Any, problems: list[Problem], trial: bool) -> Any:
+    if isinstance(value, Spec):
+        return value if value.later else value.attempt(problems, trial=trial)
+    if isinstance(value, list | tuple):
+        return type(value)(_attempt(item, problems, trial) for item in value)
+    if isinstance(value, dict):
+        return {key: _attempt(item, problems, trial) for key, item in value.items()}
+    return value
+
+
+def _holds_invalid(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_holds_invalid, value.values()))
+    if isinstance(value, list | tuple):
+        return any(map(_holds_invalid, value))
+    return value is INVALID or (isinstance(value, Spec) and not value.valid)
+
+
+@attrs.frozen
+class Fault:
+    """A problem before it is given its place."""
+
+    message: str
+    path: Path
+    kind: Literal["value", "mismatch", "unknown", "missing"] = "value"  # mismatch: of another type altogether
+    key: str = ""  # which one is missing
+
+
+def faults_of(error: Exception, path: Path) -> list[Fault]:
+    """What a constructor refused, as faults below ``path``."""
+    if isinstance(error, OptionErrors):
+        return [fault for each in error.errors for fault in faults_of(each, path)]
+    if isinstance(error, OptionError):
+        return [Fault(error.message, (*path, *error.path))]
+    text = " ".join(str(error).split())
+    told = isinstance(error, InpaintkitError | ValueError) and bool(text)
+    return [Fault(text if told else f"{type(error).__name__}: {text}", path)]
+
+
+def _located(fault: Fault, source: Node | None) -> Problem:
+    if source is None:
+        return Problem(fault.message, fault.path)
+    message = fault.message
+    if fault.kind == "missing" and (removal := source.removal(fault.path, fault.key)):
+        message += f" (taken out by the null at {removal})"
+    return Problem(message, fault.path, str(source.find(fault.path, at_key=fault.kind == "unknown")))
+
+
+class Structurer:
+    """Checks plain values against types; collects what is wrong in ``faults``."""
+
+    def __init__(self, plugins: Plugins, source: Node | None = None) -> None:
+        self.plugins = plugins
+        self.source = source
+        self.faults: list[Fault] = []
+
+    def problem(self, message: str, path: Path, kind: Literal["value", "mismatch", "unknown"] = "value") -> Any:
+        """Reports a problem with the value at ``path`` and returns what stands for that value."""
+        self.faults.append(Fault(message, path, kind))
+        return INVALID
+
+    def problems(self) -> list[Problem]:
+        """Everything found wrong so far, with its place."""
+        return [_located(fault, self.source) for fault in self.faults]
+
+    def structure(self, value: Any, expected: Any, path: Path = ()) -> Any:
+        """``value`` as ``expected`` asks: scalars and containers as they are, components and other classes as Specs."""
+        origin, args = get_origin(expected), get_args(expected)
+        if expected in (Any, object):
+            return value
+        if origin is Annotated:
+            return self._annotated(value, expected, path)
+        if is_union(expected):
+            return self._union(value, args, path)
+        if origin is Literal:
+            return self._literal(value, expected, path)
+        if expected is None or expected is type(None):
+            return None if value is None else self._mismatch(value, expected, path)
+        if origin is Spec or expected is Spec:
+            found = self.structure(value, args[0], path)
+            return attrs.evolve(found, later=True) if isinstance(found, Spec) else found
+        if hasattr(expected, "__structure__"):
+            return self._own(value, expected, path)
+        if expected in KIND_OF:
+            return self._component(value, KIND_OF[expected], path)
+        if expected in (bool, int, float, str, FilePath):
+            return self._scalar(value, expected, path)
+        container = origin or expected
+        if container in MAPPINGS:
+            return self._mapping(value, expected, path)
+        if container in SEQUENCES:
+            return self._sequence(value, expected, path)
+        if isinstance(container, type) and container.__module__ != "builtins":
+            return self._class(value, container, path)
+        return self.problem(f"has the annotation {expected!r}, which no recipe can fill", path)
+
+    def _mismatch(self, value: Any, expected: Any, path: Path, hint: str = "") -> Any:
+        return self.problem(f"expected {describe(expected)}, not {show(value)}{hint}", path, "mismatch")
+
+    def _annotated(self, value: Any, expected: Any, path: Path) -> Any:
+        before = len(self.faults)
+        result = self.structure(value, get_args(expected)[0], path)
+        for at, fault in enumerate(self.faults[before:], before):
+            if fault.kind == "mismatch" and fault.path == path:  # say the limits, too
+                inner = describe(get_args(expected)[0])
+                told = fault.message.replace(f"expected {inner}", f"expected {describe(expected)}", 1)
+                self.faults[at] = attrs.evolve(fault, message=told)
+        if len(self.faults) == before and not all(satisfies(result, limit) for limit in constraints(expected)):
+            return self.problem(f"expected {describe(expected)}, not {show(value)}", path)
+        return result
+
+    def _scalar(self, value: Any, expected: Any, path: Path) -> Any:
+        if expected is FilePath:
+            if isinstance(value, str) and value:
+                return FilePath(value).expanduser()
+            return self._mismatch(value, expected, path)
+        if expected is float and type(value) is int:
+            try:
+                return float(value)
+            except OverflowError:
+                return self.problem("is too large", path)
+        if type(value) is not expected:
+            return self._mismatch(value, expected, path, _hint(value, expected))
+        if expected is float and not math.isfinite(value):
+            return self.problem(f"expected a finite number, not {show(value)}", path)
+        return value
+
+    def _literal(self, value: Any, expected: Any, path: Path) -> Any:
+        choices = get_args(expected)
+        for choice in choices:
+            if type(choice) is type(value) and choice == value:
+                return value
+        return self._mismatch(value, expected, path, did_you_mean(value, [c for c in choices if isinstance(c, str)]))
+
+    def _mapping(self, value: Any, expected: Any, path: Path) -> Any:
+        if not isinstance(value, Mapping):
+            return self._mismatch(value, expected, path)
+        key_type, item_type = get_args(expected) or (str, Any)
+        result = {}
+        for key, item in value.items():
+            before = len(self.faults)
+            self.structure(key, key_type, (*path, key))
+            self.faults[before:] = [attrs.evolve(fault, kind="unknown") for fault in self.faults[before:]]
+            result[key] = self.structure(item, item_type, (*path, key))
+        return result
+
+    def _sequence(self, value: Any, expected: Any, path: Path) -> Any:
+        if not isinstance(value, list | tuple):
+            return self._mismatch(value, expected, path)
+        args = get_args(expected)
+        fixed = (get_origin(expected) or expected) is tuple and bool(args) and args[-1] is not Ellipsis
+        if fixed and len(value) != len(args):
+            return self._mismatch(value, expected, path)
+        kinds = args if fixed else [args[0] if args else Any] * len(value)
+        pairs = enumerate(zip(value, kinds, strict=True))
+        items = [self.structure(item, kind, (*path, at)) for at, (item, kind) in pairs]
+        return items if (get_origin(expected) or expected) is list else tuple(items)
+
+    def _union(self, value: Any, members: Sequence[Any], path: Path) -> Any:
+        # an integer stays one where the union has both; else the first that fits
+        members = sorted(members, key=lambda member: bare(member) is not type(value))
+        trials = []
+        for member in members:
+            trial = Structurer(self.plugins, self.source)
+            result = trial.structure(value, member, path)
+            if not trial.faults:
+                return result
+            trials.append(trial.faults)
+        best = min(trials, key=lambda faults: _misfit(faults, path))
+        if _misfit(best, path)[0]:  # of no member's type
+            near = [choice for member in members if get_origin(bare(member)) is Literal for choice in get_args(member)]
+            expected = " or ".join([", ".join(words[:-1]), words[-1]] if len(words := _words(members)) > 1 else words)
+            hint = did_you_mean(value, near) if isinstance(value, str) else ""
+            return self.problem(f"expected {expected}, not {show(value)}{hint}", path, "mismatch")
+        self.faults += best
+        return INVALID
+
+    def _own(self, value: Any, expected: Any, path: Path) -> Any:
+        try:
+            return expected.__structure__(value, path, self)
+        except (OptionError, OptionErrors, ValueError, TypeError) as error:
+            self.faults += faults_of(error, path)
+            return INVALID
+
+    def _component(self, value: Any, kind: str, path: Path) -> Any:
+        if isinstance(value, str):
+            name, options, at = value, {}, path
+        elif isinstance(value, Mapping):
+            if "use" not in value:
+                near = get_close_matches("use", value, n=1, cutoff=0.5)
+                if near:
+                    return self.problem(f"unknown key {near[0]!r}, did you mean 'use'?", (*path, near[0]), "unknown")
+                self.faults.append(Fault(f"missing 'use', the name of the {kind}", path, "missing", "use"))
+                return INVALID
+            name, at = value["use"], (*path, "use")
+            options = {key: item for key, item in value.items() if key != "use"}
+            if not isinstance(name, str):
+                return self.problem(f"expected the name of a {kind}, not {show(name)}{_hint(name, str)}", at)
+        else:
+            message = f"expected {kind} (a name or a mapping with 'use'), not {show(value)}"
+            return self.problem(message, path, "mismatch")
+        try:
+            entry = self.plugins.registry.get(kind, name)
+            factory = entry.load()
+        except PluginError as error:
+            return self.problem(str(error), at)
+        return self._options(options, factory, kind, name, path)
+
+    def _class(self, value: Any, factory: Any, path: Path) -> Any:
+        if not isinstance(value, Mapping):
+            return self._mismatch(value, factory, path, f": write a mapping of {_names(factory)}")
+        return self._options(value, factory, "", label_of(factory), path)
+
+    def _options(self, value: Mapping[str, Any], factory: Any, kind: str, name: str, path: Path) -> Any:
+        try:
+            known = {option.name: option for option in signature_of(factory)}
+        except SignatureError as error:
+            return self.problem(str(error), path)
+        before = len(self.faults)
+        missing = [option.name for option in known.values() if option.required and option.name not in value]
+        for key in value:
+            if key in known:
+                continue
+            # a misspelt key that is required is one mistake, not two
+            meant = get_close_matches(key, missing, n=1, cutoff=0.5)
+            if meant:
+                missing.remove(meant[0])
+            near = f", did you mean {meant[0]!r}?" if meant else did_you_mean(key, known)
+            told = near or (f"; {name} takes {', '.join(known)}" if known else f"; {name} takes none")
+            self.problem(f"unknown option {key!r}{told}", (*path, key), "unknown")
+        for key in missing:
+            message = f"missing {key!r}, required by {name}: {known[key].annotation}"
+            self.faults.append(Fault(message, path, "missing", key))
+        valid = len(self.faults) == before
+        options = {
+            key: self.structure(item, known[key].type, (*path, key)) for key, item in value.items() if key in known
+        }
+        return Spec(kind, name, factory, options, path, self.source, valid)
+
+
+def _misfit(faults: list[Fault], path: Path) -> tuple[bool, int, int]:
+    """How badly a member of a union fits: of another type, by its keys, by the number of faults."""
+    other = any(fault.kind == "mismatch" and fault.path == path for fault in faults)
+    keys = sum(
+        (fault.kind == "missing" and fault.path == path) or (fault.kind == "unknown" and fault.path[:-1] == path)
+        for fault in faults
+    )
+    return other, keys, len(faults)
+
+
+def _words(members: Sequence[Any]) -> list[str]:
+    words = list(dict.fromkeys(describe(member) for member in members if member is not type(None)))
+    return words + ["null"] * (type(None) in members)
+
+
+def _names(factory: Any) -> str:
+    try:
+        return ", ".join(option.name for option in signature_of(factory)) or "nothing"
+    except SignatureError:
+        return "its options"
+
+
+def _hint(value: Any, expected: Any) -> str:
+    if expected is str and isinstance(value, bool | int | float):
+        return " (quote it)"
+    if expected in (int, float) and isinstance(value, str) and _number(value):
+        return " (without the quotes)"
+    if expected is int and isinstance(value, float) and value == int(value if math.isfinite(value) else 0):
+        return f" (write {int(value)})"
+    if expected is bool and str(value).lower() in ("yes", "on", "y", "1"):
+        return " (write true)"
+    if expected is bool and str(value).lower() in ("no", "off", "n", "0"):
+        return " (write false)"
+    return ""
+
+
+def _number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
