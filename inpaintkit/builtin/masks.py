@@ -15,7 +15,7 @@ import torch
 from annotated_types import Ge, Gt, Le, Lt
 from torch import Tensor
 
-from ..errors import OptionError, OptionErrors, did_you_mean
+from ..errors import OptionError, did_you_mean
 from ..types import MaskSampler
 from .ranges import at_least, check, ordered, within
 from .shapes import axes, below, between, boxes, cubic, near_segment

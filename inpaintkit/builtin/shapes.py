@@ -40,7 +40,9 @@ def near_segment(rows: Tensor, columns: Tensor, start: Tensor, end: Tensor, reac
     along = y * dy + x * dx  # in pixels from the start
     foot = along.clamp_min(0).minimum(length[:, None, None])
     squared = (foot - 2 * along).mul_(foot).add_(y**2 + x**2)
-    return (squared <= (reach.abs() * reach)[:, None, None]) & (reach >= 0)[:, None, None]
+    limit = torch.where(reach >= 0, reach**2, -1.0)  # rounding leaves `squared` a little below 0 at most
+    near: Tensor = squared <= limit[:, None, None]
+    return near
 
 
 def cubic(distance: Tensor) -> Tensor:

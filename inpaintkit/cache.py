@@ -1,0 +1,211 @@
+"""The cache of decoded pictures: one flat uint8 file and an index, written aside and renamed when whole."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import sys
+import tempfile
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import attrs
+import PIL
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from .errors import DataError
+from .images import Entry, Pixels, Unreadable, decode, formats
+from .prepare import Prepare
+
+FORMAT = 1
+_PIXELS, _INDEX = "pixels.u8", "index.json"
+
+
+@attrs.frozen
+class Index:
+    """What lies in the pixel file: picture after picture, each (3, H, W) without gaps."""
+
+    names: list[str]
+    sizes: list[tuple[int, int]]  # (height, width)
+    digests: list[str]  # of each picture's pixels
+    unreadable: list[tuple[str, str]]  # (name, reason)
+
+    @property
+    def nbytes(self) -> int:
+        return sum(3 * height * width for height, width in self.sizes)
+
+
+def default_folder() -> Path:
+    """``$INPAINTKIT_CACHE``, or the place that this system has for caches."""
+    if named := os.environ.get("INPAINTKIT_CACHE"):
+        return Path(named)
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "inpaintkit"
+
+
+def cached(entries: Sequence[Entry], prepare: Prepare, folder: Path, *, progress: bool) -> tuple[Path, Index]:
+    """The pixel file and index of ``entries``, from an earlier run or decoded now.
+
+    Raises:
+        DataError: the cache cannot be written (no space, no permission); nothing half-written is left behind.
+    """
+    key = _key(entries, prepare)
+    home = folder / key
+    if index := _read(home):
+        return home / _PIXELS, index
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _lock(folder / f"{key}.lock", progress):
+            if index := _read(home):  # another process was faster
+                return home / _PIXELS, index
+            for leftover in folder.glob(f".{key}.*"):  # of a process that was killed: the lock is ours now
+                shutil.rmtree(leftover, ignore_errors=True)
+            aside = Path(tempfile.mkdtemp(prefix=f".{key}.", dir=folder))
+            try:
+                index = _write(aside, entries, prepare, progress)
+                index = _publish(aside, home, index)
+            finally:
+                shutil.rmtree(aside, ignore_errors=True)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            why = "there is no space left for the decoded pictures"
+        else:
+            why = f"the decoded pictures cannot be written: {error.strerror or error}"
+        raise DataError(f"{why} in {folder}; name another folder with `cache:` or INPAINTKIT_CACHE") from error
+    return home / _PIXELS, index
+
+
+def _key(entries: Sequence[Entry], prepare: Prepare) -> str:
+    """Changes with any file, with ``prepare`` and with what decodes."""
+    marks = [(entry.name, *entry.mark) for entry in entries]
+    facts = [FORMAT, PIL.__version__, formats(), attrs.astuple(prepare), marks]
+    return blake2b(json.dumps(facts).encode(), digest_size=12).hexdigest()
+
+
+def _read(home: Path) -> Index | None:
+    """The index of a whole cache; None where there is none, or where it is damaged."""
+    try:
+        facts: dict[str, Any] = json.loads((home / _INDEX).read_text(encoding="utf-8"))
+        index = Index(
+            facts["names"],
+            [(height, width) for height, width in facts["sizes"]],
+            facts["digests"],
+            [(name, reason) for name, reason in facts["unreadable"]],
+        )
+        whole = (home / _PIXELS).stat().st_size == index.nbytes
+        return index if whole and len(index.names) == len(index.sizes) == len(index.digests) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _write(aside: Path, entries: Sequence[Entry], prepare: Prepare, progress: bool) -> Index:
+    index = Index([], [], [], [])
+    with open(aside / _PIXELS, "wb") as file:
+        for entry, result in zip(entries, _decoded(entries, prepare, progress), strict=True):
+            if isinstance(result, Unreadable):
+                index.unreadable.append((entry.name, str(result)))
+                continue
+            for name, pixels in result:
+                data = pixels.tobytes()
+                file.write(data)
+                index.names.append(name)
+                index.sizes.append(pixels.shape[1:])
+                index.digests.append(blake2b(data, digest_size=16).hexdigest())
+        _flush(file)
+    with open(aside / _INDEX, "w", encoding="utf-8") as text:
+        json.dump(attrs.asdict(index), text)
+        _flush(text)
+    return index
+
+
+def _flush(file: Any) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _publish(aside: Path, home: Path, index: Index) -> Index:
+    """Puts a whole cache in its place; where another process did so meanwhile, its cache serves as well."""
+    if home.exists() and not _read(home):
+        shutil.rmtree(home)  # damaged
+    try:
+        aside.rename(home)
+    except OSError:
+        if theirs := _read(home):
+            return theirs
+        raise
+    return index
+
+
+def _decoded(
+    entries: Sequence[Entry], prepare: Prepare, progress: bool
+) -> Iterator[list[tuple[str, Pixels]] | Unreadable]:
+    """Each entry's pictures or what is wrong with it, in order, decoded in as many threads as there are cores.
+
+    Pillow's decoders run outside the interpreter's lock. No more than a few pictures a thread are held at a time.
+    """
+
+    def one(entry: Entry) -> list[tuple[str, Pixels]] | Unreadable:
+        try:
+            return decode(entry, prepare)
+        except Unreadable as error:
+            return error
+
+    workers = _cores()
+    waiting: deque[Future[list[tuple[str, Pixels]] | Unreadable]] = deque()
+    columns = (TextColumn("decoding pictures"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=Console(stderr=True), disable=not progress, transient=True)
+    with warnings.catch_warnings(), bar, ThreadPoolExecutor(workers) as pool:
+        warnings.simplefilter("ignore")  # decoders warn about odd metadata; what matters is whether pixels come
+        task = bar.add_task("", total=len(entries))
+        try:
+            for entry in entries:
+                waiting.append(pool.submit(one, entry))
+                if len(waiting) > 4 * workers:
+                    yield waiting.popleft().result()
+                    bar.advance(task)
+            while waiting:
+                yield waiting.popleft().result()
+                bar.advance(task)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # after an error or Ctrl-C, what waits is not begun
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextmanager
+def _lock(path: Path, progress: bool) -> Iterator[None]:
+    """One process at a time; where the system has no such locks, two may do the same work and the first one counts."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with open(path, "ab") as file:
+        take: Callable[[int], None] = lambda how: fcntl.flock(file, how)  # noqa: E731
+        try:
+            take(fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if progress:
+                Console(stderr=True).print("another process is decoding these pictures; waiting for it")
+            take(fcntl.LOCK_EX)
+        except OSError:  # a file system without locks
+            pass
+        yield

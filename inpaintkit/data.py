@@ -1,0 +1,254 @@
+"""Image sets: decoded once into a cache, then windows of them, a batch at a time, on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property, lru_cache
+from hashlib import blake2b
+from pathlib import Path
+
+import attrs
+import numpy as np
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from .cache import cached, default_folder
+from .errors import DataError
+from .images import find
+from .prepare import Prepare, Source
+from .rng import generator, seed_of
+
+
+def load_images(
+    sources: Source | Sequence[Source],
+    prepare: Prepare | None = None,
+    *,
+    cache: Path | None = None,
+    strict: bool = False,
+    progress: bool = True,
+) -> ImageSet:
+    """The pictures of folders, .zip archives, single files and installed packages, prepared and decoded once.
+
+    Args:
+        cache: the folder of the uint8 cache; by default :func:`~inpaintkit.cache.default_folder`.
+        strict: any picture that cannot be read is an error; otherwise it is listed in ``unreadable`` and left out.
+        progress: a progress bar, and the list of what cannot be read, on stderr.
+
+    Raises:
+        DataError: a source is missing or holds no pictures, none can be read (``strict``: not all can), or the cache
+            cannot be written.
+    """
+    several = [sources] if isinstance(sources, Source) else list(sources)
+    path, index = cached(find(several), prepare or Prepare(), cache or default_folder(), progress=progress)
+    if index.unreadable and (strict or not index.names):
+        raise DataError(_listing(index.unreadable, "no picture is left" if not index.names else "strict is set"))
+    if index.unreadable and progress:
+        Console(stderr=True).print(_listing(index.unreadable, "left out"), markup=False, highlight=False)
+    sizes = torch.tensor(index.sizes, dtype=torch.int64)
+    ends = (3 * sizes[:, 0] * sizes[:, 1]).cumsum(0)
+    return ImageSet(
+        names=tuple(index.names),
+        unreadable=tuple(index.unreadable),
+        digests=tuple(index.digests),
+        sizes=sizes,
+        offsets=ends - 3 * sizes[:, 0] * sizes[:, 1],
+        # copy-on-write, because torch wants writable memory; nobody writes
+        pixels=torch.from_numpy(np.memmap(path, np.uint8, mode="c")),
+    )
+
+
+def _listing(unreadable: Sequence[tuple[str, str]], outcome: str, most: int = 20) -> str:
+    lines = [f"{len(unreadable)} pictures cannot be read ({outcome}):"]
+    lines += [f"  {name}: {reason}" for name, reason in unreadable[:most]]
+    return "\n".join([*lines, f"  and {len(unreadable) - most} more"] if len(unreadable) > most else lines)
+
+
+@attrs.frozen(eq=False)
+class ImageSet:
+    """uint8 RGB pictures by index; of any lengths, as long as all short sides agree where batches are asked for.
+
+    Attributes:
+        names: the path inside the source; tiles of one picture as ``name#row,column``.
+        unreadable: (name, reason) of the files that were left out.
+        sizes: (N, 2) height and width, on the CPU.
+    """
+
+    names: tuple[str, ...]
+    unreadable: tuple[tuple[str, str], ...]
+    digests: tuple[str, ...] = attrs.field(repr=False)
+    sizes: Tensor = attrs.field(repr=False)
+    offsets: Tensor = attrs.field(repr=False)  # (N,), of each picture's first byte in `pixels`
+    pixels: Tensor = attrs.field(repr=False)  # flat, each picture (3, H, W); a file on the CPU, or on the device
+    _ahead: dict[tuple[int, ...], Future[Tensor]] = attrs.field(factory=dict, init=False, repr=False)
+    _reader: list[ThreadPoolExecutor] = attrs.field(factory=list, init=False, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @cached_property
+    def digest(self) -> str:
+        """Of names and pixels, in order: equal digests are equal image sets, wherever they came from."""
+        whole = blake2b(digest_size=16)
+        for name, (height, width), digest in zip(self.names, self.sizes.tolist(), self.digests, strict=True):
+            whole.update(f"{name}\0{height}x{width}\0{digest}\n".encode())
+        return whole.hexdigest()
+
+    @cached_property
+    def side(self) -> int:
+        """The short side that all pictures share: batches are windows of this side.
+
+        Raises:
+            DataError: they differ.
+        """
+        short = self.sizes.amin(1)
+        low, high = int(short.argmin()), int(short.argmax())
+        if short[low] != short[high]:
+            raise DataError(
+                f"the pictures' short sides differ, from {short[low]} ({self.names[low]}) to {short[high]} "
+                f"({self.names[high]}): say `prepare: {{short_side: {short[low]}}}` to resize them"
+            )
+        return int(short[low])
+
+    def picture(self, index: int) -> Tensor:
+        """The whole picture, uint8 (3, H, W), where ``pixels`` lie."""
+        height, width = self.sizes[index].tolist()
+        start = int(self.offsets[index])
+        return self.pixels[start : start + 3 * height * width].view(3, height, width)
+
+    def subset(self, indices: Sequence[int]) -> ImageSet:
+        """The pictures of these indices, in this order; shares the pixels."""
+        at = torch.tensor(indices, dtype=torch.int64)
+        return attrs.evolve(
+            self,
+            names=tuple(self.names[index] for index in indices),
+            digests=tuple(self.digests[index] for index in indices),
+            sizes=self.sizes[at],
+            offsets=self.offsets[at],
+        )
+
+    def split(self, fraction: float) -> tuple[ImageSet, ImageSet]:
+        """(training, validation): about ``fraction`` of the pictures, chosen by a hash of the name.
+
+        A picture stays on its side when others are added; tiles of one picture stay together. With a fraction above 0
+        and at least two pictures neither side is empty, which alone may move a picture of a very small set.
+
+        Raises:
+            ValueError: ``fraction`` is not in [0, 1).
+        """
+        if not 0 <= fraction < 1:
+            raise ValueError(f"the validation fraction is {fraction}: at least 0 and less than 1 is needed")
+        if fraction == 0 or len(self) < 2:
+            return self, self.subset([])
+        groups = [name.rpartition("#")[0] or name for name in self.names]
+        if len(set(groups)) == 1:
+            groups = list(self.names)
+        places = {group: seed_of("validation", group) / 2**63 for group in groups}
+        lowest, highest = min(places, key=places.__getitem__), max(places, key=places.__getitem__)
+        held = {group for group, place in places.items() if place < fraction} - {highest} | {lowest}
+        return (
+            self.subset([index for index, group in enumerate(groups) if group not in held]),
+            self.subset([index for index, group in enumerate(groups) if group in held]),
+        )
+
+    def to(self, device: torch.device | str, budget: int | None = None) -> ImageSet:
+        """Moves the pixels onto the device where they fit into ``budget`` bytes (by default half of what is free).
+
+        Where they do not fit they stay in the cache file, and :meth:`batch` streams them through pinned memory.
+        """
+        device = torch.device(device)
+        if device.type == "cpu" or self.pixels.device == device:
+            return self
+        if budget is None:
+            budget = torch.cuda.mem_get_info(device)[0] // 2 if device.type == "cuda" else 2**30
+        fits = self.pixels.numel() <= budget
+        return attrs.evolve(self, pixels=self.pixels.to(device)) if fits else self
+
+    def prefetch(self, indices: Tensor) -> None:
+        """Starts to read what a later :meth:`batch` of the same indices needs; of use only while streaming."""
+        if self.pixels.device.type != "cpu" or not torch.cuda.is_available():
+            return
+        if not self._reader:
+            self._reader.append(ThreadPoolExecutor(1, "inpaintkit-prefetch"))
+        key = tuple(indices.tolist())
+        if key not in self._ahead:
+            self._ahead[key] = self._reader[0].submit(self._gathered, key)
+
+    def batch(self, indices: Tensor, device: torch.device | str, rng: torch.Generator | None = None) -> Tensor:
+        """uint8 (B, 3, S, S) on ``device``: a square window of each picture, S the short side.
+
+        Windows lie at random along the long side with ``rng`` (drawn on its own device), in the center without.
+        ``indices`` (B,) are on the CPU.
+
+        Raises:
+            DataError: the short sides differ.
+        """
+        device, side = torch.device(device), self.side
+        sizes = self.sizes[indices]
+        spare = sizes - side
+        if rng is None:
+            corner = spare // 2
+        else:
+            drawn = torch.rand((len(indices), 2), generator=rng, device=rng.device)
+            spare = spare.to(rng.device, non_blocking=True)
+            corner = torch.minimum((drawn * (spare + 1)).long(), spare)
+        if device.type == "cpu" and self.pixels.device.type == "cpu":
+            return self._cut(indices, corner.cpu(), side)
+        if self.pixels.device.type == "cpu":
+            pixels, starts = self._streamed(indices, device)
+        else:
+            pixels, starts = self.pixels, self.offsets[indices]
+        return _windows(pixels, starts.to(device), sizes.to(device), corner.to(device), side)
+
+    def _cut(self, indices: Tensor, corner: Tensor, side: int) -> Tensor:
+        """On the CPU plain copies of rows are faster than a gather by index."""
+        out = torch.empty((len(indices), 3, side, side), dtype=torch.uint8)
+        for place, (index, (top, left)) in enumerate(zip(indices.tolist(), corner.tolist(), strict=True)):
+            out[place] = self.picture(index)[:, top : top + side, left : left + side]
+        return out
+
+    def _gathered(self, indices: tuple[int, ...]) -> Tensor:
+        """The whole pictures one after another, in pinned memory."""
+        parts = [self.picture(index).reshape(-1) for index in indices]
+        out = torch.empty(sum(map(len, parts)), dtype=torch.uint8, pin_memory=torch.cuda.is_available())
+        torch.cat(parts, out=out)
+        return out
+
+    def _streamed(self, indices: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
+        key = tuple(indices.tolist())
+        ready = self._ahead.pop(key, None)
+        pixels = ready.result() if ready else self._gathered(key)
+        lengths = 3 * self.sizes[indices].prod(1)
+        return pixels.to(device, non_blocking=True), lengths.cumsum(0) - lengths
+
+
+def _windows(pixels: Tensor, starts: Tensor, sizes: Tensor, corner: Tensor, side: int) -> Tensor:
+    """Squares of flat pictures: ``starts`` (B,), ``sizes`` and ``corner`` (B, 2) -> (B, 3, side, side)."""
+    along = torch.arange(side, device=pixels.device)
+    height, width = sizes[:, 0, None, None], sizes[:, 1, None, None]
+    rows, columns = corner[:, 0, None, None] + along[:, None], corner[:, 1, None, None] + along
+    inside = starts[:, None, None] + rows * width + columns  # (B, side, side)
+    planes = torch.arange(3, device=pixels.device)[:, None, None] * (height * width)[:, None]
+    return pixels[inside[:, None] + planes]
+
+
+def batch_indices(count: int, batch: int, seed: int, step: int) -> Tensor:
+    """The indices (batch,) of a training step: a pure function of its arguments.
+
+    Every epoch is a permutation of all ``count`` pictures that depends on seed and epoch alone; batches run on across
+    the end of an epoch, so that every step is full.
+    """
+    first, parts = step * batch, []
+    position, end = first, first + batch
+    while position < end:
+        epoch, start = divmod(position, count)
+        part = _epoch(count, seed, epoch)[start : start + end - position]
+        parts.append(part)
+        position += len(part)
+    return torch.cat(parts)
+
+
+@lru_cache(maxsize=4)
+def _epoch(count: int, seed: int, epoch: int) -> Tensor:
+    return torch.randperm(count, generator=generator(seed_of(seed, "epoch", epoch)))
