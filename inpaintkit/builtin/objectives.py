@@ -1,0 +1,224 @@
+"""Games between generator and critic: non-saturating, least squares, hinge, and Wasserstein with gradient penalty.
+
+Scores are unbounded logits (B, *), higher for real. The real picture and the fakes go through the critic as separate
+batches, so that batch norm never mixes them, and several fakes are averaged. All values are computed in float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Annotated, Literal
+
+import attrs
+import torch
+from annotated_types import Gt
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..distributed import per_image
+from ..errors import OptionError, OptionErrors
+from ..types import Match, Objective
+
+
+@attrs.frozen
+class Smooth:
+    """Label smoothing: each label is drawn anew from a range, for every image and every step.
+
+    Only the critic's labels are smoothed, never the target of the generator. Salimans et al., "Improved Techniques for
+    Training GANs", 2016, section 3.4, smooth the real side alone, which is the default when only ``real`` is given.
+
+    Args:
+        real: lowest and highest label of a real picture, within [0, 1].
+        fake: lowest and highest label of a fake.
+    """
+
+    real: tuple[float, float] = (1.0, 1.0)
+    fake: tuple[float, float] = (0.0, 0.0)
+
+    def __attrs_post_init__(self) -> None:
+        wrong = [
+            OptionError(f"labels range over [low, high] with 0 <= low <= high <= 1, not [{low:g}, {high:g}]", (side,))
+            for side, (low, high) in (("real", self.real), ("fake", self.fake))
+            if not 0 <= low <= high <= 1
+        ]
+        if not wrong and self.fake[1] > self.real[0]:
+            text = f"fake labels of up to {self.fake[1]:g} lie above real ones of {self.real[0]:g}"
+            wrong.append(OptionError(text, ("fake",)))
+        if wrong:
+            raise OptionErrors(wrong)
+
+
+class _Mean(Objective):
+    """An objective whose sides are means of functions of the scores."""
+
+    def real_side(self, score: Tensor) -> Tensor:
+        raise TypeError(f"{type(self).__name__} does not define real_side(score)")
+
+    def fake_side(self, score: Tensor) -> Tensor:
+        raise TypeError(f"{type(self).__name__} does not define fake_side(score)")
+
+    def generator_side(self, score: Tensor) -> Tensor:
+        raise TypeError(f"{type(self).__name__} does not define generator_side(score)")
+
+    def generator(self, match: Match) -> Tensor:
+        return _mean([self.generator_side(match.score(fake).float()) for fake in match.fakes])
+
+    def critic(self, match: Match) -> dict[str, Tensor]:
+        real = match.score(match.real).float()
+        fakes = [match.score(fake).float() for fake in match.fakes]
+        loss = self.real_side(real) + _mean([self.fake_side(fake) for fake in fakes])
+        return {"loss": loss, **_scores(real, fakes)}
+
+
+class NonSaturating(_Mean):
+    """Goodfellow et al., "Generative Adversarial Nets", 2014, section 3; the generator's side does not saturate.
+
+    The critic descends 1/2 [BCE(D(x), real label) + BCE(D(fake), fake label)], the generator softplus(-D(fake)); both
+    on logits, which cannot overflow. The half (Isola et al., "Image-to-Image Translation with Conditional Adversarial
+    Networks", 2017, section 3.3) does not matter to Adam.
+
+    Args:
+        smooth: ranges for the labels of the critic's side; hard labels 1 and 0 when left out.
+    """
+
+    def __init__(self, smooth: Smooth | None = None) -> None:
+        super().__init__()
+        self.smooth = smooth or Smooth()
+
+    def real_side(self, score: Tensor) -> Tensor:
+        return 0.5 * F.binary_cross_entropy_with_logits(score, _labels(score, self.smooth.real))
+
+    def fake_side(self, score: Tensor) -> Tensor:
+        return 0.5 * F.binary_cross_entropy_with_logits(score, _labels(score, self.smooth.fake))
+
+    def generator_side(self, score: Tensor) -> Tensor:
+        return F.softplus(-score).mean()
+
+    def extra_repr(self) -> str:
+        return f"smooth={self.smooth}"
+
+
+class LeastSquares(_Mean):
+    """Mao et al., "Least Squares Generative Adversarial Networks", 2017, eq. 9: a = 0, b = c = 1."""
+
+    def real_side(self, score: Tensor) -> Tensor:
+        return 0.5 * (score - 1).square().mean()
+
+    def fake_side(self, score: Tensor) -> Tensor:
+        return 0.5 * score.square().mean()
+
+    def generator_side(self, score: Tensor) -> Tensor:
+        return 0.5 * (score - 1).square().mean()
+
+
+class Hinge(_Mean):
+    """Lim and Ye, "Geometric GAN", 2017; Miyato et al., "Spectral Normalization", 2018, eqs. 16 and 17."""
+
+    def real_side(self, score: Tensor) -> Tensor:
+        return F.relu(1 - score).mean()
+
+    def fake_side(self, score: Tensor) -> Tensor:
+        return F.relu(1 + score).mean()
+
+    def generator_side(self, score: Tensor) -> Tensor:
+        return -score.mean()
+
+
+class WGANGP(Objective):
+    """Gulrajani et al., "Improved Training of Wasserstein GANs", 2017, eq. 3.
+
+    The critic descends E D(fake) - E D(real) + penalty * E (|grad D(x^)| - 1)^2 with x^ = a x + (1 - a) fake and one
+    a ~ U[0, 1] for each image; the generator -E D(fake). D is the mean over the map of a patch critic, image by image,
+    so that the target norm 1 means the same for every size of map. No batch norm in such a critic (their section 4).
+
+    Args:
+        penalty: weight of the gradient penalty.
+        region: ``hole`` measures the gradient in the hole alone (Yu et al., "Generative Image Inpainting with
+            Contextual Attention", 2018, section 3.2).
+    """
+
+    def __init__(
+        self, penalty: Annotated[float, Gt(0)] = 10.0, region: Literal["whole", "hole"] = "whole"
+    ) -> None:
+        super().__init__()
+        self.penalty, self.region = penalty, region
+
+    def generator(self, match: Match) -> Tensor:
+        return -_mean([per_image_score(match.score(fake)).mean() for fake in match.fakes])
+
+    def critic(self, match: Match) -> dict[str, Tensor]:
+        real = match.score(match.real).float()
+        fakes = [match.score(fake).float() for fake in match.fakes]
+        norms = torch.stack([
+            gradient_norms(match.score, match.real, fake, match.mask if self.region == "hole" else None)
+            for fake in match.fakes
+        ])
+        penalty = (norms - 1).square().mean()
+        scores = _scores(real, fakes)
+        distance = _mean([fake.mean() for fake in fakes]) - real.mean()
+        return {
+            "loss": distance + self.penalty * penalty,
+            **scores,
+            "penalty": penalty.detach(),
+            "gradient_norm": norms.detach().mean(),
+        }
+
+    def extra_repr(self) -> str:
+        return f"penalty={self.penalty}, region={self.region}"
+
+
+def gradient_norms(
+    score: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mask: Tensor | None = None
+) -> Tensor:
+    """|grad of the mean score| at a random point between each real picture and its fake.
+
+    Runs eagerly and in float32: what is compiled cannot be differentiated twice, and half precision overflows.
+
+    Args:
+        score: picture (B, C, H, W) -> logits (B, *).
+        real, fake: (B, C, H, W).
+        mask: (B, 1, H, W); the gradient is measured where it is 1.
+
+    Returns:
+        (B,), float32, differentiable with respect to the critic's parameters.
+    """
+    real, fake = real.detach().float(), fake.detach().float()
+    alpha = per_image(lambda n: torch.rand(n, 1, 1, 1, device=real.device), len(real))
+    point = (alpha * real + (1 - alpha) * fake).requires_grad_()
+    with torch.compiler.set_stance("force_eager"), _autocast_off(point.device):
+        (gradient,) = torch.autograd.grad(per_image_score(score(point)).sum(), point, create_graph=True)
+        if mask is not None:
+            gradient = gradient * mask
+        # The root has no finite slope at 0, where an untrained critic can be.
+        return (gradient.reshape(len(point), -1).square().sum(1) + 1e-12).sqrt()
+
+
+def per_image_score(scores: Tensor) -> Tensor:
+    """Logits (B, *) -> the mean of each image's map, (B,), float32."""
+    return scores.float().reshape(len(scores), -1).mean(1)
+
+
+def _autocast_off(device: torch.device) -> AbstractContextManager[object]:
+    if not torch.amp.autocast_mode.is_autocast_available(device.type):  # the meta device has none to switch off
+        return nullcontext()
+    return torch.autocast(device.type, enabled=False)
+
+
+def _labels(score: Tensor, between: tuple[float, float]) -> Tensor:
+    """One label for each image, shared by its patches: (B, *)."""
+    low, high = between
+    if low == high:
+        return torch.full_like(score, low)
+    shape = (1,) * (score.ndim - 1)
+    drawn = per_image(lambda n: torch.rand(n, *shape, device=score.device), len(score))
+    return (low + (high - low) * drawn).expand_as(score)
+
+
+def _mean(values: Sequence[Tensor]) -> Tensor:
+    return torch.stack(list(values)).mean()
+
+
+def _scores(real: Tensor, fakes: Sequence[Tensor]) -> dict[str, Tensor]:
+    """The mean scores, to log."""
+    return {"real": real.detach().mean(), "fake": _mean([fake.detach().mean() for fake in fakes])}
