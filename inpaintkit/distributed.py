@@ -69,6 +69,12 @@ def average(tensors: Iterable[Tensor]) -> None:
         tensor /= world()
 
 
+def least(tensor: Tensor) -> None:
+    """Replaces a tensor by its elementwise minimum over the processes, in place."""
+    if world() > 1:
+        dist.all_reduce(tensor, op=dist.ReduceOp.MIN)
+
+
 def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
     """Averages the gradients where an optimizer is about to descend, in one message.
 

@@ -47,9 +47,17 @@ class Sample:
     views: Views  # "output" is required; a tuple is the scales of one picture, coarse to fine
 
     @classmethod
-    def of(cls, batch: Batch, drawn: Tensor | Views) -> Sample:
-        """The sample of what a generator returned: one picture, or named views with ``output`` among them."""
-        views = {"output": drawn} if isinstance(drawn, Tensor) else dict(drawn)
+    def of(cls, batch: Batch, drawn: Tensor | tuple[Tensor, ...] | Views) -> Sample:
+        """The sample of what a generator returned: one picture, its scales, or named views with ``output`` among them.
+
+        Views come in the image's dtype, whatever precision the network worked in.
+        """
+        named = {"output": drawn} if isinstance(drawn, Tensor | tuple) else drawn
+        dtype = batch.image.dtype
+        views = {
+            name: view.to(dtype) if isinstance(view, Tensor) else tuple(scale.to(dtype) for scale in view)
+            for name, view in named.items()
+        }
         if "completed" not in views:
             views["completed"] = composite(finest(views["output"]), batch.image, batch.mask)
         return cls(batch.image, batch.mask, views)
@@ -207,6 +215,14 @@ class Method(nn.Module):
     def training_step(self, batch: Batch, step: int) -> dict[str, Tensor]:
         """One step of training; returns scalars to log, still on the device."""
         raise TypeError(f"{type(self).__name__} is not trained: it has no training_step")
+
+    def trial_steps(self) -> dict[str, int]:
+        """A step of each stage, by the stage's name, in which all that it trains learns: those that ``check`` tries."""
+        return {"training": 0} if self.steps else {}
+
+    def describe(self, step: int) -> dict[str, float | str]:
+        """What is known of a step beforehand, for the log: its ``stage``, learning rates."""
+        return {}
 
     def preview(self, batch: Batch) -> Sample:
         """What sample sheets and validation look at: the batch completed as ``inpaint`` does it, without gradients."""

@@ -87,6 +87,9 @@ class Adversarial(Method):
                     elif weight.hold and weight.hold > stage.steps:
                         text = f"hold: {weight.hold} steps do not fit into a stage of {stage.steps}"
                         wrong.append(OptionError(text, (*here, "hold")))
+            if "generator" in stage.train and not any(weight != 0.0 for weight in stage.weights.values()):
+                text = "the generator learns in this stage, but every weight is 0: give one, or `train: [critics]`"
+                wrong.append(OptionError(text, (*at, "weights")))
             if stage.generator_every > stage.steps and "generator" in stage.train:
                 text = f"the generator would never descend in a stage of {stage.steps} steps"
                 wrong.append(OptionError(text, (*at, "generator_every")))
@@ -204,6 +207,18 @@ class Adversarial(Method):
             f"critic/{name}": rate(stage.critic_lr, critic.adam.lr, at, stage.steps)
             for name, critic in self._all_critics().items()
         }
+
+    def trial_steps(self) -> dict[str, int]:
+        trials, start = {}, 0
+        for stage in self.stages:
+            trials[stage.name] = start + stage.generator_every - 1
+            start += stage.steps
+        return trials
+
+    def describe(self, step: int) -> dict[str, float | str]:
+        stage, _ = locate(self.stages, step)
+        rates = self.rates(step).items()
+        return {"stage": stage.name, **{f"lr/{name}": lr for name, lr in rates}}
 
     def _set_rates(self, step: int) -> None:
         for name, lr in self.rates(step).items():

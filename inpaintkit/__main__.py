@@ -1,0 +1,5 @@
+"""``python -m inpaintkit``: the command line, for ``torchrun -m inpaintkit``."""
+
+from .cli import main
+
+main()

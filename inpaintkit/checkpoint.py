@@ -1,0 +1,213 @@
+"""Checkpoints: safetensors and JSON in a folder, written aside and renamed; a half-written one is never taken for whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from .errors import CheckpointError
+from .types import Method
+
+METHOD, OPTIMIZERS, STATE = "method.safetensors", "optimizers.safetensors", "state.json"
+
+
+def write_atomically(path: Path, content: bytes | str) -> None:
+    """Writes a file aside, flushes it and renames it into place: the old file or the new one, never a part."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with open(aside, "wb") as file:
+            file.write(content if isinstance(content, bytes) else content.encode())
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def save(folder: Path, step: int, method: Method, extra: Mapping[str, Any] | None = None, keep: int = 2) -> Path:
+    """Writes ``folder/step-00001000`` after ``step`` steps and removes all but the newest ``keep`` whole ones.
+
+    ``extra`` is JSON kept beside. Raises CheckpointError when the disk refuses; older checkpoints stay.
+    """
+    final = folder / f"step-{step:08d}"
+    aside = folder / f".step-{step:08d}.{os.getpid()}.part"
+    try:
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+        save_file(contiguous(method.state_dict()), aside / METHOD)
+        save_file(optimizer_tensors(method), aside / OPTIMIZERS)
+        sums = {name: flush_and_sum(aside / name) for name in (METHOD, OPTIMIZERS)}
+        write_atomically(aside / STATE, json.dumps({"step": step, **(extra or {}), "sums": sums}, indent=1))
+        if final.exists():  # the same step again: a run resumed from an older checkpoint
+            shutil.rmtree(final)
+        os.replace(aside, final)
+        flush_folder(folder)
+    except OSError as error:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise CheckpointError(f"the checkpoint {final} cannot be written: {error}; earlier ones are untouched") from error
+    for old in checkpoints(folder)[:-keep]:
+        shutil.rmtree(old, ignore_errors=True)
+    return final
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The checkpoint folders, oldest first; what was being written when a run died is not among them."""
+    return sorted(path for path in folder.glob("step-*") if (path / STATE).is_file())
+
+
+def latest(folder: Path) -> tuple[Path, dict[str, Any], list[str]]:
+    """The newest undamaged checkpoint, its state, and what was wrong with newer ones.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    damaged: list[str] = []
+    for path in reversed(checkpoints(folder)):
+        try:
+            return path, read_state(path), damaged
+        except CheckpointError as error:
+            damaged.append(str(error))
+    raise CheckpointError("; ".join([f"no usable checkpoint in {folder}", *damaged]))
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """``state.json`` of a checkpoint, after checking that its files are the ones that were written."""
+    try:
+        state = json.loads((path / STATE).read_text())
+        for name, expected in state["sums"].items():
+            if file_sum(path / name) != expected:
+                raise CheckpointError(f"{path / name} is damaged: its checksum is not the one written")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{path} is damaged: {type(error).__name__}: {error}") from error
+    return dict(state)
+
+
+def load_method(path: Path, method: Method, *, partly: bool = False) -> None:
+    """Loads the weights of a checkpoint, or of one ``.safetensors`` file, into ``method``.
+
+    ``partly``: keys that the file has and the method lacks are passed over (a method built without its critics).
+
+    Raises:
+        CheckpointError: keys or shapes differ; names them.
+    """
+    file = path / METHOD if path.is_dir() else path
+    found = read_tensors(file)
+    difference = key_difference(method.state_dict(), found, partly)
+    if difference:
+        raise CheckpointError(f"{file} does not fit this method:\n{difference}")
+    method.load_state_dict({key: value for key, value in found.items() if key in method.state_dict()})
+
+
+def load_optimizers(path: Path, method: Method) -> None:
+    """Puts the saved moments into the method's optimizers, by parameter name."""
+    found = read_tensors(path / OPTIMIZERS)
+    for name, optimizer in method.optimizers.items():
+        state = optimizer.state_dict()
+        for group in state["param_groups"]:
+            for number, parameter in zip(group["params"], group["param_names"], strict=True):
+                prefix = f"{name}|{parameter}|"
+                values = {key.removeprefix(prefix): found[key] for key in found if key.startswith(prefix)}
+                if values:
+                    state["state"][number] = values
+        optimizer.load_state_dict(state)
+        # Fused kernels walk parameter and moments in memory order: give the moments the parameter's layout again.
+        for parameter, values in optimizer.state.items():
+            for key, value in values.items():
+                if isinstance(value, Tensor) and value.shape == parameter.shape:
+                    values[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+
+
+def optimizer_tensors(method: Method) -> dict[str, Tensor]:
+    """Every tensor of every optimizer's state, under ``optimizer|parameter|key``."""
+    tensors: dict[str, Tensor] = {}
+    for name, optimizer in method.optimizers.items():
+        state = optimizer.state_dict()
+        for group in state["param_groups"]:
+            for number, parameter in zip(group["params"], group["param_names"], strict=True):
+                for key, value in state["state"].get(number, {}).items():
+                    tensors[f"{name}|{parameter}|{key}"] = torch.as_tensor(value)
+    return contiguous(tensors)
+
+
+def read_tensors(file: Path) -> dict[str, Tensor]:
+    """A safetensors file.
+
+    Raises:
+        CheckpointError: it is missing or is not one.
+    """
+    try:
+        return load_file(file)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{file} is missing") from error
+    except Exception as error:
+        raise CheckpointError(f"{file} is not a readable safetensors file: {error}") from error
+
+
+def key_difference(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], partly: bool = False) -> str:
+    """What does not match between two state dicts, a few names of each kind; empty when they fit."""
+    lines = [
+        few("missing in the file", [key for key in expected if key not in found]),
+        "" if partly else few("not in this method", [key for key in found if key not in expected]),
+        few(
+            "of another shape",
+            [
+                f"{key}: {list(found[key].shape)} in the file, {list(value.shape)} here"
+                for key, value in expected.items()
+                if key in found and found[key].shape != value.shape
+            ],
+        ),
+    ]
+    return "\n".join(line for line in lines if line)
+
+
+def few(label: str, names: list[str], most: int = 6) -> str:
+    if not names:
+        return ""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"  {len(names)} {label}: {', '.join(names[:most])}{more}"
+
+
+def contiguous(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copies on the CPU in plain memory format, none sharing storage: what safetensors takes."""
+    return {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+
+
+def file_sum(path: Path) -> str:
+    digest = blake2b(digest_size=16)
+    with open(path, "rb") as file:
+        while block := file.read(1 << 22):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def flush_and_sum(path: Path) -> str:
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
+    return file_sum(path)
+
+
+def flush_folder(folder: Path) -> None:
+    """Makes a rename last through a power cut, where the platform can (not on Windows)."""
+    if hasattr(os, "O_DIRECTORY"):
+        descriptor = os.open(folder, os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def tidy(folder: Path) -> None:
+    """Removes what writers that died left behind."""
+    for path in folder.glob(".step-*.part"):
+        shutil.rmtree(path, ignore_errors=True)
+
+

@@ -1,0 +1,216 @@
+"""The command line: parses, calls, prints. Heavy imports wait until a command needs them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from . import __version__
+from .errors import InpaintkitError
+
+if TYPE_CHECKING:
+    from .recipe import Recipe
+    from .runs import Run
+
+RUNS = Path("runs")
+
+
+class Reporting(click.Group):
+    """A mistake of the user's is told in its own words, without a traceback, and ends with exit code 2."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except InpaintkitError as error:
+            problems = getattr(error, "problems", None)
+            click.echo(f"error: {error}" if not problems else str(error), err=True)
+            if problems:
+                click.echo(f"{len(problems)} problem{'s' if len(problems) > 1 else ''}", err=True)
+            context.exit(getattr(error, "exit_code", 2))
+
+
+@click.group(cls=Reporting, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="inpaintkit")
+def main() -> None:
+    """Train, evaluate and apply image-inpainting methods.
+
+    \b
+    inpaintkit run RECIPE          trains, evaluates and writes a report
+    inpaintkit fill RUN PICTURE --mask MASK -o OUT
+    """
+
+
+def recipe_options(command: Any) -> Any:
+    sets = click.option(
+        "--set", "sets", multiple=True, metavar="KEY=VALUE", help="Changes one value, as in data.batch=16; repeatable."
+    )
+    return click.option("--profile", metavar="NAME", help="A profile of the recipe.")(sets(command))
+
+
+@main.command()
+@click.argument("recipe")
+@recipe_options
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="The run's folder; by default a new one runs/RECIPE[-PROFILE]."
+)
+@click.option("--resume", is_flag=True, help="Goes on from the newest checkpoint of --out, or of the newest such run.")
+@click.option("--quiet", is_flag=True, help="Prints errors only.")
+def run(recipe: str, profile: str | None, sets: Sequence[str], out: Path | None, resume: bool, quiet: bool) -> None:
+    """Trains RECIPE (a file or a bundled name), evaluates it under its protocols and writes report.html."""
+    from .check import check_steps
+    from .recipe import load_recipe
+    from .running import begin, complete
+
+    loaded = load_recipe(recipe, profile, sets)
+    if loaded.data is not None:
+        check_steps(loaded)
+    folder = begin(loaded, out, RUNS, resume)
+    complete(loaded, folder, resume, show=not quiet)
+
+
+@main.command()
+@click.argument("recipes", nargs=-1, required=True)
+@recipe_options
+def check(recipes: Sequence[str], profile: str | None, sets: Sequence[str]) -> None:
+    """Checks RECIPES in full, then one step of every stage without data: seconds each."""
+    from .check import check_steps
+    from .errors import RecipeError
+    from .recipe import load_recipe
+
+    problems = []
+    for recipe in recipes:
+        try:
+            loaded = load_recipe(recipe, profile, sets)
+            method = check_steps(loaded)
+            stages = ", ".join(method.trial_steps()) or "no training"
+            click.echo(f"{recipe}: good ({loaded.method.name}; {method.steps} steps: {stages})")
+        except RecipeError as error:
+            problems += error.problems
+    if problems:
+        raise RecipeError(problems)
+
+
+@main.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--protocol", "protocols", multiple=True, help="A bundled name or a file; by default the recipe's own.")
+@click.option("--images", type=click.Path(path_type=Path), help="Pictures in place of the recipe's test set.")
+@click.option("--device", default="auto", show_default=True)
+def evaluate(run: Path, protocols: Sequence[str], images: Path | None, device: str) -> None:
+    """Measures the trained method of RUN under protocols, and writes results.json and report.html."""
+    from .running import measure
+
+    measure(run, list(protocols) or None, images, device)
+
+
+@main.command()
+@click.argument("run", type=click.Path(path_type=Path))
+def report(run: Path) -> None:
+    """Writes report.html anew from what RUN holds."""
+    from .report import write_report
+
+    click.echo(write_report(run))
+
+
+@main.command()
+@click.argument("run")
+@click.argument("image", type=click.Path(path_type=Path, exists=True))
+@click.option("--mask", required=True, type=click.Path(path_type=Path, exists=True), help="White is the hole.")
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="A file, or a folder for folders.")
+@click.option("--grow", default=0, show_default=True, type=click.IntRange(0), help="Widens the hole by so many pixels.")
+@click.option("--batch", default=8, show_default=True, type=click.IntRange(1), help="Pictures of one size at once.")
+@click.option("--device", default="auto", show_default=True)
+@click.pass_context
+def fill(
+    context: click.Context, run: str, image: Path, mask: Path, out: Path, grow: int, batch: int, device: str
+) -> None:
+    """Fills the hole in IMAGE with the method of RUN (a run's folder, or the recipe of an untrained method).
+
+    IMAGE and --mask are two files, or two folders whose files are paired by their names without the suffix. Known pixels
+    come back exactly.
+    """
+    from .devices import pick_device
+    from .filling import fill_files
+    from .runs import load
+
+    method = load(run, pick_device(device))
+    result = fill_files(method, image, mask, out, grow=grow, batch=batch)
+    click.echo(str(result))
+    context.exit(result.exit_code)
+
+
+@main.command(name="list")
+@click.argument("kind", required=False)
+def list_components(kind: str | None) -> None:
+    """Lists the components that recipes can name, of one KIND or all, with the plugin each comes from."""
+    from .errors import did_you_mean
+    from .hookspecs import KINDS
+    from .plugins import installed
+
+    wanted = kind.removesuffix("s").replace("-", " ").replace("losse", "loss") if kind else None
+    if wanted and wanted not in KINDS:
+        raise InpaintkitError(f"no kind {kind!r}{did_you_mean(wanted, KINDS)}; the kinds are {', '.join(KINDS)}")
+    registry = installed().registry
+    for each in [wanted] if wanted else KINDS:
+        click.echo(f"{each}:")
+        for name in registry.names(each):
+            click.echo(f"  {name:24} {registry.get(each, name).plugin}")
+    broken()
+
+
+@main.command()
+@click.argument("name")
+def show(name: str) -> None:
+    """Prints the options and the documentation of the component NAME."""
+    import inspect
+
+    from .errors import did_you_mean
+    from .hookspecs import KINDS
+    from .plugins import installed
+    from .signature import signature_of
+
+    registry = installed().registry
+    found = [registry.get(kind, name) for kind in KINDS if name in registry.names(kind)]
+    if not found:
+        known = [other for kind in KINDS for other in registry.names(kind)]
+        raise InpaintkitError(f"nothing is named {name!r}{did_you_mean(name, known)}: see inpaintkit list")
+    for entry in found:
+        factory = entry.load()
+        click.echo(f"{entry.kind} {entry.name}  ({entry.target}, plugin {entry.plugin})\n")
+        for option in signature_of(factory):
+            default = "required" if option.required else f"= {option.default!r}"
+            click.echo(f"  {option.name}: {option.annotation}  {default}")
+        click.echo(f"\n{inspect.getdoc(factory) or ''}\n")
+
+
+@main.command()
+@click.pass_context
+def plugins(context: click.Context) -> None:
+    """Lists the plugins of this environment, what each brings, and what is wrong with it."""
+    from .plugins import installed
+
+    reports = installed().reports
+    for report in reports:
+        state = "BROKEN" if report.error else f"{len(report.components)} components"
+        click.echo(f"{report.name} {report.version}  ({report.origin})  {state}".replace("  (", " (", 1))
+        for line in [report.error, *report.warnings]:
+            if line:
+                click.echo(f"  ! {line}")
+        for component in report.components:
+            click.echo(f"  {component}")
+
+
+def broken() -> None:
+    from .plugins import installed
+
+    for report in installed().reports:
+        for line in [report.error, *report.warnings]:
+            if line:
+                click.echo(f"plugin {report.name!r}: {line}", err=True)
+
+
+if __name__ == "__main__":
+    main()

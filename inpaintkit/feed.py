@@ -1,0 +1,54 @@
+"""The batches of a training: each a pure function of (seed, step)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from . import distributed
+from .data import ImageSet, batch_indices
+from .pixels import to_float
+from .rng import generator, seed_of
+from .types import Batch, MaskSampler
+
+
+@attrs.frozen(eq=False)
+class Feed:
+    """Draws images, windows, augmentation and masks for the global batch; each process keeps its share."""
+
+    images: ImageSet
+    masks: MaskSampler
+    augment: Callable[[Tensor], Tensor]  # (B, 3, S, S) in [0, 1] -> (B, 3, size, size) in [0, 1]
+    batch: int
+    size: tuple[int, int]
+    seed: int
+    device: torch.device
+
+    def __call__(self, step: int) -> Batch:
+        """The batch of a step. Seeds the global generators: all that the step draws afterwards is fixed by it too."""
+        seed = seed_of(self.seed, "step", step)
+        torch.manual_seed(seed)
+        rng = generator(seed, self.device)
+        indices = batch_indices(len(self.images), self.batch, self.seed, step)
+        pixels = self.images.batch(indices, self.device, rng)
+        image = self.augment(pixels.float() / 255) * 2 - 1
+        mask = self.masks(self.batch, self.size, rng)
+        mine = distributed.share(self.batch, distributed.rank(), distributed.world())
+        return Batch(image[mine], mask[mine])
+
+
+def fixed_batch(images: ImageSet, masks: MaskSampler, count: int, size: tuple[int, int], seed: int, device: torch.device) -> Batch:
+    """``count`` images spread over the set, their center windows scaled to ``size``, each with the mask of (seed, index).
+
+    Masks are drawn on the CPU, one at a time: they are the same on every device and for every ``count``.
+    """
+    count = min(count, len(images))
+    image = to_float(images.batch(torch.arange(count) * len(images) // count, device))
+    if image.shape[-2:] != size:
+        image = F.interpolate(image, size, mode="bilinear", antialias=True).clamp(-1, 1)
+    drawn = [masks(1, size, generator(seed_of(seed, "fixed", index))) for index in range(count)]
+    return Batch(image, torch.cat(drawn).to(device))

@@ -1,0 +1,79 @@
+"""The main job: a run's folder, its training, its evaluation and its report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from . import checkpoint, distributed
+from .errors import InpaintkitError
+from .evaluate import evaluate_run
+from .recipe import Recipe
+from .report import write_report
+from .runs import RECIPE, Run, latest_run, new_run
+from .training import train
+from .yamltree import dump
+
+
+def begin(recipe: Recipe, out: Path | None, root: Path, resume: bool) -> Run:
+    """The folder to run in: a new one with the resolved recipe, or with ``resume`` the one that was begun.
+
+    Raises:
+        InpaintkitError: ``out`` holds something already; nothing to resume; or it was begun with another recipe.
+    """
+    if resume:
+        run = Run(out) if out is not None else latest_run(root, recipe.name)
+        if not run.recipe_file.is_file():
+            raise InpaintkitError(f"nothing to resume: {run.folder} holds no {RECIPE}; leave --resume out to begin")
+        differences = changed(run.recipe().tree, recipe.tree)
+        if differences:
+            raise InpaintkitError(
+                f"{run.folder} was begun with other values: {'; '.join(differences)}. Resume with the same ones, or "
+                "begin anew with init_from: to start from its weights"
+            )
+        return run
+    if out is None:
+        run = new_run(root, recipe.name)
+    elif out.is_dir() and any(out.iterdir()):
+        raise InpaintkitError(f"{out} is not empty: nothing is overwritten; name another folder, or add --resume")
+    else:
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InpaintkitError(f"the run folder {out} cannot be made: {error}") from error
+        run = Run(out)
+    checkpoint.write_atomically(run.recipe_file, dump(recipe.tree))
+    return run
+
+
+def complete(recipe: Recipe, run: Run, resume: bool, show: bool = True) -> None:
+    """Trains what is left to train, evaluates under the recipe's protocols, and writes the report."""
+    console = Console(quiet=not show, highlight=False)
+    console.print(f"run folder: {run.folder}", markup=False, soft_wrap=True)
+    resume = resume and bool(checkpoint.checkpoints(run.checkpoints))  # killed before the first: begin again
+    if recipe.data is not None:
+        train(recipe, run, resume=resume, show=show)
+    if distributed.rank():
+        return
+    measure(run.folder, None, None, recipe.run.device, show)
+
+
+def measure(
+    folder: Path, protocols: Sequence[str] | None, images: Path | None, device: str, show: bool = True
+) -> None:
+    """Evaluates a run under its recipe's protocols, or others, prints the tables and writes the report."""
+    console = Console(quiet=not show, highlight=False)
+    evaluate_run(folder, protocols, images=images, device=device, console=console)
+    console.print(f"report: {write_report(folder)}", markup=False, soft_wrap=True)
+
+
+def changed(before: object, now: object, path: str = "") -> list[str]:
+    """Where two recipe trees differ, a few places."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        found = []
+        for key in [*before, *(key for key in now if key not in before)]:
+            found += changed(before.get(key), now.get(key), f"{path}.{key}" if path else str(key))
+        return found[:6]
+    return [] if before == now else [f"{path} was {before!r}, is {now!r}"]

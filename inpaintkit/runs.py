@@ -1,0 +1,184 @@
+"""The folder of a run: where things lie in it, what made it, and the trained method that comes out of it."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import attrs
+import torch
+
+from . import __version__, checkpoint
+from .errors import InpaintkitError
+from .plugins import Plugins, installed
+from .recipe import Recipe, build_method, load_recipe
+from .types import Method
+
+RECIPE, LOG, ENVIRONMENT, REPORT = "recipe.yaml", "log.jsonl", "environment.json", "report.html"
+
+
+@attrs.frozen
+class Run:
+    """A run's folder."""
+
+    folder: Path
+
+    @property
+    def recipe_file(self) -> Path:
+        return self.folder / RECIPE
+
+    @property
+    def log_file(self) -> Path:
+        return self.folder / LOG
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.folder / "checkpoints"
+
+    @property
+    def samples(self) -> Path:
+        return self.folder / "samples"
+
+    @property
+    def results(self) -> Path:
+        return self.folder / "results"
+
+    def recipe(self, plugins: Plugins | None = None) -> Recipe:
+        """The recipe as it was resolved when the run began."""
+        if not self.recipe_file.is_file():
+            raise InpaintkitError(f"{self.folder} is no run: it holds no {RECIPE}")
+        return load_recipe(self.recipe_file, plugins=plugins)
+
+    def log(self) -> list[dict[str, Any]]:
+        """The lines of the log; a last line cut off by a crash is passed over."""
+        lines = []
+        for line in self.log_file.read_text().splitlines() if self.log_file.is_file() else []:
+            try:
+                lines.append(json.loads(line))
+            except ValueError:
+                continue
+        return lines
+
+
+def new_run(root: Path, name: str) -> Run:
+    """A folder ``root/name`` that did not exist, numbered when it did: nothing is overwritten."""
+    for number in range(1, 10_000):
+        folder = root / (name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise InpaintkitError(f"the run folder {folder} cannot be made: {error}") from error
+        return Run(folder)
+    raise InpaintkitError(f"{root} holds ten thousand runs named {name}")
+
+
+def latest_run(root: Path, name: str) -> Run:
+    """The newest run of that name under ``root``.
+
+    Raises:
+        InpaintkitError: there is none.
+    """
+    runs = [path for path in root.glob(f"{name}*") if (path / RECIPE).is_file() and is_run_of(path.name, name)]
+    if not runs:
+        raise InpaintkitError(f"nothing to resume: {root} holds no run named {name}")
+    return Run(max(runs, key=lambda path: int(path.name.removeprefix(name).lstrip("-") or 1)))
+
+
+def is_run_of(folder: str, name: str) -> bool:
+    rest = folder.removeprefix(name)
+    return folder.startswith(name) and (not rest or (rest[0] == "-" and rest[1:].isdigit()))
+
+
+def environment(plugins: Plugins | None = None) -> dict[str, Any]:
+    """What numbers depend on besides the recipe: versions, machine, devices."""
+    reports = (plugins or installed()).reports
+    names = ("torch", "torchvision", "kornia", "timm", "torchmetrics", "numpy", "pillow")
+    return {
+        "inpaintkit": __version__,
+        "commit": commit(),
+        "plugins": {report.name: report.version for report in reports if report.version and not report.error},
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: found for name in names if (found := installed_version(name))},
+        "cpu_threads": torch.get_num_threads(),
+        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+    }
+
+
+def installed_version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def commit() -> str:
+    """The commit of the source tree when inpaintkit runs from one, with + when files differ from it."""
+    here = Path(__file__).parent.parent
+    if not (here / ".git").exists():
+        return ""
+    try:
+        told = subprocess.run(
+            ["git", "-C", str(here), "describe", "--always", "--dirty=+", "--abbrev=12"],
+            capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return told.stdout.strip()
+
+
+def load(source: str | Path, device: str | torch.device = "cpu", plugins: Plugins | None = None) -> Method:
+    """A method ready to fill holes: that of a run's newest checkpoint, or the recipe's of a method without training.
+
+    Args:
+        source: a run's folder, a checkpoint in it, or a recipe's file or bundled name.
+        device: where it shall work.
+
+    Raises:
+        CheckpointError: the run has no usable checkpoint, or it does not fit.
+        InpaintkitError: ``source`` is a recipe of a method that has to be trained.
+    """
+    path = Path(source)
+    if path.is_dir():
+        is_checkpoint = (path / checkpoint.STATE).is_file()
+        run = Run(path.parent.parent if is_checkpoint else path)
+        recipe = run.recipe(plugins)
+        method = inference_method(recipe)
+        chosen = path if is_checkpoint else checkpoint.latest(run.checkpoints)[0] if training_needed(recipe) else None
+        if chosen is not None:
+            checkpoint.load_method(chosen, method, partly=True)
+    else:
+        recipe = load_recipe(source, plugins=plugins)
+        if training_needed(recipe):
+            raise InpaintkitError(
+                f"{source} is the recipe of a method that is trained: run it first, then load its run folder"
+            )
+        method = inference_method(recipe)
+    return method.to(device).eval().requires_grad_(False)
+
+
+def inference_method(recipe: Recipe) -> Method:
+    """The recipe's method without what only training needs, set up."""
+    method = build_method(recipe, without=training_only(recipe))
+    method.setup()
+    return method
+
+
+def training_only(recipe: Recipe) -> tuple[str, ...]:
+    return tuple(getattr(recipe.method.factory, "training_only", ()))
+
+
+def training_needed(recipe: Recipe) -> bool:
+    """Whether the recipe's method has training steps (it is built without memory to see)."""
+    with torch.device("meta"):
+        return build_method(recipe).steps > 0
+
+
