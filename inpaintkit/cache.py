@@ -6,7 +6,6 @@ import errno
 import json
 import os
 import shutil
-import sys
 import tempfile
 import warnings
 from collections import deque
@@ -19,6 +18,7 @@ from typing import Any
 
 import attrs
 import PIL
+import platformdirs
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -48,13 +48,7 @@ def default_folder() -> Path:
     """``$INPAINTKIT_CACHE``, or the place that this system has for caches."""
     if named := os.environ.get("INPAINTKIT_CACHE"):
         return Path(named)
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "inpaintkit"
+    return platformdirs.user_cache_path("inpaintkit", appauthor=False)
 
 
 def cached(entries: Sequence[Entry], prepare: Prepare, folder: Path, *, progress: bool) -> tuple[Path, Index]:

@@ -138,8 +138,8 @@ def _spell(pictures: Tensor) -> str:
 
 def _require_room(step: Augmentation, pictures: Tensor, at: int) -> None:
     """kornia would enlarge a smaller picture without a word."""
-    size = step.options.get("size")
-    if step.name not in ("RandomCrop", "CenterCrop") or step.options.get("pad_if_needed") or step.options.get("padding"):
+    size, padded = step.options.get("size"), step.options.get("pad_if_needed") or step.options.get("padding")
+    if step.name not in ("RandomCrop", "CenterCrop") or padded:
         return
     height, width = _pair(size if isinstance(size, int) else tuple(size or (0, 0)))
     if height > pictures.shape[-2] or width > pictures.shape[-1]:
