@@ -9,7 +9,7 @@ from pathlib import Path as FilePath
 import attrs
 
 from .errors import Path, Problem, RecipeError, did_you_mean, dotted
-from .yamltree import Mark, Node, parse, read
+from .yamltree import MAX_DEPTH, Mark, Node, parse, read
 
 MAX_CHAIN = 10
 
@@ -27,46 +27,55 @@ class Resolved:
 
 
 def resolve_file(path: FilePath, find: Find, profile: str | None = None, sets: Sequence[str] = ()) -> Resolved:
-    """Reads a file, lays it over what it extends, then the profile over that, then each ``key=value`` of ``sets``."""
+    """Reads a file and what it extends, base first, each with its own part of the profile laid over it; then ``sets``.
+
+    So what a file says wins over its base's profile: an ablation is one in every profile of its base.
+    """
     problems: list[Problem] = []
-    root, whole = _load(path, find, problems, ())
-    if root is None:
+    chain, whole = _chain(path, find, problems)
+    if not chain:
         return Resolved(Node({}, Mark(str(path), 1, 1)), (), problems, False)
-    bodies = _profiles(root, problems)
-    root = _without(root, "profiles")
-    if profile is not None:
+    root = Node({}, chain[0].mark)
+    names: list[str] = []
+    for number, body in enumerate(chain):
+        bodies = _profiles(body, problems)
+        names += [name for name in bodies if name not in names]
+        if number:  # a name is a file's own: two recipes of one name would share their runs
+            root = _without(root, "name")
+        root = merge(root, _without(body, "profiles"), (), problems) if number else _without(body, "profiles")
         if profile in bodies:
             root = merge(root, bodies[profile], (), problems)
-        else:
-            whole = False
-            known = f"; known: {', '.join(bodies)}" if bodies else "; this recipe has none"
-            message = f"unknown profile {profile!r}{did_you_mean(profile, bodies)}{known}"
-            problems.append(Problem(message, where=str(path)))
+    if profile is not None and profile not in names:
+        whole = False
+        known = f"; known: {', '.join(names)}" if names else "; this recipe has none"
+        message = f"unknown profile {profile!r}{did_you_mean(profile, names)}{known}"
+        problems.append(Problem(message, where=str(chain[-1].find(("profiles",)))))
     for text in sets:
         root = apply_set(root, text, problems)
-    return Resolved(root, tuple(bodies), problems, whole)
+    return Resolved(root, tuple(names), problems, whole)
 
 
-def _load(path: FilePath, find: Find, problems: list[Problem], chain: tuple[FilePath, ...]) -> tuple[Node | None, bool]:
-    root = read(path, problems)
-    if root is None or not isinstance(root.value, dict):
-        if root is not None or not problems:
-            problems.append(Problem("expected a mapping of keys to values", where=str(root.mark if root else path)))
-        return None, False
-    extends = root.value.get("extends")
-    if extends is None:
-        return root, True
-    root = _without(root, "extends")
-    try:
-        base = _base(extends, path, find, (*chain, path.resolve()))
-    except RecipeError as error:
-        problems += [attrs.evolve(problem, path=("extends",), where=str(extends.mark)) for problem in error.problems]
-        return root, False
-    below, whole = _load(base, find, problems, (*chain, path.resolve()))
-    if below is None:
-        return root, False
-    # A name is a file's own: two recipes of one name would share their runs.
-    return merge(_without(below, "name"), root, (), problems), whole
+def _chain(path: FilePath, find: Find, problems: list[Problem]) -> tuple[list[Node], bool]:
+    """The file's tree after those of all that it extends, base first; and whether none of them is missing."""
+    trees: list[Node] = []
+    files: list[FilePath] = []
+    while True:
+        before = len(problems)
+        root = read(path, problems)
+        if root is None or not isinstance(root.value, dict):
+            if len(problems) == before:
+                problems.append(Problem("expected a mapping of keys to values", where=str(root.mark if root else path)))
+            return trees, False
+        trees.insert(0, _without(root, "extends"))
+        files.append(path.resolve())
+        extends = root.value.get("extends")
+        if extends is None:
+            return trees, True
+        try:
+            path = _base(extends, path, find, tuple(files))
+        except RecipeError as error:
+            problems += [attrs.evolve(problem, path=("extends",), where=str(extends.mark)) for problem in error.problems]
+            return trees, False
 
 
 def _base(extends: Node, path: FilePath, find: Find, chain: tuple[FilePath, ...]) -> FilePath:
@@ -115,8 +124,8 @@ def _without(node: Node, key: str) -> Node:
 def merge(base: Node, over: Node, path: Path, problems: list[Problem]) -> Node:
     """``over`` laid on ``base``.
 
-    Mappings merge key by key, and a null takes out the key that it meets; a mapping with another ``use`` replaces the
-    one below. Lists are replaced, but a mapping laid on a list whose items all have a ``name`` reaches them by it.
+    Mappings merge key by key, and a null takes out the key that it meets (one that a null took out before stays out); a
+    mapping with another ``use`` replaces the one below. Lists are replaced, but a mapping laid on a list whose items all have a ``name`` reaches them by it.
     """
     if isinstance(base.value, list) and isinstance(over.value, dict) and (names := _names(base.value)) is not None:
         return _merge_items(base, over, names, path, problems)
@@ -127,12 +136,12 @@ def merge(base: Node, over: Node, path: Path, problems: list[Problem]) -> Node:
     keys = dict(base.keys) if same else {}
     removed = dict(base.removed) if same else {}
     for key, child in over.value.items():
-        if child.value is None and key in base.value:
+        if child.value is None and (key in base.value or key in base.removed):
             values.pop(key, None)
             removed[key] = over.keys[key]
             continue
         merged = merge(values[key], child, (*path, key), problems) if key in values else child
-        if merged is child:
+        if merged.mark is child.mark:  # replaced
             keys[key] = over.keys[key]
         values[key] = merged
     return Node(values, base.mark if same else over.mark, keys, removed)
@@ -140,7 +149,7 @@ def merge(base: Node, over: Node, path: Path, problems: list[Problem]) -> Node:
 
 def _use(node: Node) -> object:
     assert isinstance(node.value, dict)
-    return node.value["use"].value if "use" in node.value else None
+    return node.value["use"].plain() if "use" in node.value else None
 
 
 def _names(items: list[Node]) -> list[str] | None:
@@ -173,11 +182,15 @@ def apply_set(root: Node, text: str, problems: list[Problem]) -> Node:
     if not equals or not parts:
         problems.append(Problem("expected key=value, for example data.batch=16", where=str(mark)))
         return root
+    if len(parts) > MAX_DEPTH:
+        problems.append(Problem(f"leads deeper than {MAX_DEPTH} levels", where=str(mark)))
+        return root
     if parts[0] in ("extends", "profiles"):
         problems.append(Problem(f"{parts[0]!r} cannot be set here", where=str(mark)))
         return root
-    value = parse(value_text, "", problems, within=mark)
-    return root if value is None else _put(root, parts, value, (), problems)
+    before = len(problems)
+    value = parse(value_text, "", problems, within=mark, path=tuple(parts))
+    return root if value is None or len(problems) > before else _put(root, parts, value, (), problems)
 
 
 def _put(node: Node, parts: list[str], value: Node, path: Path, problems: list[Problem]) -> Node:

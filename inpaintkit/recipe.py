@@ -50,6 +50,11 @@ class DataOptions:
     strict: bool = False
     cache: Path | None = None
 
+    @property
+    def frame(self) -> tuple[int, int]:
+        """``size`` as (height, width)."""
+        return (self.size, self.size) if isinstance(self.size, int) else self.size
+
 
 @attrs.frozen
 class ValidateOptions:

@@ -2,13 +2,14 @@
 
 Nothing is coerced: only an integer may stand for a number with a fraction. An option that is annotated with an
 interface (``Loss``) is looked up among the plugins' components; any other class takes a mapping of its constructor's
-options. A class may define ``__structure__(cls, value, at, structurer)`` to read ``value`` itself: it returns its result, calls
-``structurer.structure(value, type, path)`` for parts, and reports with ``structurer.problem(message, path)`` (``at`` is
-its own path) or by raising ``OptionError(message, path below at)``.
+options. A class may define ``__structure__(cls, value, at, structurer)`` to read ``value`` itself: it returns its
+result, calls ``structurer.structure(value, type, path)`` for parts, and reports with ``structurer.problem(message,
+path)`` (``at`` is its own path) or by raising ``OptionError(message, path below at)``.
 """
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from difflib import get_close_matches
@@ -132,8 +133,12 @@ def _located(fault: Fault, source: Node | None) -> Problem:
     if source is None:
         return Problem(fault.message, fault.path)
     message = fault.message
-    if fault.kind == "missing" and (removal := source.removal(fault.path, fault.key)):
-        message += f" (taken out by the null at {removal})"
+    if fault.kind == "missing":
+        removal = source.removal(fault.path, fault.key)
+        if removal is None and fault.path:  # or all that stood there before
+            removal = source.removal(fault.path[:-1], str(fault.path[-1]))
+        if removal is not None:
+            message += f" (taken out by the null at {removal})"
     return Problem(message, fault.path, str(source.find(fault.path, at_key=fault.kind == "unknown")))
 
 
@@ -181,7 +186,7 @@ class Structurer:
             return self._mapping(value, expected, path)
         if container in SEQUENCES:
             return self._sequence(value, expected, path)
-        if isinstance(container, type) and container.__module__ != "builtins":
+        if isinstance(container, type) and container.__module__ != "builtins" and not inspect.isabstract(container):
             return self._class(value, container, path)
         return self.problem(f"has the annotation {expected!r}, which no recipe can fill", path)
 
@@ -259,7 +264,8 @@ class Structurer:
             trials.append(trial.faults)
         best = min(trials, key=lambda faults: _misfit(faults, path))
         if _misfit(best, path)[0]:  # of no member's type
-            near = [choice for member in members if get_origin(bare(member)) is Literal for choice in get_args(member)]
+            literals = [bare(member) for member in members if get_origin(bare(member)) is Literal]
+            near = [choice for literal in literals for choice in get_args(literal) if isinstance(choice, str)]
             expected = " or ".join([", ".join(words[:-1]), words[-1]] if len(words := _words(members)) > 1 else words)
             hint = did_you_mean(value, near) if isinstance(value, str) else ""
             return self.problem(f"expected {expected}, not {show(value)}{hint}", path, "mismatch")
@@ -317,10 +323,11 @@ class Structurer:
             if meant:
                 missing.remove(meant[0])
             near = f", did you mean {meant[0]!r}?" if meant else did_you_mean(key, known)
-            told = near or (f"; {name} takes {', '.join(known)}" if known else f"; {name} takes none")
-            self.problem(f"unknown option {key!r}{told}", (*path, key), "unknown")
+            told = near or f"; {f'{name} takes' if kind else 'known:'} {', '.join(known) or 'none'}"
+            self.problem(f"unknown {'option' if kind else 'key'} {key!r}{told}", (*path, key), "unknown")
         for key in missing:
-            message = f"missing {key!r}, required by {name}: {known[key].annotation}"
+            owner = f" of {kind} {name!r}" if kind else ""
+            message = f"missing {key!r}{owner}: expected {known[key].annotation}"
             self.faults.append(Fault(message, path, "missing", key))
         valid = len(self.faults) == before
         options = {

@@ -86,13 +86,15 @@ class _Fatal(Exception):
     """What ends the reading of a text."""
 
 
-def parse(text: str, name: str, problems: list[Problem], *, within: Mark | None = None) -> Node | None:
+def parse(
+    text: str, name: str, problems: list[Problem], *, within: Mark | None = None, path: Path = ()
+) -> Node | None:
     """The tree of one YAML document; what is wrong goes to ``problems``, and None comes back where nothing can be read.
 
-    ``within``: every node is marked with this place, instead of the lines of ``name``.
+    ``within``: every node is marked with this place, instead of the lines of ``name``; ``path`` leads to the document.
     """
     try:
-        return _Composer(text, name, problems, within).document()
+        return _Composer(text, name, problems, within).document(path)
     except _Fatal as error:
         problems.append(error.args[0])
     except yaml.MarkedYAMLError as error:
@@ -147,12 +149,12 @@ class _Composer:
     def fatal(self, message: str, event: Any) -> _Fatal:
         return _Fatal(Problem(message, (), str(self.mark(event))))
 
-    def document(self) -> Node | None:
+    def document(self, path: Path) -> Node | None:
         next(self.events)  # the stream's start
         event = next(self.events)
         if isinstance(event, yaml.StreamEndEvent):
             return None if self.within is None else Node(None, self.within)
-        node, _ = self.node(next(self.events), 0, ())
+        node, _ = self.node(next(self.events), 0, path)
         next(self.events)  # the document's end
         after = next(self.events)
         if not isinstance(after, yaml.StreamEndEvent):
@@ -175,7 +177,8 @@ class _Composer:
             return node, below
         self.deep(depth, event)
         if event.tag is not None:
-            self.problem(f"tags such as {event.tag} are not allowed: quote a value to make it a string", event, path)
+            tag = event.tag.replace("tag:yaml.org,2002:", "!!")
+            self.problem(f"tags such as {tag} are not allowed: quote a value to make it a string", event, path)
         start = self.count
         self.grow(1, event)
         if isinstance(event, yaml.ScalarEvent):
@@ -212,7 +215,8 @@ class _Composer:
             deepest = max(deepest, below + 1)
             if key in values:
                 first = keys[key].line
-                self.problem(f"duplicate key {key!r}" + (f": first on line {first}" if first else ""), event, path)
+                told = f"duplicate key {key!r}" + (f": first on line {first}" if first else "")
+                self.problem(told, event, (*path, key))
             else:
                 values[key], keys[key] = value, self.mark(event)
         return Node(values, self.mark(start), keys), deepest
@@ -221,7 +225,7 @@ class _Composer:
         if not isinstance(event, yaml.ScalarEvent):
             raise self.fatal("a key must be plain text", event)
         if event.tag is not None:
-            self.problem(f"tags such as {event.tag} are not allowed", event, path)
+            self.problem("tags are not allowed", event, path)
         if event.value == "<<" and event.style is None:
             self.problem("merge keys (<<) are not part of YAML 1.2: use `extends` or a profile", event, path)
         return str(event.value)
@@ -260,8 +264,8 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: _Dumper, data: str) -> yaml.ScalarNode:
-    # PyYAML quotes what YAML 1.1 would misread; 1.2 reads other texts as numbers (1e-4, 0o17)
-    style = '"' if not isinstance(resolve(data), str) else None
+    # PyYAML quotes what YAML 1.1 would misread; 1.2 reads other texts as numbers (1e-4, 0o17). Line breaks are escaped.
+    style = '"' if not isinstance(resolve(data), str) or not data.isprintable() else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", data, style=style)
 
 
