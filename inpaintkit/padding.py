@@ -1,0 +1,94 @@
+"""Call a method on pictures of any height and width: pad to its stride, inpaint, crop back, composite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from .errors import OptionError
+from .types import Method, composite
+from .windows import up
+
+
+def inpaint_padded(method: Method, masked: Tensor, mask: Tensor) -> Tensor:
+    """Complete a batch with a method, whatever stride the method asks for.
+
+    The picture is padded below and on the right by reflection to a multiple of ``method.stride``. The mask is padded
+    with 0, except where a reflected pixel is itself hidden: a blank must never be taken for a known pixel. The method
+    runs in eval mode and without gradients (one that needs them inside opens ``torch.enable_grad()``); each module's
+    mode is put back.
+
+    Args:
+        method: what draws; see :meth:`inpaintkit.Method.inpaint`.
+        masked: (B, 3, H, W) floats in [-1, 1]. Pixels under the mask are blanked here once more.
+        mask: (B, 1, H, W), 1 in the hole and 0 where the pixel is known.
+
+    Returns:
+        (B, 3, H, W) of the type of ``masked``: known pixels bit-exact, and in the hole what the method drew, neither
+        clamped nor rounded; a NaN stays in the hole.
+
+    Raises:
+        OptionError: the shapes do not fit each other, the method is tied to another ``size``, or what it returned is
+            not one picture for each that it was given.
+
+    >>> class Gray(Method):
+    ...     @property
+    ...     def stride(self):
+    ...         return 8
+    ...     def inpaint(self, masked, mask):
+    ...         print(tuple(masked.shape))
+    ...         return torch.zeros_like(masked)
+    >>> mask = torch.zeros(1, 1, 5, 9)
+    >>> mask[..., 2, 3] = 1
+    >>> inpaint_padded(Gray(), torch.ones(1, 3, 5, 9), mask)[0, 0, 2, :5]
+    (1, 3, 8, 16)
+    tensor([1., 1., 1., 0., 1.])
+    """
+    if masked.ndim != 4 or masked.shape[1] != 3 or not masked.is_floating_point():
+        raise OptionError(f"the pictures are floats (B, 3, H, W), not {masked.dtype} {tuple(masked.shape)}")
+    count, _, height, width = masked.shape
+    if mask.shape != (count, 1, height, width):
+        need = (count, 1, height, width)
+        raise OptionError(f"the mask is {tuple(mask.shape)}: pictures {tuple(masked.shape)} need {need}")
+    size = method.size
+    if size is not None and (height, width) != (size, size):
+        raise OptionError(
+            f"the method is tied to {size} x {size} and the pictures are {height} x {width}: "
+            f"prepare them at {size}, or use inpaintkit.fill, which scales"
+        )
+    masked = masked.masked_fill(mask.bool(), 0)
+    stride = 1 if size is not None else method.stride
+    padded, padded_mask = (
+        reflect_to(picture, up(height, stride), up(width, stride)) for picture in (masked, mask.to(masked.dtype))
+    )
+    with evaluating(method), torch.no_grad():
+        output = method.inpaint(padded, padded_mask)
+    if not isinstance(output, Tensor) or output.shape != padded.shape:
+        got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        raise OptionError(f"{type(method).__name__}.inpaint returned {got} where {tuple(padded.shape)} is due")
+    return composite(output.detach()[..., :height, :width], masked, mask)
+
+
+def reflect_to(picture: Tensor, height: int, width: int) -> Tensor:
+    """Grown below and on the right to ``height`` x ``width`` by reflection, repeated where the picture is smaller."""
+    for axis, length in ((-2, height), (-1, width)):
+        have = picture.shape[axis]
+        if have < length:
+            wave = torch.arange(length, device=picture.device) % max(2 * have - 2, 1)  # 0 1 2 3 2 1 0 1 2 ...
+            picture = picture.index_select(axis, torch.minimum(wave, 2 * have - 2 - wave) if have > 1 else wave)
+    return picture
+
+
+@contextmanager
+def evaluating(method: Method) -> Iterator[None]:
+    """Eval mode inside; each module's own mode again after, so that what was frozen on purpose stays so."""
+    training = [module for module in method.modules() if module.training]
+    method.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
