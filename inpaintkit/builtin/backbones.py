@@ -1,0 +1,210 @@
+"""Frozen feature networks of timm and torchvision, tapped at named layers."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, Literal
+
+import attrs
+import torch
+from torch import Tensor, nn
+
+from ..errors import InpaintkitError, OptionError, did_you_mean
+from ..rng import seed_of
+from .pretrained import read_weights, timm_weights, torchvision_weights
+from .taps import count_calls, find_layers, find_unused, freeze, prepared, tap, trim
+
+Pretrained = Literal["hub", "random"] | Path
+
+
+@attrs.frozen
+class Source:
+    """Where a network's definition comes from."""
+
+    library: Literal["timm", "torchvision"]
+    model: str
+    tag: str  # which of the model's pretrained weights; "" is the library's default
+
+    @property
+    def name(self) -> str:
+        return f"{self.model}.{self.tag}" if self.tag else self.model
+
+    def __str__(self) -> str:
+        return f"{self.library}/{self.name}"
+
+
+def find_source(name: str) -> Source:
+    """Looks a name up in timm, then in torchvision; ``timm/`` or ``torchvision/`` before it picks one of them.
+
+    A tag after a dot picks among several pretrained weights: ``vgg16.tv_in1k``, ``torchvision/resnet50.IMAGENET1K_V1``.
+
+    Raises:
+        OptionError: neither library has such a model, or the model no such weights.
+    """
+    import timm
+    from torchvision import models  # type: ignore[import-untyped]
+
+    library, _, bare = name.rpartition("/")
+    model, _, tag = bare.partition(".")
+    if library not in ("", "timm", "torchvision"):
+        text = f"{library!r} is no library of networks: write timm/{bare} or torchvision/{bare}"
+        raise OptionError(text, ("backbone",))
+    torchvisions = models.list_models(module=models)
+    if library in ("", "timm") and timm.is_model(model):
+        tags = [known.partition(".")[2] for known in timm.list_models(f"{model}.*", pretrained=True)]
+        source = Source("timm", model, tag)
+    elif library in ("", "torchvision") and model in torchvisions:
+        tags = [weights.name for weights in models.get_model_weights(model)]
+        source = Source("torchvision", model, tag)
+    else:
+        known = {"timm": timm.list_models(), "torchvision": torchvisions}
+        candidates = known[library] if library else known["timm"] + torchvisions
+        raise OptionError(
+            f"{library or 'neither timm nor torchvision'} knows {'no' if library else 'a'} network {model!r}"
+            f"{did_you_mean(model, candidates)}",
+            ("backbone",),
+        )
+    if tag and tag not in tags:
+        text = f"{source.library} has no weights {tag!r} of {model}{did_you_mean(tag, tags)}; it has {', '.join(tags)}"
+        raise OptionError(text, ("backbone",))
+    return source
+
+
+class Backbone(nn.Module):
+    """The features of a frozen network: ``forward(image) -> [features of each layer]``.
+
+    ``image`` is (B, 3, H, W) in [-1, 1]; it is mapped to [0, 1] and then by the mean and deviation that the network was
+    trained with. Weights are buffers outside the ``state_dict``: they follow ``.to()``, no optimizer sees them and no
+    checkpoint holds them. Always in eval mode. What comes after the last of the layers is neither kept nor run.
+
+    The constructor reads nothing; :meth:`setup` does, and until then the network runs on the meta device alone.
+
+    Args:
+        name: a network of timm or torchvision, see :func:`find_source`.
+        layers: usual names (``relu3_3`` of a VGG, ``relu3`` of AlexNet, ``relu1`` and ``fire2`` to ``fire9`` of a
+            SqueezeNet) or paths of modules (``features.12``, ``layer2.0``). Of a module that runs several times the
+            last run counts.
+        pretrained: ``hub``: the library's weights, from its cache or downloaded; ``random``: the library's own
+            initialization, always the same draw; or the path of a ``.safetensors`` file with the network's keys.
+
+    Raises:
+        OptionError: an unknown network, layer or kind of weights, at ``backbone``, ``layers`` or ``pretrained``.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, name: str, layers: Collection[str], pretrained: Pretrained | str = "hub") -> None:
+        super().__init__()
+        self.pretrained = check_pretrained(pretrained)
+        self.source = find_source(name)
+        with torch.device("meta"):
+            blueprint = prepared(build(self.source))
+        mean, std, side = expected_input(self.source, blueprint)
+        self.layers = dict(zip(layers, find_layers(blueprint, layers, str(self.source)), strict=True))
+        picture = torch.empty(1, 3, side, side, device="meta")
+        self.calls = count_calls(blueprint, picture, self.layers, layers, str(self.source))
+        self.unused = find_unused(blueprint, picture, self.calls)
+        trim(blueprint, self.unused)
+        self.shapes = {
+            layer: tuple(feature.shape[1:])
+            for layer, feature in zip(self.layers, tap(blueprint, picture, self.calls), strict=True)
+        }
+        self._blueprint: tuple[nn.Module, ...] = (freeze(blueprint),)  # in a tuple, so that .to() leaves it on meta
+        self.net: nn.Module | None = None
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+
+    def setup(self) -> None:
+        """Reads the weights, once; a network on the meta device needs none.
+
+        Raises:
+            CheckpointError: weights that are not there, cannot be reached, or do not fit; says what to fetch.
+        """
+        if self.net is not None or self.mean.is_meta:
+            return
+        # Building draws random numbers: always the same ones, and the run's own stay where they are.
+        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+            torch.manual_seed(seed_of("backbone", str(self.source)))
+            net = prepared(self._build_with_weights())
+        trim(net, self.unused)
+        if isinstance(self.pretrained, Path):
+            read_weights(net, self.pretrained, str(self.source))
+        elif self.pretrained == "random":
+            text = f"{self.source} has random weights: its features are not those of the literature"
+            warnings.warn(text, stacklevel=2)
+        self.net = freeze(net).to(self.mean.device, self.mean.dtype)
+        self._blueprint = ()
+
+    def _build_with_weights(self) -> nn.Module:
+        if self.pretrained != "hub":
+            return build(self.source)
+        if self.source.library == "timm":
+            return build(self.source, pretrained=True, pretrained_cfg_overlay=timm_weights(self.source.name))
+        state = torchvision_weights(self.source.model, self.source.tag)
+        net = build(self.source)
+        net.load_state_dict(state)
+        return net
+
+    def train(self, mode: bool = True) -> Backbone:
+        return super().train(False)
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        net = self.net
+        if net is None:
+            if not image.is_meta:
+                raise InpaintkitError(f"the weights of {self.source} are not read yet: call setup() first")
+            net = self._blueprint[0]
+        picture = ((image.to(self.mean.dtype) + 1) / 2 - self.mean) / self.std
+        return tap(net, picture, self.calls)
+
+    def extra_repr(self) -> str:
+        return f"{self.source}, layers={list(self.layers)}, pretrained={self.pretrained}"
+
+
+def check_pretrained(pretrained: Pretrained | str) -> Pretrained:
+    """``hub``, ``random``, or the path of a ``.safetensors`` file, which need not be there yet.
+
+    Raises:
+        OptionError: anything else, for example a ``.pth``, which can run code when it is read.
+    """
+    if pretrained == "hub":
+        return "hub"
+    if pretrained == "random":
+        return "random"
+    path = Path(pretrained)
+    if path.suffix != ".safetensors":
+        hint = did_you_mean(str(pretrained), ["hub", "random"])
+        text = f"pretrained is 'hub', 'random' or the path of a .safetensors file, not {str(pretrained)!r}{hint}"
+        raise OptionError(text, ("pretrained",))
+    return path
+
+
+def build(source: Source, **options: Any) -> nn.Module:
+    """The network as its library makes it, on the current default device."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the libraries' deprecations are not the user's to mend
+        if source.library == "timm":
+            import timm
+
+            net: nn.Module = timm.create_model(source.name, **options)
+            return net
+        from torchvision import models
+
+        # Both were trained behind a change of their input that torchvision makes only along with its own weights.
+        if source.model in ("inception_v3", "googlenet"):
+            options |= {"transform_input": True, "init_weights": False}
+        net = models.get_model(source.model, weights=None, **options)
+        return net
+
+
+def expected_input(source: Source, net: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...], int]:
+    """Mean, deviation and side of the pictures that a network was trained with."""
+    from timm import data
+
+    if source.library == "timm":
+        config: dict[str, Any] = data.resolve_model_data_config(net)  # type: ignore
+        return config["mean"], config["std"], max(config["input_size"][1:])
+    return (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 299 if source.model == "inception_v3" else 224  # ImageNet's

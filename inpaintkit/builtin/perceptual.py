@@ -1,0 +1,94 @@
+"""Perceptual loss: distance in the features of a frozen network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torch
+from annotated_types import Gt
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..errors import OptionError
+from ..types import Loss, Sample
+from .backbones import Backbone
+from .losses import Reduction, Region, l1, l2, smooth_l1
+
+DISTANCES = {"smooth-l1": smooth_l1, "l2": l2, "l1": l1}
+
+
+class Perceptual(Loss):
+    """Weighted sum over layers of a distance between features of ``on`` and of ``against``.
+
+    Johnson et al., "Perceptual Losses for Real-Time Style Transfer and Super-Resolution", 2016, eq. 2. On the completed
+    picture the gradient enters through the hole alone, and the features see the hole in its surroundings.
+
+    Args:
+        backbone: a network of timm or, if timm has none of that name, of torchvision: ``vgg16.tv_in1k``,
+            ``squeezenet1_0``; ``timm/`` or ``torchvision/`` before the name picks one.
+        layers: usual names (``relu3_3`` of a VGG, ``fire2`` of a SqueezeNet) or paths of modules (``features.12``), as
+            a list, or as a mapping from each to its weight.
+        pretrained: ``hub``, ``random``, or the path of a ``.safetensors`` file with the network's keys.
+        distance: smooth L1 (beta 1), squared or absolute difference.
+        on: the view that is drawn.
+        against: the view that it is held against.
+        region: the features that count; one that covers any pixel of the hole is in the hole.
+        reduction: mean or sum over those of each image; then the mean over the batch.
+
+    Raises:
+        OptionError: an unknown network or layer, or a region of a layer without height and width.
+    """
+
+    def __init__(
+        self,
+        backbone: str = "vgg16.tv_in1k",
+        layers: Sequence[str] | Mapping[str, Annotated[float, Gt(0)]] = ("relu3_3", "relu4_3", "relu5_3"),
+        pretrained: Literal["hub", "random"] | Path = "hub",
+        distance: Literal["smooth-l1", "l2", "l1"] = "smooth-l1",
+        on: str = "completed",
+        against: str = "image",
+        region: Region = "whole",
+        reduction: Reduction = "mean",
+    ) -> None:
+        super().__init__()
+        self.backbone = Backbone(backbone, layers, pretrained)
+        self.weights = dict(layers) if isinstance(layers, Mapping) else dict.fromkeys(layers, 1.0)
+        self.distance, self.on, self.against = distance, on, against
+        self.region, self.reduction = region, reduction
+        if region != "whole":
+            # The network was tried on a square picture: in a map (C, H, W), height and width are equal.
+            flat = [name for name, shape in self.backbone.shapes.items() if len(shape) != 3 or shape[1] != shape[2]]
+            if flat:
+                text = f"features of {', '.join(flat)} are no maps (C, H, W): only region 'whole' can be had of them"
+                raise OptionError(text, ("region",))
+
+    def setup(self) -> None:
+        """Reads the network's weights, see :meth:`Backbone.setup`."""
+        self.backbone.setup()
+
+    def forward(self, sample: Sample) -> Tensor:
+        drawn, truth = sample.view(self.on), sample.view(self.against)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and truth.requires_grad):
+            expected = self.backbone(truth)
+        terms = [
+            weight * self._term(features, target, sample.mask)
+            for weight, features, target in zip(self.weights.values(), self.backbone(drawn), expected, strict=True)
+        ]
+        return torch.stack(terms).sum()
+
+    def _term(self, features: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+        """The distance at one layer, in float32: sums over a layer overflow half precision."""
+        if self.region == "whole":
+            features, target = (f.reshape(len(f), -1, 1, 1) for f in (features, target))
+            mask = mask[..., :1, :1]
+        else:
+            mask = F.adaptive_max_pool2d(mask, features.shape[-2:])  # (B, 1, h, w)
+        return DISTANCES[self.distance](features, target, mask, self.region, self.reduction)
+
+    def extra_repr(self) -> str:
+        return (
+            f"weights={self.weights}, distance={self.distance}, on={self.on}, against={self.against}, "
+            f"region={self.region}, reduction={self.reduction}"
+        )
