@@ -74,7 +74,8 @@ def _chain(path: FilePath, find: Find, problems: list[Problem]) -> tuple[list[No
         try:
             path = _base(extends, path, find, tuple(files))
         except RecipeError as error:
-            problems += [attrs.evolve(problem, path=("extends",), where=str(extends.mark)) for problem in error.problems]
+            where = str(extends.mark)
+            problems += [attrs.evolve(problem, path=("extends",), where=where) for problem in error.problems]
             return trees, False
 
 
@@ -124,8 +125,9 @@ def _without(node: Node, key: str) -> Node:
 def merge(base: Node, over: Node, path: Path, problems: list[Problem]) -> Node:
     """``over`` laid on ``base``.
 
-    Mappings merge key by key, and a null takes out the key that it meets (one that a null took out before stays out); a
-    mapping with another ``use`` replaces the one below. Lists are replaced, but a mapping laid on a list whose items all have a ``name`` reaches them by it.
+    Mappings merge key by key, and a null takes out the key that it meets (what a null took out before stays out); a
+    mapping with another ``use`` replaces the one below. Lists are replaced, but a mapping laid on a list whose items
+    all have a ``name`` reaches them by it.
     """
     if isinstance(base.value, list) and isinstance(over.value, dict) and (names := _names(base.value)) is not None:
         return _merge_items(base, over, names, path, problems)

@@ -59,7 +59,7 @@ def signature_of(factory: Callable[..., Any]) -> tuple[Option, ...]:
         if parameter.kind is parameter.POSITIONAL_ONLY:
             raise SignatureError(f"{label_of(factory)} takes {parameter.name!r} by position only")
         required = parameter.default is parameter.empty
-        default = None if required else _plain_default(parameter.default)
+        default = None if required else _default(factory, parameter)
         options.append(Option(parameter.name, hints.get(parameter.name, Any), default, required))
     return tuple(options)
 
@@ -79,12 +79,12 @@ def _hints(factory: Any) -> Mapping[str, Any]:
     return typing.get_type_hints(factory.__init__, include_extras=True)  # type: ignore[misc]
 
 
-def _plain_default(default: Any) -> Any:
-    """What a default is for display: attrs' factories stand for what they make."""
-    if default is attrs.NOTHING:
-        return "..."
-    factory = getattr(default, "factory", None)
-    return factory() if callable(factory) and not getattr(default, "takes_self", False) else default
+def _default(factory: Any, parameter: inspect.Parameter) -> Any:
+    """A default for display: in attrs classes, what the field's own factory makes."""
+    if parameter.default is not attrs.NOTHING:
+        return parameter.default
+    made = next(field.default for field in attrs.fields(factory) if field.alias == parameter.name)
+    return "(from the other options)" if made.takes_self else made.factory()
 
 
 def label_of(factory: Any) -> str:

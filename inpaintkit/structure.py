@@ -261,8 +261,8 @@ class Structurer:
             result = trial.structure(value, member, path)
             if not trial.faults:
                 return result
-            trials.append(trial.faults)
-        best = min(trials, key=lambda faults: _misfit(faults, path))
+            trials.append((result, trial.faults))
+        result, best = min(trials, key=lambda trial: _misfit(trial[1], path))
         if _misfit(best, path)[0]:  # of no member's type
             literals = [bare(member) for member in members if get_origin(bare(member)) is Literal]
             near = [choice for literal in literals for choice in get_args(literal) if isinstance(choice, str)]
@@ -270,7 +270,7 @@ class Structurer:
             hint = did_you_mean(value, near) if isinstance(value, str) else ""
             return self.problem(f"expected {expected}, not {show(value)}{hint}", path, "mismatch")
         self.faults += best
-        return INVALID
+        return result  # what is valid in it can still be tried
 
     def _own(self, value: Any, expected: Any, path: Path) -> Any:
         try:

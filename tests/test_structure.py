@@ -1,0 +1,386 @@
+"""Plain trees against constructors' signatures: nothing coerced, every problem at once, and then built."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import attrs
+import pytest
+import torchmetrics
+from annotated_types import Ge, Gt, Interval, Len, Lt, MinLen, MultipleOf, Predicate
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from inpaintkit.errors import OptionError, OptionErrors, Problem, RecipeError
+from inpaintkit.hookspecs import hookimpl
+from inpaintkit.plugins import Plugins
+from inpaintkit.schedule import Adam, Stage
+from inpaintkit.signature import SignatureError, describe, signature_of
+from inpaintkit.structure import INVALID, Spec, Structurer
+from inpaintkit.types import Generator, Loss, MaskSampler
+from inpaintkit.weights import Weight
+from inpaintkit.yamltree import parse
+
+
+class Width(Generator):
+    def __init__(self, width: Annotated[int, Ge(1)] = 8, act: Literal["relu", "elu"] = "relu") -> None:
+        super().__init__()
+        if width % 2:
+            raise OptionError(f"width {width} is odd", ("width",))
+        self.width = width
+
+
+class Picky(Loss):
+    def __init__(self, low: float, high: float) -> None:
+        super().__init__()
+        if low > high:
+            raise OptionErrors([OptionError("low is above high", ("low",)), OptionError("high is below", ("high",))])
+
+
+class Wrapper(Loss):
+    def __init__(self, loss: Loss, others: Mapping[str, Loss] | None = None) -> None:
+        super().__init__()
+        self.loss, self.others = loss, others
+
+
+class Raises(Loss):
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        raise {"value": ValueError, "type": TypeError, "runtime": RuntimeError, "key": KeyError}[how]("as asked")
+
+
+class Late(Loss):
+    def __init__(self, loss: Spec[Loss]) -> None:
+        super().__init__()
+        self.spec = loss
+
+
+class Hidden(Loss):
+    def __init__(self, x: NotThere) -> None:  # type: ignore[name-defined]  # noqa: F821
+        super().__init__()
+
+
+def half(side: Literal["left", "right"] = "left") -> MaskSampler:
+    return MaskSampler()
+
+
+@pytest.fixture(scope="module")
+def plugins() -> Plugins:
+    class Toy:
+        inpaintkit_api = 1
+
+        @hookimpl
+        def register_generators(self, register: Any) -> None:
+            register("width", Width)
+
+        @hookimpl
+        def register_losses(self, register: Any) -> None:
+            register("picky", Picky)
+            register("wrapper", Wrapper)
+            register("raises", Raises)
+            register("late", Late)
+            register("hidden", Hidden)
+            register("lost", "no_such_module:Loss")
+
+        @hookimpl
+        def register_mask_samplers(self, register: Any) -> None:
+            register("toy-half", half)
+
+    found = Plugins()
+    assert not found.add("toy", Toy()).error
+    broken = types.SimpleNamespace(inpaintkit_api=99)
+    assert found.add("broken", broken).error
+    return found
+
+
+def told(plugins: Plugins, value: Any, expected: Any) -> list[str]:
+    structurer = Structurer(plugins)
+    structurer.structure(value, expected)
+    return [str(problem) for problem in structurer.problems()]
+
+
+def good(plugins: Plugins, value: Any, expected: Any) -> Any:
+    structurer = Structurer(plugins)
+    result = structurer.structure(value, expected)
+    assert structurer.problems() == []
+    return result
+
+
+@pytest.mark.parametrize(
+    ("value", "expected", "result"),
+    [
+        (1, int, 1),
+        (1, float, 1.0),
+        (1.5, float, 1.5),
+        (True, bool, True),
+        ("a", str, "a"),
+        ("a/b", Path, Path("a/b")),
+        (None, int | None, None),
+        (None, None, None),
+        (5, float | int, 5),
+        (5, int | float, 5),
+        (5, float | str, 5.0),
+        ([1, 2], list[int], [1, 2]),
+        ([1, 2], Sequence[float], (1.0, 2.0)),
+        ([1, "a"], tuple[int, str], (1, "a")),
+        ([1, 2, 3], tuple[int, ...], (1, 2, 3)),
+        ([], list[int], []),
+        ([1, 2], list, [1, 2]),
+        ({"a": 1}, dict[str, float], {"a": 1.0}),
+        ({"a": {"b": 1}}, Mapping[str, Any], {"a": {"b": 1}}),
+        ({"a": 1}, dict, {"a": 1}),
+        ({"a": 1}, dict[Literal["a", "b"], int], {"a": 1}),
+        ("x", Literal["x", 1], "x"),
+        (1, Literal["x", 1], 1),
+        ("x", str | list[str], "x"),
+        (["x"], str | list[str], ["x"]),
+        (3, Annotated[int, Ge(3), MultipleOf(3)], 3),
+        ({"z": [1, None]}, Any, {"z": [1, None]}),
+        ([0.5], Annotated[list[Annotated[float, Gt(0), Lt(1)]], MinLen(1)], [0.5]),
+    ],
+)
+def test_what_fits_is_kept_as_it_is(plugins: Plugins, value: Any, expected: Any, result: Any) -> None:
+    found = good(plugins, value, expected)
+    assert found == result
+    assert type(found) is type(result)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected", "message"),
+    [
+        (64.0, int, "expected integer, not 64.0 (write 64)"),
+        (64.5, int, "expected integer, not 64.5"),
+        (True, int, "expected integer, not true"),
+        (True, float, "expected number, not true"),
+        ("1", int, "expected integer, not '1' (without the quotes)"),
+        ("1e-4", float, "expected number, not '1e-4' (without the quotes)"),
+        (float("nan"), float, "expected a finite number, not nan"),
+        (float("inf"), float, "expected a finite number, not inf"),
+        (10**400, float, "is too large"),
+        ("false", bool, "expected true or false, not 'false'"),
+        ("no", bool, "expected true or false, not 'no' (write false)"),
+        (1, bool, "expected true or false, not 1 (write true)"),
+        (5, str, "expected string, not 5 (quote it)"),
+        (None, str, "expected string, not null"),
+        (5, Path, "expected path, not 5"),
+        ("", Path, "expected path, not ''"),
+        (0, Annotated[int, Ge(1)], "expected integer >= 1, not 0"),
+        ("x", Annotated[int, Ge(1)], "expected integer >= 1, not 'x'"),
+        (2, Annotated[float, Interval(gt=0, le=1)], "expected number > 0 and <= 1, not 2"),
+        (5, Annotated[int, MultipleOf(2)], "expected integer divisible by 2, not 5"),
+        ([], Annotated[list[int], Len(1)], "expected list of integer that is not empty, not an empty list"),
+        ("A", Annotated[str, Predicate(str.islower)], "expected string that is islower, not 'A'"),
+        ("ho", Literal["hole", "known"], "expected 'hole' or 'known', not 'ho', did you mean 'hole'?"),
+        (True, Literal[1], "expected 1, not true"),
+        ({"a": 1}, list[int], "expected list of integer, not a mapping with a"),
+        ([1], dict[str, int], "expected mapping of names to integer, not a list of 1"),
+        ([1, 2, 3], tuple[int, int], "expected list [integer, integer], not a list of 3"),
+        (["a"], list[int], "[0]: expected integer, not 'a'"),
+        ({"c": 1}, dict[Literal["a", "b"], int], "c: expected 'a' or 'b', not 'c'"),
+        ("x", int | None, "expected integer or null, not 'x'"),
+        ("atuo", Literal["auto"] | int, "expected 'auto' or integer, not 'atuo', did you mean 'auto'?"),
+        (0, Annotated[int, Ge(1)] | Adam, "expected integer >= 1, not 0"),
+        ("x", Annotated[float, Ge(0)] | Adam, "expected number >= 0 or Adam, not 'x'"),
+        ("x", Adam, "expected Adam, not 'x': write a mapping of lr, betas, eps, weight_decay"),
+        ("x", complex, "has the annotation <class 'complex'>, which no recipe can fill"),
+        ("x", Mapping, "expected mapping, not 'x'"),
+        ([], Loss, "expected loss (a name or a mapping with 'use'), not an empty list"),
+        (None, Loss, "expected loss (a name or a mapping with 'use'), not null"),
+        ({"use": 3}, Loss, "use: expected the name of a loss, not 3 (quote it)"),
+        ({"usr": "l1"}, Loss, "usr: unknown key 'usr', did you mean 'use'?"),
+        ({"region": "hole"}, Loss, "missing 'use', the name of the loss"),
+    ],
+)
+def test_what_does_not_fit_is_told(plugins: Plugins, value: Any, expected: Any, message: str) -> None:
+    assert told(plugins, value, expected) == [message]
+
+
+def test_unknown_components_name_the_nearest_and_the_broken_plugins(plugins: Plugins) -> None:
+    (message,) = told(plugins, {"use": "widht"}, Generator)
+    assert message.startswith("use: unknown generator 'widht', did you mean 'width'?; plugin 'broken' is not available")
+    (message,) = told(plugins, "width", Loss)
+    assert "unknown loss 'width' ('width' is a generator, not a loss)" in message
+    (message,) = told(plugins, "lost", Loss)
+    assert "loss 'lost' of plugin 'toy' cannot be imported" in message
+    (message,) = told(plugins, "hidden", Loss)
+    assert "the signature of Hidden cannot be read: name 'NotThere' is not defined" in message
+
+
+def test_options_unknown_missing_and_misspelt_all_at_once(plugins: Plugins) -> None:
+    value = {"use": "wrapper", "loss": {"use": "picky", "lwo": 1, "extra_thing": 2}, "others": {"a": {"use": "picky"}}}
+    assert told(plugins, value, Loss) == [
+        "loss.lwo: unknown option 'lwo', did you mean 'low'?",  # and not that `low` is missing
+        "loss.extra_thing: unknown option 'extra_thing'; picky takes low, high",
+        "loss: missing 'high' of loss 'picky': expected number",
+        "others.a: missing 'low' of loss 'picky': expected number",
+        "others.a: missing 'high' of loss 'picky': expected number",
+    ]
+    assert told(plugins, {"use": "toy-half", "sied": "left"}, MaskSampler) == [
+        "sied: unknown option 'sied', did you mean 'side'?"
+    ]
+
+
+def test_unions_of_classes_are_told_by_their_keys(plugins: Plugins) -> None:
+    assert told(plugins, {"match": "a", "scael": 1}, Weight) == ["scael: unknown key 'scael', did you mean 'scale'?"]
+    assert told(plugins, {"start": 0, "end": "x", "over": 10}, Weight) == ["end: expected number >= 0, not 'x'"]
+    assert told(plugins, -1, Weight) == ["expected number >= 0, not -1"]
+    assert told(plugins, {"macth": "a"}, Weight) == ["macth: unknown key 'macth', did you mean 'match'?"]
+    stage = good(plugins, {"name": "a", "steps": 2, "weights": {"x": 1, "y": {"match": "x"}}}, Stage).build()
+    assert stage == Stage("a", 2, {"x": 1.0, "y": good(plugins, {"match": "x"}, Weight).build()})
+
+
+def test_a_class_may_read_its_value_itself(plugins: Plugins) -> None:
+    class Own:
+        @classmethod
+        def __structure__(cls, value: Any, at: tuple[str | int, ...], structurer: Structurer) -> Any:
+            if value == "raise":
+                raise OptionError("raised", ("below",))
+            if value == "report":
+                return structurer.problem("reported", (*at, "here"))
+            return structurer.structure(value, int, at)
+
+    assert good(plugins, [3], list[Own]) == [3]
+    assert told(plugins, ["raise", "report", "x"], list[Own]) == [
+        "[0].below: raised",
+        "[1].here: reported",
+        "[2]: expected integer, not 'x'",
+    ]
+
+
+def test_build_makes_the_components_with_their_own_defaults(plugins: Plugins) -> None:
+    spec = good(plugins, {"use": "wrapper", "loss": {"use": "picky", "low": 0, "high": 1}}, Loss)
+    assert (spec.kind, spec.name) == ("loss", "wrapper")
+    assert set(spec.options) == {"loss"}
+    built = spec.build()
+    assert isinstance(built, Wrapper)
+    assert isinstance(built.loss, Picky)
+    assert built.others is None
+    assert good(plugins, "width", Generator).build().width == 8
+    assert good(plugins, {"use": "width", "width": 4}, Generator).build().width == 4
+    assert good(plugins, {"use": "width", "width": 4}, Generator).build(without=("width",)).width == 8
+    assert spec.build() is not spec.build()
+
+
+def test_build_tries_everything_and_locates_what_constructors_refuse(plugins: Plugins) -> None:
+    text = """\
+use: wrapper
+loss: {use: picky, low: 2, high: 1}
+others:
+  a: {use: raises, how: value}
+  b: {use: raises, how: type}
+  c: {use: raises, how: runtime}
+  d:
+    use: wrapper
+    loss: {use: raises, how: key}
+  fine: {use: picky, low: 0, high: 1}
+"""
+    source = parse(text, "f.yaml", [])
+    assert source is not None
+    structurer = Structurer(plugins, source)
+    spec = structurer.structure(source.plain(), Loss)
+    assert structurer.problems() == []
+    with pytest.raises(RecipeError) as caught:
+        spec.build()
+    assert [str(problem) for problem in caught.value.problems] == [
+        "f.yaml:2:25: loss.low: low is above high",
+        "f.yaml:2:34: loss.high: high is below",
+        "f.yaml:4:6: others.a: as asked",
+        "f.yaml:5:6: others.b: TypeError: as asked",
+        "f.yaml:6:6: others.c: RuntimeError: as asked",
+        "f.yaml:9:11: others.d.loss: KeyError: 'as asked'",
+    ]
+    problems: list[Problem] = []
+    assert spec.attempt(problems, trial=True) is INVALID
+    assert [problem.message for problem in problems] == ["low is above high", "high is below", "as asked"]
+
+
+def test_what_is_invalid_is_passed_over_and_the_rest_tried(plugins: Plugins) -> None:
+    value = {
+        "use": "wrapper",
+        "loss": {"use": "picky", "low": "x", "high": 1},
+        "others": {"a": {"use": "picky", "low": 2, "high": 1}, "b": 3},
+    }
+    structurer = Structurer(plugins)
+    spec = structurer.structure(value, Loss)
+    assert len(structurer.problems()) == 2
+    problems: list[Problem] = []
+    assert spec.attempt(problems) is INVALID
+    assert [problem.path for problem in problems] == [("others", "a", "low"), ("others", "a", "high")]
+
+
+def test_an_option_annotated_spec_is_built_later(plugins: Plugins) -> None:
+    built = good(plugins, {"use": "late", "loss": {"use": "picky", "low": 2, "high": 1}}, Loss).build()
+    assert isinstance(built.spec, Spec)
+    with pytest.raises(RecipeError, match="low is above high"):
+        built.spec.build()
+    assert told(plugins, {"use": "late", "loss": "pcky"}, Loss)[0].startswith("loss: unknown loss 'pcky'")
+
+
+def test_signatures() -> None:
+    options = {option.name: option for option in signature_of(Width)}
+    assert options["width"].annotation == "integer >= 1"
+    assert (options["width"].default, options["width"].required) == (8, False)
+    assert options["act"].annotation == "'relu' or 'elu'"
+    assert [(option.name, option.required) for option in signature_of(Picky)] == [("low", True), ("high", True)]
+    assert [option.annotation for option in signature_of(Wrapper)] == ["loss", "mapping of names to loss or null"]
+    assert [option.annotation for option in signature_of(half)] == ["'left' or 'right'"]
+    assert signature_of(nn.Identity) == ()  # *args and **kwargs are no options
+    assert signature_of(MaskSampler) == ()
+    ssim = {option.name for option in signature_of(torchmetrics.image.StructuralSimilarityIndexMeasure)}
+    assert {"gaussian_kernel", "sigma", "data_range"} <= ssim
+    assert "kwargs" not in ssim
+    with pytest.raises(SignatureError, match="NotThere"):
+        signature_of(Hidden)
+
+
+def test_signatures_of_attrs_classes() -> None:
+    @attrs.frozen
+    class Base:
+        first: Annotated[int, Gt(0)]
+
+    @attrs.frozen
+    class Value(Base):
+        _private: str = "p"
+        many: list[int] = attrs.Factory(list)
+
+    found = [(option.name, option.annotation, option.default, option.required) for option in signature_of(Value)]
+    assert found == [
+        ("first", "integer > 0", None, True),
+        ("private", "string", "p", False),
+        ("many", "list of integer", [], False),
+    ]
+
+
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(["l1", "picky"]),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(st.text(max_size=3) | st.sampled_from(["use", "loss", "name", "low"]), inner, max_size=4),
+    max_leaves=10,
+)
+schemas = st.recursive(
+    st.sampled_from([int, float, bool, str, Path, None, Any, Literal["a", 1], Adam, Stage, Weight, Loss, Generator])
+    | st.sampled_from([Annotated[int, Ge(0)], Annotated[str, MinLen(1)]]),
+    lambda inner: inner.map(lambda kind: list[kind])  # type: ignore[valid-type]
+    | inner.map(lambda kind: dict[str, kind])  # type: ignore[valid-type]
+    | inner.map(lambda kind: kind | None if kind is not None else None)
+    | st.tuples(inner, inner).map(lambda kinds: tuple[kinds[0], kinds[1]]),  # type: ignore[valid-type]
+    max_leaves=4,
+)
+
+
+@given(plain, schemas)
+def test_any_value_is_structured_or_told(plugins: Plugins, value: Any, expected: Any) -> None:
+    structurer = Structurer(plugins)
+    result = structurer.structure(value, expected)
+    for problem in structurer.problems():
+        assert problem.message
+    if not structurer.faults:
+        assert "INVALID" not in repr(result)
+        again = Structurer(plugins)
+        again.structure(value, expected | None if expected is not None else None)
+        assert not again.faults
+    assert describe(expected)
