@@ -1,0 +1,236 @@
+"""Measures methods under a protocol, and writes down what was found."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .checkpoint import latest, write_atomically
+from .data import ImageSet
+from .errors import InpaintkitError, OptionError
+from .exam import Exam, MeanColor, completions
+from .pictures import choose, named, strip
+from .pixels import to_uint8
+from .plugins import Plugins
+from .prepare import Source
+from .protocol import Protocol, load_protocol
+from .results import FILE, Measure, Results, Row, to_json
+from .runs import Run, environment, load, training_needed
+from .statistics import Interval, bootstrap
+from .types import Method, Metric
+
+
+def measure(
+    method: Method,
+    exam: Exam,
+    *,
+    name: str,
+    kind: str = "",
+    device: torch.device | str = "cpu",
+    batch: int = 32,
+    progress: bool = False,
+    keep: NDArray[np.uint8] | None = None,
+) -> Row:
+    """One method under one protocol.
+
+    Args:
+        name: of the row in tables.
+        kind: the method's registered name; by default that of its class.
+        keep: (N, 3, S, S) uint8, filled with the outputs.
+
+    Raises:
+        InpaintkitError: two metrics share a label, or one refuses these pictures.
+    """
+    metrics = build_metrics(exam, torch.device(device))
+    values: dict[str, list[Tensor]] = {label: [] for label in metrics}
+    times: list[float] = []
+    odd: list[str] = []
+    title = f"{name} under {exam.protocol.name}" if progress else ""
+    for part in completions(method, exam, device=device, batch=batch, progress=title):
+        for label, metric in metrics.items():
+            found = metric.update(part.sample)
+            if found is not None:
+                values[label].append(found.detach().double().cpu())
+        times.append(part.seconds / len(part.indices))
+        odd += [one for one, finite in zip(part.names, part.finite.tolist(), strict=True) if not finite]
+        if keep is not None:
+            keep[part.indices[0] : part.indices[-1] + 1] = to_uint8(part.sample.output).cpu().numpy()
+    return Row(
+        name=name,
+        method=kind or type(method).__name__,
+        metrics={label: _measured(metric, values[label], len(exam)) for label, metric in metrics.items()},
+        seconds_per_image=float(np.median(times)),  # the first batch warms up
+        non_finite=tuple(odd),
+    )
+
+
+def build_metrics(exam: Exam, device: torch.device) -> dict[str, Metric]:
+    """The protocol's metrics by label, fresh and ready for their first update."""
+    metrics: dict[str, Metric] = {}
+    for at, spec in enumerate(exam.protocol.metrics):
+        metric = spec.build()
+        if not metric.label or metric.label in metrics:
+            told = f"another metric is called {metric.label!r}, too" if metric.label else "it has no label"
+            raise OptionError(f"protocol {exam.protocol.name}: metrics[{at}] ({spec.name}): {told}", ("metrics", at))
+        metric.setup(device)
+        metrics[metric.label] = metric
+    return metrics
+
+
+def evaluate(
+    method: Method,
+    protocol: Protocol | str | Path | Mapping[str, Any],
+    images: Source | Sequence[Source] | ImageSet | None = None,
+    *,
+    name: str = "",
+    device: torch.device | str = "cpu",
+    batch: int = 32,
+    cache: Path | None = None,
+    plugins: Plugins | None = None,
+    progress: bool = False,
+) -> Results:
+    """Measures any method under a protocol, with filling by the mean color beside it.
+
+    Args:
+        protocol: a protocol, the name of a bundled one, a file, or a mapping.
+        images: instead of the pictures that the protocol names.
+        name: the name of the row; by default that of the method's class.
+        batch: how many pictures the method is given at a time; changes no number, up to rounding.
+
+    Raises:
+        RecipeError: the protocol is wrong.
+        DataError: the pictures are missing.
+    """
+    if not isinstance(protocol, Protocol):
+        protocol = load_protocol(protocol, plugins)
+    exam = Exam.open(protocol, images, cache=cache, progress=progress)
+    row = measure(method, exam, name=name or type(method).__name__, device=device, batch=batch, progress=progress)
+    return _results(row, exam, device, batch, plugins)
+
+
+def evaluate_run(
+    folder: str | Path,
+    protocols: Sequence[str | Path | Mapping[str, Any]] | None = None,
+    images: Source | Sequence[Source] | None = None,
+    *,
+    device: torch.device | str = "cpu",
+    batch: int = 32,
+    plugins: Plugins | None = None,
+    progress: bool = False,
+) -> list[Results]:
+    """Measures the newest checkpoint of a run and writes ``results/<protocol>/results.json`` with its pictures.
+
+    Args:
+        protocols: by default those of the recipe's ``evaluate:``.
+        images: instead of the pictures that the protocols or the recipe name.
+
+    Raises:
+        InpaintkitError: ``folder`` is no run or is damaged, a protocol is wrong, or its pictures are missing.
+    """
+    run = Run(Path(folder))
+    recipe = run.recipe(plugins)
+    wanted = list(protocols) if protocols else list(recipe.evaluate)
+    if not wanted:
+        raise InpaintkitError(f"{folder}: the recipe has no `evaluate:`, so say which protocol")
+    # All protocols and pictures are looked at before anything is computed.
+    loaded = [load_protocol(protocol, plugins) for protocol in wanted]
+    options = recipe.data
+    exams = []
+    for protocol in loaded:
+        source = images or protocol.images or (options.test if options else None)
+        cache, strict = (options.cache, options.strict) if options else (None, False)
+        exams.append(Exam.open(protocol, source, cache=cache, strict=strict, progress=progress))
+    method = load(run.folder, device, plugins)
+    trained: dict[str, Any] = {"seed": recipe.seed, "training_seeds": 0}
+    if training_needed(recipe):
+        _, state, _ = latest(run.checkpoints)
+        trained |= {"steps": state["step"], "training_seconds": state.get("seconds"), "training_seeds": 1}
+    found = []
+    for exam in exams:
+        with tempfile.TemporaryFile() as file:  # on disk: test sets may be large
+            outputs = np.memmap(file, np.uint8, "w+", shape=(len(exam), 3, exam.side, exam.side))
+            row = measure(
+                method,
+                exam,
+                name=run.folder.resolve().name,
+                kind=recipe.method.name,
+                device=device,
+                batch=batch,
+                progress=progress,
+                keep=outputs,
+            )
+            results = _results(attrs.evolve(row, **trained), exam, device, batch, plugins)
+            chosen = choose(results)
+            strips = {at: strip(exam.batch([at]), outputs[at]) for at in {picture.index for picture in chosen}}
+        results = attrs.evolve(results, pictures=tuple(named(picture, strips[picture.index]) for picture in chosen))
+        write_results(run.results / exam.protocol.name, results, strips)
+        found.append(results)
+    return found
+
+
+def write_results(folder: Path, results: Results, strips: Mapping[int, bytes] | None = None) -> Path:
+    """``results.json`` and the strips of its pictures by index; the old file or the new one is there, never a part.
+
+    Raises:
+        InpaintkitError: the folder cannot be written to.
+    """
+    files = {picture.file: strips[picture.index] for picture in results.pictures} if strips else {}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():  # named by content: what an older results.json names stays until the end
+            write_atomically(folder / name, content)
+        write_atomically(folder / FILE, json.dumps(to_json(results), indent=1, allow_nan=False))
+        for old in folder.glob("*.png"):
+            if old.name not in files:
+                old.unlink(missing_ok=True)
+    except OSError as error:
+        raise InpaintkitError(f"the results cannot be written to {folder}: {error}") from error
+    return folder / FILE
+
+
+def _results(row: Row, exam: Exam, device: torch.device | str, batch: int, plugins: Plugins | None) -> Results:
+    baseline = measure(MeanColor(), exam, name="mean color", kind="mean-color", device=device, batch=batch)
+    ranked_by = next(
+        (label for label, one in row.metrics.items() if one.per_image and one.higher_is_better is not None), ""
+    )
+    found = environment(plugins)
+    return Results(
+        protocol=exam.protocol.settings(),
+        hash=exam.hash,
+        names=exam.images.names,
+        digest=exam.images.digest,
+        row=row,
+        baseline=attrs.evolve(baseline, training_seeds=0),
+        ranked_by=ranked_by,
+        device=_device_name(torch.device(device)),
+        batch=batch,
+        plugins=found.pop("plugins", {}),
+        environment=found,
+    )
+
+
+def _measured(metric: Metric, values: Sequence[Tensor], count: int) -> Measure:
+    if not values:
+        whole = float(metric.compute())
+        return Measure(Interval(whole, float("nan"), float("nan"), count), metric.higher_is_better)
+    per_image = torch.cat(list(values)).tolist()
+    if len(per_image) != count:
+        raise InpaintkitError(f"metric {metric.label}: {len(per_image)} values for {count} images")
+    try:
+        interval = bootstrap(per_image)
+    except ValueError:  # undefined for every image: no hole has a ring of known pixels, say
+        interval = Interval(float("nan"), float("nan"), float("nan"), 0)
+    return Measure(interval, metric.higher_is_better, tuple(per_image))
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)

@@ -1,0 +1,178 @@
+"""A protocol with its pictures, and what methods make of them: the same pictures, masks and rounding for each."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import torch
+from rich.progress import track
+from torch import Tensor
+
+from .data import ImageSet, load_images
+from .errors import DataError
+from .fill import inpaint_padded
+from .pixels import to_float, to_uint8
+from .prepare import Source
+from .protocol import Protocol
+from .rng import generator, seed_of
+from .types import Batch, MaskSampler, Method, Sample, composite
+
+RULES = 1  # of compositing, rounding and seeding below: part of every protocol's hash
+
+
+@attrs.define(eq=False, slots=False)
+class Exam:
+    """A protocol together with its pictures: what every method under it is given, whatever the batch size or device."""
+
+    protocol: Protocol
+    images: ImageSet
+    sampler: MaskSampler
+    side: int
+
+    @classmethod
+    def open(
+        cls,
+        protocol: Protocol,
+        images: Source | Sequence[Source] | ImageSet | None = None,
+        *,
+        cache: Path | None = None,
+        strict: bool = False,
+        progress: bool = False,
+    ) -> Exam:
+        """Loads the pictures: ``images`` if given, else the protocol's own.
+
+        Raises:
+            DataError: there are none, they cannot be read, or they are smaller than the protocol's size.
+        """
+        source = images if images is not None else protocol.images
+        if source is None:
+            raise DataError(
+                f"protocol {protocol.name} names no pictures: give it `images:`, or the recipe `data: {{test: ...}}`"
+            )
+        if not isinstance(source, ImageSet):
+            source = load_images(source, protocol.prepare, cache=cache, strict=strict, progress=progress)
+        count = len(source)
+        if protocol.limit is not None and protocol.limit < count:
+            source = source.subset([index * count // protocol.limit for index in range(protocol.limit)])
+        if not len(source):
+            raise DataError(f"protocol {protocol.name}: there is no picture to measure on")
+        if protocol.size is not None and source.side < protocol.size:
+            raise DataError(
+                f"protocol {protocol.name} measures at {protocol.size} pixels and the pictures have {source.side}: "
+                "nothing is enlarged; lower `size:`"
+            )
+        return cls(protocol, source, protocol.masks.build(), protocol.size or source.side)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def mask(self, index: int) -> Tensor:
+        """The mask (1, 1, S, S) of one picture: drawn on the CPU from the protocol's seed and the index alone."""
+        return self.sampler(1, (self.side, self.side), generator(seed_of(self.protocol.seed, index)))
+
+    def batch(self, indices: Sequence[int]) -> Batch:
+        """Pictures, moved and scaled as the protocol says, with their masks; on the CPU."""
+        pixels = self.protocol.view(self.images.batch(torch.tensor(indices), "cpu"))
+        return Batch(to_float(pixels), torch.cat([self.mask(index) for index in indices]))
+
+    @cached_property
+    def hash(self) -> str:
+        """Of all that the numbers depend on: settings, pictures, every mask, metrics; not of paths or batch size."""
+        settings = self.protocol.settings()
+        for name in ("name", "description", "images", "limit"):  # the digest speaks for the pictures
+            del settings[name]
+        whole = blake2b(digest_size=16)
+        whole.update(json.dumps([RULES, settings, self.images.digest, self.side], sort_keys=True).encode())
+        for index in range(len(self)):
+            whole.update(np.packbits(self.mask(index).bool().numpy()).tobytes())
+        return whole.hexdigest()
+
+
+@attrs.frozen(eq=False)
+class Completion:
+    """What a method made of some pictures of an exam.
+
+    Attributes:
+        sample: image, mask, ``output`` and ``completed``, all of them at 8-bit levels, on the method's device.
+        finite: (B,), False where the method drew NaN or infinity inside the hole (shown and measured as black).
+        seconds: what ``inpaint`` took.
+    """
+
+    indices: tuple[int, ...]
+    names: tuple[str, ...]
+    sample: Sample
+    finite: Tensor
+    seconds: float
+
+
+def completions(
+    method: Method, exam: Exam, *, device: torch.device | str = "cpu", batch: int = 32, progress: str = ""
+) -> Iterator[Completion]:
+    """Every picture of the exam in order, completed by a method, ``batch`` at a time.
+
+    A method that draws at random is seeded by (the protocol's seed, the first index of the batch), and the global
+    generators are put back after each batch.
+    """
+    device = torch.device(device)
+    method = _Recorder(method.to(device))
+    starts: Iterator[int] | Any = range(0, len(exam), batch)
+    for start in track(starts, progress, transient=True) if progress else starts:
+        indices = tuple(range(start, min(start + batch, len(exam))))
+        given = exam.batch(indices)
+        image, mask = given.image.to(device), given.mask.to(device)
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            torch.manual_seed(seed_of(exam.protocol.seed, "draw", start))
+            _wait(device)
+            began = time.perf_counter()
+            completed = inpaint_padded(method, image * (1 - mask), mask)
+            _wait(device)
+            seconds = time.perf_counter() - began
+        # What stood in the known pixels is irrelevant: a method may leave anything there.
+        finite = (completed.isfinite() | ~mask.bool()).flatten(1).all(1)
+        output = to_float(to_uint8(method.output[..., : exam.side, : exam.side]))
+        views = {"output": output, "completed": composite(output, image, mask)}
+        names = tuple(exam.images.names[index] for index in indices)
+        yield Completion(indices, names, Sample(image, mask, views), finite, seconds)
+
+
+class MeanColor(Method):
+    """Fills each hole with the mean color of the picture's known pixels: what any method must beat."""
+
+    def inpaint(self, masked: Tensor, mask: Tensor) -> Tensor:
+        known = (1 - mask).sum((2, 3), keepdim=True).clamp(min=1)
+        return (masked.sum((2, 3), keepdim=True) / known).expand_as(masked)
+
+
+class _Recorder(Method):
+    """Keeps what a method drew over the whole frame: the known pixels are composited away outside."""
+
+    output: Tensor
+
+    def __init__(self, method: Method) -> None:
+        super().__init__()
+        self.method = method
+
+    @property
+    def stride(self) -> int:
+        return self.method.stride
+
+    @property
+    def size(self) -> int | None:
+        return self.method.size
+
+    def inpaint(self, masked: Tensor, mask: Tensor) -> Tensor:
+        self.output = self.method.inpaint(masked, mask)
+        return self.output
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

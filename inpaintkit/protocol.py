@@ -1,0 +1,146 @@
+"""Protocols: everything that an evaluation fixes, read strictly from YAML."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import attrs
+from annotated_types import Ge, MinLen
+from torch import Tensor
+
+from .errors import OptionError, OptionErrors, Problem
+from .merging import resolve_file
+from .plugins import Plugins, installed
+from .prepare import Prepare, Source
+from .recipe import find_protocol
+from .signature import SignatureError, signature_of
+from .structure import Spec, Structurer
+from .transform import Transform, scaled
+from .types import MaskSampler, Metric
+from .yamltree import raise_problems
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@attrs.frozen
+class Protocol:
+    """What an evaluation fixes. Two numbers are comparable when the hashes of their protocols agree.
+
+    In this order: a picture is prepared (``prepare``), the center square of its short side is taken, moved
+    (``transform``), scaled to ``size``, rounded to 8 bits; its mask is drawn from (``seed``, index of the picture). The
+    method is given the masked picture; its output is put into the hole and rounded to 8 bits; then it is measured.
+
+    Attributes:
+        masks: the mask sampler.
+        metrics: what is measured; the first one with a value per image chooses the pictures of the report.
+        name: a word for folders and tables; for a file, its stem.
+        description: for people.
+        images: the test pictures; without them, ``data.test`` of the recipe.
+        prepare: done once to every picture, before the cache.
+        transform: moves the prepared picture, at its own resolution.
+        size: the side at which everything is measured; without it, that of the prepared pictures.
+        seed: of the masks.
+        limit: at most so many pictures, spread evenly over all.
+    """
+
+    masks: Spec[MaskSampler]
+    metrics: Annotated[Sequence[Spec[Metric]], MinLen(1)]
+    name: str = ""
+    description: str = ""
+    images: Source | Sequence[Source] | None = None
+    prepare: Prepare = attrs.Factory(Prepare)
+    transform: Transform = attrs.Factory(Transform)
+    size: Annotated[int, Ge(1)] | None = None
+    seed: int = 0
+    limit: Annotated[int, Ge(1)] | None = None
+
+    def __attrs_post_init__(self) -> None:
+        problems = []
+        if not _NAME.fullmatch(self.name):
+            told = f"{self.name!r} is no name for a protocol" if self.name else "a protocol outside a file needs a name"
+            problems.append(OptionError(f"{told}: use letters, digits, '.', '-' and '_'", ("name",)))
+        side = self.prepare.crop or self.prepare.tiles or self.prepare.short_side
+        if side and self.size and self.size > side:
+            told = f"size ({self.size}) is larger than the prepared pictures ({side}): nothing is enlarged"
+            problems.append(OptionError(told, ("size",)))
+        if side and max(map(abs, self.transform.shift)) >= side:
+            problems.append(OptionError(f"a shift of {side} pixels or more leaves nothing", ("transform", "shift")))
+        if problems:
+            raise OptionErrors(problems)
+
+    def view(self, pixels: Tensor) -> Tensor:
+        """Prepared pixels, uint8 (B, 3, S, S) -> moved and scaled, uint8 (B, 3, size, size)."""
+        pixels = self.transform(pixels)
+        return pixels if self.size is None else scaled(pixels, self.size)
+
+    def settings(self) -> dict[str, Any]:
+        """The protocol in full as plain values, defaults filled in."""
+        tree = {field.name: plain(getattr(self, field.name)) for field in attrs.fields(Protocol)}
+        order = ("name", "description", "images", "prepare", "transform", "size", "masks", "seed", "limit", "metrics")
+        return {name: tree[name] for name in order}
+
+
+def load_protocol(source: str | Path | Mapping[str, Any], plugins: Plugins | None = None) -> Protocol:
+    """A protocol, checked in full.
+
+    Args:
+        source: a YAML file, the name of a bundled protocol (``faces_center_64``), or a mapping of the same keys.
+        plugins: where components are looked up; by default what is installed.
+
+    Raises:
+        RecipeError: everything that is wrong with it, with file, line and column.
+    """
+    plugins = plugins or installed()
+    if isinstance(source, Mapping):
+        return _structured(Structurer(plugins), source, [])
+    path = find_protocol(source)
+    resolved = resolve_file(path, _find_base)
+    if not resolved.whole:
+        raise_problems(resolved.problems)
+    tree = {"name": path.stem, **resolved.root.plain()}
+    return _structured(Structurer(plugins, resolved.root), tree, resolved.problems)
+
+
+def _structured(structurer: Structurer, tree: Mapping[str, Any], problems: Sequence[Problem]) -> Protocol:
+    spec = structurer.structure(tree, Protocol)
+    found = [*problems, *structurer.problems()]
+    protocol = spec.attempt(found) if isinstance(spec, Spec) else None
+    if isinstance(protocol, Protocol):
+        parts: list[Spec[Any]] = [protocol.masks, *protocol.metrics]
+        for part in parts:
+            part.attempt(found)  # their constructors check values, too
+    raise_problems(found)
+    assert isinstance(protocol, Protocol)  # nothing was wrong
+    return protocol
+
+
+def _find_base(name: str, folder: Path) -> Path:
+    beside = folder / name
+    return beside if beside.is_file() else find_protocol(name)
+
+
+def plain(value: Any) -> Any:
+    """A value of a protocol in JSON's types; components with the defaults of their options filled in.
+
+    Of a path only the file's name stays: the same weights in another folder are the same protocol.
+    """
+    if isinstance(value, Spec):
+        try:
+            options = {option.name: option.default for option in signature_of(value.factory) if not option.required}
+        except SignatureError:
+            options = {}
+        options |= value.options
+        tree = {"use": value.name} if value.kind else {}
+        return tree | {name: plain(option) for name, option in sorted(options.items())}
+    if attrs.has(type(value)):
+        return {field.name: plain(getattr(value, field.name)) for field in attrs.fields(type(value))}
+    if isinstance(value, Path):
+        return value.name
+    if isinstance(value, Mapping):
+        return {str(name): plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value if value is None or isinstance(value, bool | int | float | str) else repr(value)
