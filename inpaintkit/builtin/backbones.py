@@ -129,9 +129,10 @@ class Backbone(nn.Module):
         with torch.random.fork_rng(devices=[]), torch.device("cpu"):
             torch.manual_seed(seed_of("backbone", str(self.source)))
             net = prepared(self._build_with_weights())
+        known = net.state_dict().keys()
         trim(net, self.unused)
         if isinstance(self.pretrained, Path):
-            read_weights(net, self.pretrained, str(self.source))
+            read_weights(net, self.pretrained, str(self.source), known)
         elif self.pretrained == "random":
             text = f"{self.source} has random weights: its features are not those of the literature"
             warnings.warn(text, stacklevel=2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -32,31 +32,22 @@ def read_file(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{path} cannot be read as safetensors: {error}") from error
 
 
-def read_weights(net: nn.Module, path: Path, name: str) -> None:
-    """Loads a safetensors file into ``net``; keys that ``net`` does not have (a classifier's) are left aside.
+def read_weights(net: nn.Module, path: Path, name: str, known: Collection[str] = ()) -> None:
+    """Loads a safetensors file into ``net``; keys that ``net`` does not have are left aside, ``known`` of them silently.
 
     Raises:
         CheckpointError: the file is missing or damaged, or lacks weights or has them in other shapes: names them.
     """
-    load_weights(net, read_file(path), f"{path} does not fit {name}")
-
-
-def load_weights(net: nn.Module, state: Mapping[str, Tensor], headline: str) -> None:
-    """Copies the tensors that ``net`` needs out of ``state``.
-
-    Raises:
-        CheckpointError: ``headline`` and the difference of the keys.
-    """
-    wanted = net.state_dict()
+    state, wanted = read_file(path), net.state_dict()
     missing = [key for key in wanted if key not in state and not key.endswith("num_batches_tracked")]
     shapes = [key for key, tensor in wanted.items() if key in state and state[key].shape != tensor.shape]
     if missing or shapes:
-        lines = [headline]
+        lines = [f"{path} does not fit {name}"]
         lines += [f"  missing: {_few([f'{key} {_shape(wanted[key])}' for key in missing])}"] * bool(missing)
         lines += [
             f"  other shapes: {_few([f'{key} is {_shape(state[key])}, not {_shape(wanted[key])}' for key in shapes])}"
         ] * bool(shapes)
-        spare = [key for key in state if key not in wanted]
+        spare = [key for key in state if key not in wanted and key not in known]
         lines += [f"  unknown: {_few([f'{key} {_shape(state[key])}' for key in spare])}"] * bool(spare)
         raise CheckpointError("\n".join(lines))
     net.load_state_dict({key: state[key] for key in wanted if key in state}, strict=False)
