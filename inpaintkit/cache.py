@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import blake2b
@@ -25,6 +25,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from .errors import DataError
 from .images import Entry, Pixels, Unreadable, decode, formats
 from .prepare import Prepare
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 FORMAT = 1
 _PIXELS, _INDEX = "pixels.u8", "index.json"
@@ -63,10 +68,10 @@ def cached(entries: Sequence[Entry], prepare: Prepare, folder: Path, *, progress
         return home / _PIXELS, index
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _lock(folder / f"{key}.lock", progress):
+        with _lock(folder / f"{key}.lock", progress) as alone:
             if index := _read(home):  # another process was faster
                 return home / _PIXELS, index
-            for leftover in folder.glob(f".{key}.*"):  # of a process that was killed: the lock is ours now
+            for leftover in folder.glob(f".{key}.*") if alone else ():  # of a process that was killed
                 shutil.rmtree(leftover, ignore_errors=True)
             aside = Path(tempfile.mkdtemp(prefix=f".{key}.", dir=folder))
             try:
@@ -185,21 +190,20 @@ def _cores() -> int:
 
 
 @contextmanager
-def _lock(path: Path, progress: bool) -> Iterator[None]:
-    """One process at a time; where the system has no such locks, two may do the same work and the first one counts."""
-    try:
-        import fcntl
-    except ImportError:
-        yield
+def _lock(path: Path, progress: bool) -> Iterator[bool]:
+    """One process at a time, and True; where the system has no such locks two may do the same work, and it is False."""
+    if fcntl is None:
+        yield False
         return
     with open(path, "ab") as file:
-        take: Callable[[int], None] = lambda how: fcntl.flock(file, how)  # noqa: E731
         try:
-            take(fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            alone = True
         except BlockingIOError:
             if progress:
                 Console(stderr=True).print("another process is decoding these pictures; waiting for it")
-            take(fcntl.LOCK_EX)
+            fcntl.flock(file, fcntl.LOCK_EX)
+            alone = True
         except OSError:  # a file system without locks
-            pass
-        yield
+            alone = False
+        yield alone

@@ -1,0 +1,489 @@
+import errno
+import io
+import json
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+import zipfile
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from inpaintkit import cache as caching
+from inpaintkit import data as module
+from inpaintkit.data import ImageSet, batch_indices, load_images
+from inpaintkit.errors import DataError
+from inpaintkit.prepare import PackageFiles, Prepare
+from inpaintkit.rng import generator
+
+RNG = np.random.default_rng(0)
+
+
+def encode(pixels):
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def picture(height=8, width=8):
+    return RNG.integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Six pictures of short side 8, of different lengths, and what they hold."""
+    folder, held = tmp_path / "photos", {}
+    folder.mkdir()
+    for at, size in enumerate([(8, 8), (8, 11), (14, 8), (8, 9), (8, 30), (9, 8)]):
+        held[f"{at}.png"] = picture(*size)
+        (folder / f"{at}.png").write_bytes(encode(held[f"{at}.png"]))
+    return folder, held
+
+
+@pytest.fixture
+def load(tmp_path):
+    def call(source, prepare=None, **options):
+        return load_images(source, prepare, **{"cache": tmp_path / "cache", "progress": False, **options})
+
+    return call
+
+
+def caches(tmp_path):
+    return [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
+
+
+def test_pictures_come_back_bit_by_bit(photos, load):
+    folder, held = photos
+    images = load(folder)
+    assert images.names == tuple(held)
+    assert images.unreadable == ()
+    for at, expected in enumerate(held.values()):
+        np.testing.assert_array_equal(images.picture(at).numpy().transpose(1, 2, 0), expected)
+
+
+def test_a_second_run_decodes_nothing(photos, load, monkeypatch, tmp_path):
+    first = load(photos[0])
+    monkeypatch.setattr(caching, "decode", lambda *_: pytest.fail("decoded again"))
+    second = load(photos[0])
+    assert second.digest == first.digest
+    assert torch.equal(second.pixels, first.pixels)
+    assert len(caches(tmp_path)) == 1
+
+
+def test_unreadable_pictures_are_not_tried_again_but_still_listed(photos, load, monkeypatch):
+    (photos[0] / "bad.png").write_bytes(b"no")
+    first = load(photos[0])
+    monkeypatch.setattr(caching, "decode", lambda *_: pytest.fail("decoded again"))
+    assert load(photos[0]).unreadable == first.unreadable == (("bad.png", first.unreadable[0][1]),)
+
+
+def test_a_changed_picture_is_seen(photos, load):
+    before = load(photos[0])
+    new = picture(8, 8)
+    (photos[0] / "0.png").write_bytes(encode(new))
+    os.utime(photos[0] / "0.png", ns=(1, 1))
+    after = load(photos[0])
+    np.testing.assert_array_equal(after.picture(0).numpy().transpose(1, 2, 0), new)
+    assert after.digest != before.digest
+
+
+def test_an_added_a_removed_and_a_renamed_picture_are_seen(photos, load):
+    digests = [load(photos[0]).digest]
+    (photos[0] / "new.png").write_bytes(encode(picture()))
+    digests.append(load(photos[0]).digest)
+    (photos[0] / "new.png").rename(photos[0] / "newer.png")
+    digests.append(load(photos[0]).digest)
+    (photos[0] / "newer.png").unlink()
+    assert load(photos[0]).digest == digests[0]
+    assert len(set(digests)) == 3
+
+
+def test_another_prepare_is_another_cache(photos, load, tmp_path):
+    assert load(photos[0], Prepare(short_side=4)).side == 4
+    assert load(photos[0], Prepare(short_side=4, crop=4)).sizes.unique().tolist() == [4]
+    assert load(photos[0]).side == 8
+    assert len(caches(tmp_path)) == 3
+
+
+def test_a_zip_with_a_changed_entry_is_seen_and_a_moved_one_reused(load, tmp_path, monkeypatch):
+    def pack(path, pixels):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr(zipfile.ZipInfo("a.png"), encode(pixels))  # always of the same date
+
+    one, other = picture(), picture()
+    pack(tmp_path / "a.zip", one)
+    first = load(tmp_path / "a.zip")
+    pack(tmp_path / "a.zip", other)
+    second = load(tmp_path / "a.zip")
+    np.testing.assert_array_equal(second.picture(0).numpy().transpose(1, 2, 0), other)
+    pack(tmp_path / "moved.zip", one)
+    monkeypatch.setattr(caching, "decode", lambda *_: pytest.fail("decoded again"))
+    assert load(tmp_path / "moved.zip").digest == first.digest
+
+
+def test_the_digest_tells_pixels_and_names_and_nothing_else(photos, load, tmp_path):
+    folder, held = photos
+    with zipfile.ZipFile(tmp_path / "same.zip", "w") as archive:
+        for name, pixels in held.items():
+            archive.writestr(name, encode(pixels))
+    assert load(tmp_path / "same.zip").digest == load(folder).digest
+    images = load(folder)
+    assert images.subset([0, 1]).digest != images.subset([1, 0]).digest
+    assert images.subset(range(6)).digest == images.digest
+
+
+def test_the_bundled_photographs_of_a_package(load):
+    images = load(PackageFiles("skimage", ["data/astronaut.png", "data/coffee.png"]), Prepare(short_side=64, tiles=32))
+    assert images.side == 32
+    assert images.names[:2] == ("skimage:data/astronaut.png#0,0", "skimage:data/astronaut.png#0,1")
+
+
+# what cannot be read
+
+
+def test_unreadable_pictures_are_listed_with_reasons_and_the_rest_is_used(photos, load):
+    folder, held = photos
+    (folder / "cut.png").write_bytes(encode(picture(64, 64))[:2000])
+    (folder / "empty.jpg").write_bytes(b"")
+    images = load(folder)
+    assert images.names == tuple(held)
+    assert [name for name, _ in images.unreadable] == ["cut.png", "empty.jpg"]
+    assert "truncated" in images.unreadable[0][1]
+    assert "empty" in images.unreadable[1][1]
+
+
+def test_the_list_is_told_on_stderr(photos, load, capsys):
+    (photos[0] / "bad[red].png").write_bytes(b"")
+    load(photos[0], progress=True)
+    assert "bad[red].png: the file is empty" in capsys.readouterr().err
+
+
+def test_strict_refuses_and_names_them_all(photos, load):
+    for at in range(25):
+        (photos[0] / f"bad{at:02}.png").write_bytes(b"")
+    with pytest.raises(DataError) as caught:
+        load(photos[0], strict=True)
+    assert "25 pictures cannot be read (strict is set)" in str(caught.value)
+    assert "bad00.png: the file is empty" in str(caught.value)
+    assert "and 5 more" in str(caught.value)
+
+
+def test_none_left_is_an_error(load, tmp_path):
+    (tmp_path / "bad.png").write_bytes(b"")
+    with pytest.raises(DataError, match="no picture is left"):
+        load(tmp_path / "bad.png")
+
+
+# the cache on disk
+
+
+@pytest.mark.parametrize("damage", ["shorter", "no index", "cut index", "other index"])
+def test_a_damaged_cache_is_made_again(photos, load, tmp_path, damage):
+    digest = load(photos[0]).digest
+    [home] = caches(tmp_path)
+    if damage == "shorter":
+        os.truncate(home / "pixels.u8", 100)
+    elif damage == "no index":
+        (home / "index.json").unlink()
+    elif damage == "cut index":
+        os.truncate(home / "index.json", 30)
+    else:
+        (home / "index.json").write_text(json.dumps({"names": 3}))
+    images = load(photos[0])
+    assert images.digest == digest
+    np.testing.assert_array_equal(images.picture(0).numpy().transpose(1, 2, 0), photos[1]["0.png"])
+
+
+def test_what_a_killed_process_left_is_neither_used_nor_kept(photos, load, tmp_path, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(caching.shutil, "rmtree", lambda *_, **__: None)  # as after kill -9
+        patch.setattr(caching, "_publish", killed)
+        with pytest.raises(KeyboardInterrupt):
+            load(photos[0])
+    [left] = caches(tmp_path)
+    assert left.name.startswith(".")
+    assert len(load(photos[0])) == 6
+    [home] = caches(tmp_path)
+    assert not home.name.startswith(".")
+
+
+@pytest.mark.parametrize(
+    ("code", "said"), [(errno.ENOSPC, "no space left"), (errno.EACCES, "cannot be written: Permission denied")]
+)
+def test_a_full_disk_is_told_and_leaves_nothing(photos, load, tmp_path, monkeypatch, code, said):
+    def full(_):
+        raise OSError(code, os.strerror(code))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(caching, "_flush", full)
+        with pytest.raises(DataError, match=said) as caught:
+            load(photos[0])
+    assert "INPAINTKIT_CACHE" in str(caught.value)
+    assert str(tmp_path / "cache") in str(caught.value)
+    assert caches(tmp_path) == []
+    assert len(load(photos[0])) == 6
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of file size are POSIX")
+def test_a_write_that_fails_half_way_leaves_nothing(tmp_path):
+    """With a real limit of the system on file sizes, met in the middle of the pixels."""
+    (tmp_path / "photos").mkdir()
+    for at in range(8):
+        (tmp_path / "photos" / f"{at}.png").write_bytes(encode(picture(64, 64)))
+    script = """
+        import resource, signal, sys
+        from pathlib import Path
+        from inpaintkit.cache import cached
+        from inpaintkit.errors import DataError
+        from inpaintkit.images import find
+        from inpaintkit.prepare import Prepare
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+        try:
+            cached(find([Path(sys.argv[1])]), Prepare(), Path(sys.argv[2]), progress=False)
+        except DataError as error:
+            print(error)
+        assert "torch" not in sys.modules
+    """
+    told = run(script, tmp_path / "photos", tmp_path / "cache").communicate()[0]
+    assert "cannot be written: File too large" in told
+    assert caches(tmp_path) == []
+
+
+def test_a_cache_folder_that_is_a_file_is_told(photos, load, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="cannot be written"):
+        load(photos[0], cache=tmp_path / "file")
+
+
+def run(script, *arguments):
+    command = [sys.executable, "-c", textwrap.dedent(script), *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def test_of_two_processes_one_decodes_and_both_have_the_pictures(tmp_path):
+    (tmp_path / "photos").mkdir()
+    for at in range(30):
+        (tmp_path / "photos" / f"{at}.png").write_bytes(encode(picture()))
+    script = """
+        import sys, time
+        from pathlib import Path
+        from inpaintkit import cache, images
+        decode, count = cache.decode, 0
+        def slow(entry, prepare):
+            global count
+            count += 1
+            time.sleep(0.02)
+            return decode(entry, prepare)
+        cache.decode = slow
+        entries = images.find([Path(sys.argv[1])])
+        path, index = cache.cached(entries, cache.Prepare(), Path(sys.argv[2]), progress=False)
+        print(count, len(index.names), path.stat().st_size)
+    """
+    both = [run(script, tmp_path / "photos", tmp_path / "cache") for _ in range(2)]
+    told = sorted(process.communicate()[0].split() for process in both)
+    assert told == [["0", "30", str(30 * 192)], ["30", "30", str(30 * 192)]]
+
+
+def test_without_file_locks_two_writers_still_agree(photos, load, tmp_path, monkeypatch):
+    monkeypatch.setattr(caching, "fcntl", None)  # so both write, and neither may clear the other's folder away
+    decode = caching.decode
+    monkeypatch.setattr(caching, "decode", lambda *given: time.sleep(0.05) or decode(*given))
+    results: list[ImageSet] = []
+    threads = [threading.Thread(target=lambda: results.append(load(photos[0]))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({images.digest for images in results}) == 1
+    assert len(results) == 2
+    assert len(caches(tmp_path)) == 1
+
+
+def test_the_folder_of_the_cache_can_be_named(monkeypatch, tmp_path, photos):
+    monkeypatch.setenv("INPAINTKIT_CACHE", str(tmp_path / "here"))
+    load_images(photos[0], progress=False)
+    assert list((tmp_path / "here").glob("*/pixels.u8"))
+    monkeypatch.delenv("INPAINTKIT_CACHE")
+    assert caching.default_folder().name == "inpaintkit"
+
+
+# batches
+
+
+def test_windows_are_cut_from_the_center_without_a_generator(photos, load):
+    folder, held = photos
+    drawn = load(folder).batch(torch.tensor([1, 2, 4]), "cpu")
+    assert drawn.shape == (3, 3, 8, 8)
+    assert drawn.dtype == torch.uint8
+    for got, (name, top, left) in zip(drawn, [("1.png", 0, 1), ("2.png", 3, 0), ("4.png", 0, 11)], strict=True):
+        np.testing.assert_array_equal(got.numpy().transpose(1, 2, 0), held[name][top : top + 8, left : left + 8])
+
+
+def test_random_windows_lie_anywhere_along_the_long_side(photos, load):
+    images = load(photos[0])
+    wide = images.picture(4)
+    places = [wide[:, :, left : left + 8].numpy().tobytes() for left in range(23)]
+    drawn = images.batch(torch.full((500,), 4), "cpu", generator(0))
+    counts = Counter(places.index(window.numpy().tobytes()) for window in drawn)
+    assert set(counts) == set(range(23))
+    assert max(counts.values()) < 60
+    assert torch.equal(drawn, images.batch(torch.full((500,), 4), "cpu", generator(0)))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=1, max_size=5), st.integers(1, 4), st.data())
+def test_the_gather_on_a_device_is_the_copy_on_the_cpu(shapes, side, data):
+    sizes = torch.tensor([(side + extra, side) if tall else (side, side + extra) for extra, tall in shapes])
+    lengths = 3 * sizes.prod(1)
+    count = len(sizes)
+    images = ImageSet(
+        names=tuple(map(str, range(count))),
+        unreadable=(),
+        digests=("",) * count,
+        sizes=sizes,
+        offsets=lengths.cumsum(0) - lengths,
+        pixels=torch.randint(0, 256, (int(lengths.sum()),), dtype=torch.uint8, generator=generator(0)),
+    )
+    indices = torch.tensor(data.draw(st.lists(st.integers(0, count - 1), min_size=1, max_size=6)))
+    corner = torch.stack([(sizes[indices] - side)[:, axis] // 2 for axis in (0, 1)], 1)
+    copied = images._cut(indices, corner, side)
+    assert torch.equal(copied, images.batch(indices, "cpu"))
+    gathered = module._windows(images.pixels, images.offsets[indices], sizes[indices], corner, side)
+    assert torch.equal(copied, gathered)
+    pixels, starts = images._streamed(indices, torch.device("cpu"))
+    assert torch.equal(copied, module._windows(pixels, starts, sizes[indices], corner, side))
+
+
+def test_different_short_sides_name_the_extremes_and_the_fix(photos, load):
+    (photos[0] / "small.png").write_bytes(encode(picture(5, 8)))
+    images = load(photos[0])
+    assert images.picture(6).shape == (3, 5, 8)
+    with pytest.raises(DataError, match=r"from 5 \(small.png\) to 8 \(0.png\): say `prepare: {short_side: 5}`"):
+        images.batch(torch.tensor([0]), "cpu")
+
+
+# the validation part
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("many")
+    with zipfile.ZipFile(folder / "many.zip", "w") as archive:
+        for at in range(400):
+            archive.writestr(f"{at}.png", encode(picture(2, 2)))
+    return load_images(folder / "many.zip", cache=folder / "cache", progress=False)
+
+
+def test_the_split_is_a_partition_of_about_the_asked_share(many):
+    train, validation = many.split(0.2)
+    assert set(train.names) | set(validation.names) == set(many.names)
+    assert len(train) + len(validation) == 400
+    assert 50 < len(validation) < 110
+    at = many.names.index(validation.names[3])
+    assert torch.equal(validation.picture(3), many.picture(at))
+
+
+def test_the_split_stays_when_pictures_are_added(many):
+    few = many.subset(range(0, 400, 2))
+    held = set(few.split(0.1)[1].names)
+    assert held == set(many.split(0.1)[1].names) & set(few.names)
+
+
+def test_a_larger_share_holds_the_smaller_one(many):
+    assert set(many.split(0.05)[1].names) < set(many.split(0.1)[1].names)
+
+
+@pytest.mark.parametrize("count", [2, 3, 7])
+@pytest.mark.parametrize("fraction", [1e-9, 0.5, 0.999999])
+def test_neither_side_is_empty(many, count, fraction):
+    for start in range(0, 40, count):
+        train, validation = many.subset(range(start, start + count)).split(fraction)
+        assert len(train) >= 1
+        assert len(validation) >= 1
+        assert len(train) + len(validation) == count
+
+
+def test_no_share_and_one_picture_leave_everything_to_training(many):
+    assert [len(part) for part in many.split(0)] == [400, 0]
+    assert [len(part) for part in many.subset([3]).split(0.5)] == [1, 0]
+
+
+@pytest.mark.parametrize("fraction", [-0.1, 1.0, 2])
+def test_an_impossible_share_is_refused(many, fraction):
+    with pytest.raises(ValueError, match="at least 0 and less than 1"):
+        many.split(fraction)
+
+
+def test_tiles_of_one_picture_stay_together(load, tmp_path):
+    (tmp_path / "p").mkdir()
+    for at in range(12):
+        (tmp_path / "p" / f"{at}.png").write_bytes(encode(picture(6, 6)))
+    train, validation = load(tmp_path / "p", Prepare(tiles=2)).split(0.3)
+    sides = [{name.split("#")[0] for name in part.names} for part in (train, validation)]
+    assert not sides[0] & sides[1]
+    assert len(train) + len(validation) == 12 * 9
+    one = load(tmp_path / "p" / "3.png", Prepare(tiles=2)).split(0.3)
+    assert min(len(part) for part in one) > 0
+
+
+# the order
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 30), st.integers(1, 40), st.integers(0, 5))
+def test_every_epoch_holds_every_picture_once(count, batch, seed):
+    steps = 3 * count
+    drawn = torch.cat([batch_indices(count, batch, seed, step) for step in range(steps)])
+    assert len(drawn) == steps * batch
+    for epoch in drawn[: len(drawn) // count * count].view(-1, count)[:20]:
+        assert sorted(epoch.tolist()) == list(range(count))
+
+
+def test_the_order_is_a_function_of_seed_and_epoch():
+    module._epoch.cache_clear()
+    late = batch_indices(50, 8, 1, 100)
+    module._epoch.cache_clear()
+    batch_indices(50, 8, 1, 99)
+    assert torch.equal(late, batch_indices(50, 8, 1, 100))
+    whole = torch.cat([batch_indices(50, 8, 1, step) for step in range(25)])
+    assert torch.equal(whole, torch.cat([batch_indices(50, 4, 1, step) for step in range(50)]))  # whatever the batch
+    assert not torch.equal(whole[:50], whole[50:100])
+    assert not torch.equal(batch_indices(50, 50, 1, 0), batch_indices(50, 50, 2, 0))
+
+
+def test_a_batch_may_be_written_to():
+    before = batch_indices(10, 4, 0, 0).clone()
+    batch_indices(10, 4, 0, 0).zero_()
+    assert torch.equal(batch_indices(10, 4, 0, 0), before)
+
+
+def test_pictures_stay_where_they_are_on_the_cpu(photos, load):
+    images = load(photos[0])
+    assert images.to("cpu") is images
+
+
+@pytest.mark.gpu
+def test_on_the_device_and_streamed_are_the_same(photos, load):
+    images = load(photos[0])
+    resident, streamed = images.to("cuda"), images.to("cuda", budget=10)
+    assert resident.pixels.device.type == "cuda"
+    assert streamed.pixels.device.type == "cpu"
+    indices = torch.tensor([4, 1, 1, 0, 2])
+    expected = images.batch(indices, "cpu", generator(0))
+    streamed.prefetch(indices)
+    for made in (resident, streamed, streamed):
+        drawn = made.batch(indices, "cuda", generator(0))
+        assert drawn.device.type == "cuda"
+        assert torch.equal(drawn.cpu(), expected)
