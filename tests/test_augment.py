@@ -1,0 +1,254 @@
+import inspect
+import random
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inpaintkit.builtin.augment import Augmentation, augmenter, check_augment, known
+from inpaintkit.errors import OptionError, OptionErrors
+
+CROP = Augmentation("RandomCrop", {"size": [24, 24]})
+SHRINK = Augmentation("Resize", {"size": [16, 16]})
+FLIP = Augmentation("RandomHorizontalFlip", {"p": 0.5})
+
+
+def pictures(count=8, side=32):
+    return torch.rand(count, 3, side, side, generator=torch.Generator().manual_seed(0))
+
+
+def refused(name, options):
+    with pytest.raises((OptionError, OptionErrors)) as caught:
+        Augmentation(name, options)
+    errors = getattr(caught.value, "errors", [caught.value])
+    return {error.path: error.message for error in errors}
+
+
+def test_steps_end_at_the_size_in_range():
+    result = augmenter([CROP, SHRINK, FLIP], 16)(pictures())
+    assert result.shape == (8, 3, 16, 16)
+    assert result.dtype == torch.float32
+    assert result.min() >= 0
+    assert result.max() <= 1
+
+
+def test_seed_and_input_decide():
+    steps = [CROP, SHRINK, FLIP, Augmentation("ColorJiggle", {"brightness": 0.2, "hue": [-0.1, 0.1]})]
+    run, images = augmenter(steps, 16), pictures()
+
+    def drawn(seed):
+        torch.manual_seed(seed)
+        return run(images)
+
+    first = drawn(5)
+    drawn(6)
+    assert torch.equal(first, drawn(5))
+    torch.manual_seed(5)
+    assert torch.equal(first, augmenter(steps, 16)(images))  # nothing is kept from step to step
+    assert not torch.equal(first, drawn(6))
+
+
+def test_the_pictures_of_a_batch_are_augmented_apart():
+    same = pictures(1).expand(32, 3, 32, 32).contiguous()
+    flipped = augmenter([FLIP], 32)(same)
+    kinds = [torch.equal(picture, same[0]) for picture in flipped]
+    assert all(torch.equal(p, same[0]) or torch.equal(p, same[0].flip(-1)) for p in flipped)
+    assert 4 < sum(kinds) < 28
+    crops = augmenter([CROP], 24)(same)
+    assert len({crop.numpy().tobytes() for crop in crops}) > 16
+
+
+def test_a_random_crop_only_cuts():
+    image = pictures(1)
+    [crop] = augmenter([CROP], 24)(image)
+    windows = image[0].unfold(1, 24, 1).unfold(2, 24, 1).permute(1, 2, 0, 3, 4).flatten(0, 1)
+    assert (windows - crop).flatten(1).abs().amax(1).min() < 1e-6
+
+
+def test_without_steps_nothing_happens():
+    images = pictures()
+    assert augmenter([], 32)(images) is images
+    with pytest.raises(OptionError, match=r"32x32, but `size` is 16x16: end it with `- Resize: \{size: \[16, 16\]\}`"):
+        augmenter([], 16)(images)
+
+
+def test_a_size_of_two_sides():
+    steps = [Augmentation("Resize", {"size": [16, 24]})]
+    assert augmenter(steps, (16, 24))(pictures()).shape == (8, 3, 16, 24)
+    check_augment(steps, 32, (16, 24))
+    with pytest.raises(OptionError, match="ends at 16x24, but `size` is 24x16"):
+        check_augment(steps, 32, (24, 16))
+
+
+def test_results_are_clamped():
+    brighter = Augmentation("RandomGaussianNoise", {"std": 2.0, "p": 1.0})
+    result = augmenter([brighter], 32)(pictures())
+    assert (result.min(), result.max()) == (0, 1)
+
+
+def test_no_gradient_and_no_change_of_the_input():
+    images = pictures()
+    kept = images.clone()
+    assert not augmenter([CROP, SHRINK], 16)(images.requires_grad_()).requires_grad
+    assert torch.equal(images, kept)
+
+
+# what kornia's signatures say
+
+
+def test_every_mistake_of_one_step_is_told_with_its_place():
+    told = refused("RandomCrop", {"size": [160, 1.5], "paddin": 2, "same_on_batch": "no", "p": 3})
+    assert set(told) == {("RandomCrop", key) for key in ("size", "paddin", "same_on_batch", "p")}
+    assert told["RandomCrop", "size"] == "expected [an integer, an integer], not [160, 1.5]"
+    assert "did you mean 'padding'?" in told["RandomCrop", "paddin"]
+    assert told["RandomCrop", "same_on_batch"] == "expected true or false, not 'no'"
+    assert told["RandomCrop", "p"] == "expected a probability from 0 to 1, not 3"
+
+
+def test_what_is_required_is_named_with_its_type():
+    assert refused("RandomCrop", {}) == {("RandomCrop",): "RandomCrop requires 'size': [an integer, an integer]"}
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("RandomHorizontalFlip", {"p": True}),
+        ("RandomHorizontalFlip", {"p": "0.5"}),
+        ("RandomCrop", {"size": 16}),
+        ("RandomCrop", {"size": [16]}),
+        ("RandomCrop", {"size": [16, True]}),
+        ("RandomCrop", {"size": [16, 16], "padding_mode": 3}),
+        ("Resize", {"size": 16.0}),
+        ("Resize", {"size": 16, "antialias": 1}),
+        ("RandomRotation", {"degrees": "ten"}),
+        ("RandomRotation", {"degrees": {"from": 1}}),
+        ("RandomBoxBlur", {"kernel_size": [3, None]}),
+    ],
+)
+def test_values_of_another_type_are_refused(name, options):
+    assert set(refused(name, options)) == {(name, list(options)[-1])}
+
+
+def test_enumerations_list_their_names():
+    told = refused("Resize", {"size": 16, "resample": "bilinaer"})
+    assert told["Resize", "resample"] == "expected one of nearest, bilinear, bicubic, not 'bilinaer'"
+    assert Augmentation("Resize", {"size": 16, "resample": "BICUBIC"})
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("RandomRotation", {"degrees": 10}),
+        ("RandomRotation", {"degrees": [-5, 5]}),
+        ("RandomAffine", {"degrees": 0, "translate": [0.05, 0.05], "scale": None}),
+        ("RandomFisheye", {"center_x": [-0.3, 0.3], "center_y": [-0.3, 0.3], "gamma": [0.9, 1.0]}),
+        ("RandomErasing", {"scale": [0.02, 0.1], "value": 1}),
+        ("RandomCrop", {"size": (16, 16), "padding": [1, 2, 3, 4], "fill": [0.1, 0.2, 0.3]}),
+    ],
+)
+def test_what_kornia_takes_is_taken_and_runs(name, options):
+    check_augment([Augmentation(name, options), Augmentation("Resize", {"size": [16, 16]})], 24, 16)
+
+
+def test_unknown_names_have_a_nearest():
+    assert "did you mean 'RandomCrop'?" in refused("RandomCrp", {})["RandomCrp",]
+    assert "it has CenterCrop, ColorJiggle" in refused("Zzz", {})["Zzz",]
+
+
+@pytest.mark.parametrize("name", ["Normalize", "RandomDissolving", "RandomCrop3D", "RandomMixUpV2", "CenterCrop3D"])
+def test_what_is_no_augmentation_of_single_pictures_is_refused(name):
+    assert (name,) in refused(name, {})
+
+
+def test_what_the_constructor_refuses_is_told_in_its_words():
+    [(path, message)] = refused("RandomRotation", {"degrees": [-5, 5, 4]}).items()
+    assert path == ("RandomRotation",)
+    assert "refuses its options: degrees" in message
+
+
+NEEDS_NO_OPTIONS = sorted(
+    name
+    for name, found in known().items()
+    if all(option.default is not option.empty for option in inspect.signature(found).parameters.values())
+)
+
+
+@pytest.mark.parametrize("name", NEEDS_NO_OPTIONS)
+def test_everything_that_kornia_has_runs_and_is_seeded_by_torch(name):
+    check_augment([Augmentation(name)], 32, 32)
+    run = Augmentation(name).build()
+    results = []
+    for noise in (1, 2):
+        random.seed(noise)
+        np.random.seed(noise)
+        torch.manual_seed(0)
+        results.append(run(pictures(2)))
+    assert torch.equal(*results)
+
+
+# as recipes write it
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("RandomVerticalFlip", Augmentation("RandomVerticalFlip")),
+        ({"RandomVerticalFlip": None}, Augmentation("RandomVerticalFlip")),
+        ({"RandomVerticalFlip": {"p": 0.1}}, Augmentation("RandomVerticalFlip", {"p": 0.1})),
+    ],
+)
+def test_a_step_is_read_from_a_recipe(value, expected):
+    assert Augmentation.__structure__(value, (), None) == expected
+
+
+@pytest.mark.parametrize(
+    "value", [3, None, [], {}, {"Resize": {"size": 3}, "RandomVerticalFlip": {}}, {3: {}}, {"Resize": 16}]
+)
+def test_what_is_no_step_is_refused(value):
+    with pytest.raises(OptionError):
+        Augmentation.__structure__(value, (), None)
+
+
+# on two small pictures
+
+
+def test_a_crop_that_does_not_fit_is_refused_instead_of_enlarging():
+    with pytest.raises(OptionError, match="RandomCrop of 24x24 does not fit into pictures of 20x20") as caught:
+        check_augment([FLIP, CROP], 20, 24)
+    assert caught.value.path == (1, "RandomCrop", "size")
+    check_augment([Augmentation("RandomCrop", {"size": [24, 24], "pad_if_needed": True})], 20, 24)
+
+
+def test_a_wrong_end_names_the_fix():
+    with pytest.raises(OptionError, match="ends at 24x24, but `size` is 16x16"):
+        check_augment([CROP], 32, 16)
+    with pytest.raises(OptionError, match="without augmentation the pictures are 32x32"):
+        check_augment([], 32, 16)
+
+
+def test_a_step_that_fails_seldom_is_found():
+    options = {"kernel_size": [99, 99], "sigma": [0.1, 2.0], "p": 1e-6}  # reflects more than there is
+    seldom = Augmentation("RandomGaussianBlur", options)
+    with pytest.raises(OptionError, match="RandomGaussianBlur fails on pictures of 32x32") as caught:
+        check_augment([FLIP, seldom], 32, 32)
+    assert caught.value.path == (1, "RandomGaussianBlur")
+
+
+def test_the_check_leaves_the_random_state_alone():
+    state = torch.get_rng_state()
+    check_augment([CROP, SHRINK, FLIP], 32, 16)
+    assert torch.equal(state, torch.get_rng_state())
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(4, 40), st.integers(4, 40), st.integers(4, 40))
+def test_the_check_agrees_with_the_run(side, crop, size):
+    steps = [Augmentation("RandomCrop", {"size": [crop, crop]})]
+    try:
+        check_augment(steps, side, size)
+    except OptionError:
+        assert crop > side or crop != size
+    else:
+        assert augmenter(steps, size)(pictures(2, side)).shape == (2, 3, size, size)
