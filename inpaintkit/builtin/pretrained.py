@@ -33,7 +33,7 @@ def read_file(path: Path) -> dict[str, Tensor]:
 
 
 def read_weights(net: nn.Module, path: Path, name: str, known: Collection[str] = ()) -> None:
-    """Loads a safetensors file into ``net``; keys that ``net`` does not have are left aside, ``known`` of them silently.
+    """Loads a safetensors file into ``net``; other keys in it are left aside, ``known`` ones without a word.
 
     Raises:
         CheckpointError: the file is missing or damaged, or lacks weights or has them in other shapes: names them.
