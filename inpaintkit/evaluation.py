@@ -77,13 +77,23 @@ def build_metrics(exam: Exam, device: torch.device) -> dict[str, Metric]:
     """The protocol's metrics by label, fresh and ready for their first update."""
     metrics: dict[str, Metric] = {}
     for at, spec in enumerate(exam.protocol.metrics):
-        metric = spec.build()
+        metric = as_metric(spec.build())
         if not metric.label or metric.label in metrics:
             told = f"another metric is called {metric.label!r}, too" if metric.label else "it has no label"
             raise OptionError(f"protocol {exam.protocol.name}: metrics[{at}] ({spec.name}): {told}", ("metrics", at))
         metric.setup(device)
         metrics[metric.label] = metric
     return metrics
+
+
+def as_metric(built: Any) -> Metric:
+    """A ``torchmetrics.Metric`` in the clothes of ours; anything else as it is."""
+    # told by name: most protocols have none, and importing torchmetrics takes a second
+    if any(base.__module__.partition(".")[0] == "torchmetrics" for base in type(built).__mro__):
+        from .builtin.torchmetric import TorchMetric
+
+        return TorchMetric(built)
+    return built  # type: ignore[no-any-return]
 
 
 def evaluate(

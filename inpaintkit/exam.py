@@ -18,7 +18,7 @@ from torch import Tensor
 
 from .data import ImageSet, load_images
 from .errors import DataError
-from .fill import inpaint_padded
+from .padding import inpaint_padded
 from .pixels import to_float, to_uint8
 from .prepare import Source
 from .protocol import Protocol
