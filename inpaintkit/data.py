@@ -100,8 +100,10 @@ class ImageSet:
         """The short side that all pictures share: batches are windows of this side.
 
         Raises:
-            DataError: they differ.
+            DataError: they differ, or there is no picture.
         """
+        if not self.names:
+            raise DataError("there is no picture in this set")
         short = self.sizes.amin(1)
         low, high = int(short.argmin()), int(short.argmax())
         if short[low] != short[high]:
@@ -165,15 +167,20 @@ class ImageSet:
         fits = self.pixels.numel() <= budget
         return attrs.evolve(self, pixels=self.pixels.to(device)) if fits else self
 
-    def prefetch(self, indices: Tensor) -> None:
-        """Starts to read what a later :meth:`batch` of the same indices needs; of use only while streaming."""
-        if self.pixels.device.type != "cpu" or not torch.cuda.is_available():
+    def prefetch(self, indices: Tensor, device: torch.device | str, most: int = 4) -> None:
+        """Starts to read what a later :meth:`batch` of the same indices needs; does nothing unless it will stream.
+
+        No more than ``most`` batches are held: the oldest that nobody asked for goes first.
+        """
+        if torch.device(device).type == "cpu" or self.pixels.device.type != "cpu":
             return
         if not self._reader:
             self._reader.append(ThreadPoolExecutor(1, "inpaintkit-prefetch"))
         key = tuple(indices.tolist())
         if key not in self._ahead:
             self._ahead[key] = self._reader[0].submit(self._gathered, key)
+        while len(self._ahead) > most:
+            self._ahead.pop(next(iter(self._ahead))).cancel()
 
     def batch(self, indices: Tensor, device: torch.device | str, rng: torch.Generator | None = None) -> Tensor:
         """uint8 (B, 3, S, S) on ``device``: a square window of each picture, S the short side.

@@ -474,6 +474,29 @@ def test_pictures_stay_where_they_are_on_the_cpu(photos, load):
     assert images.to("cpu") is images
 
 
+def test_what_was_read_ahead_is_used_once_and_never_piles_up(photos, load, monkeypatch):
+    images = load(photos[0])
+    wanted = [torch.tensor([at, 4]) for at in range(4)]
+    expected = [images._streamed(indices, torch.device("cpu"))[0].clone() for indices in wanted]
+    images.prefetch(wanted[0], "cpu")
+    assert not images._ahead  # nothing streams on the CPU
+    for indices in wanted:
+        images.prefetch(indices, "meta", most=3)
+        images.prefetch(indices, "meta", most=3)
+    assert list(images._ahead) == [(1, 4), (2, 4), (3, 4)]
+    with monkeypatch.context() as patch:
+        images._ahead[1, 4].result()
+        patch.setattr(ImageSet, "_gathered", lambda *_: pytest.fail("read again"))
+        assert torch.equal(images._streamed(wanted[1], torch.device("cpu"))[0], expected[1])
+    assert torch.equal(images._streamed(wanted[1], torch.device("cpu"))[0], expected[1])
+    assert list(images._ahead) == [(2, 4), (3, 4)]
+
+
+def test_an_empty_set_says_so(photos, load):
+    with pytest.raises(DataError, match="no picture"):
+        load(photos[0]).subset([]).batch(torch.tensor([], dtype=torch.int64), "cpu")
+
+
 @pytest.mark.gpu
 def test_on_the_device_and_streamed_are_the_same(photos, load):
     images = load(photos[0])
@@ -482,7 +505,7 @@ def test_on_the_device_and_streamed_are_the_same(photos, load):
     assert streamed.pixels.device.type == "cpu"
     indices = torch.tensor([4, 1, 1, 0, 2])
     expected = images.batch(indices, "cpu", generator(0))
-    streamed.prefetch(indices)
+    streamed.prefetch(indices, "cuda")
     for made in (resident, streamed, streamed):
         drawn = made.batch(indices, "cuda", generator(0))
         assert drawn.device.type == "cuda"

@@ -39,7 +39,7 @@ def near_segment(rows: Tensor, columns: Tensor, start: Tensor, end: Tensor, reac
     dy, dx = ((end - start) / length.clamp_min(1e-6)[:, None])[..., None, None].unbind(1)
     along = y * dy + x * dx  # in pixels from the start
     foot = along.clamp_min(0).minimum(length[:, None, None])
-    squared = (foot - 2 * along).mul_(foot).add_(y**2 + x**2)
+    squared = foot.sub(along, alpha=2).mul_(foot).add_(y**2 + x**2)
     limit = torch.where(reach >= 0, reach**2, -1.0)  # rounding leaves `squared` a little below 0 at most
     near: Tensor = squared <= limit[:, None, None]
     return near
