@@ -105,7 +105,7 @@ def _holds_invalid(value: Any) -> bool:
         return any(map(_holds_invalid, value.values()))
     if isinstance(value, list | tuple):
         return any(map(_holds_invalid, value))
-    return value is INVALID or (isinstance(value, Spec) and not value.valid)
+    return value is INVALID
 
 
 @attrs.frozen
@@ -365,6 +365,8 @@ def _hint(value: Any, expected: Any) -> str:
         return " (without the quotes)"
     if expected is int and isinstance(value, float) and value == int(value if math.isfinite(value) else 0):
         return f" (write {int(value)})"
+    if expected is bool and value in ("true", "false"):
+        return " (without the quotes)"
     if expected is bool and str(value).lower() in ("yes", "on", "y", "1"):
         return " (write true)"
     if expected is bool and str(value).lower() in ("no", "off", "n", "0"):

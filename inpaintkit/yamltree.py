@@ -86,9 +86,7 @@ class _Fatal(Exception):
     """What ends the reading of a text."""
 
 
-def parse(
-    text: str, name: str, problems: list[Problem], *, within: Mark | None = None, path: Path = ()
-) -> Node | None:
+def parse(text: str, name: str, problems: list[Problem], *, within: Mark | None = None, path: Path = ()) -> Node | None:
     """The tree of one YAML document; what is wrong goes to ``problems``, and None comes back where nothing can be read.
 
     ``within``: every node is marked with this place, instead of the lines of ``name``; ``path`` leads to the document.

@@ -161,7 +161,7 @@ def test_what_fits_is_kept_as_it_is(plugins: Plugins, value: Any, expected: Any,
         (float("nan"), float, "expected a finite number, not nan"),
         (float("inf"), float, "expected a finite number, not inf"),
         (10**400, float, "is too large"),
-        ("false", bool, "expected true or false, not 'false'"),
+        ("false", bool, "expected true or false, not 'false' (without the quotes)"),
         ("no", bool, "expected true or false, not 'no' (write false)"),
         (1, bool, "expected true or false, not 1 (write true)"),
         (5, str, "expected string, not 5 (quote it)"),
@@ -357,17 +357,21 @@ def test_signatures_of_attrs_classes() -> None:
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(["l1", "picky"]),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.text(max_size=3) | st.sampled_from(["use", "loss", "name", "low"]), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=3) | st.sampled_from(["use", "loss", "name", "low"]), inner, max_size=4)
+    ),
     max_leaves=10,
 )
 schemas = st.recursive(
     st.sampled_from([int, float, bool, str, Path, None, Any, Literal["a", 1], Adam, Stage, Weight, Loss, Generator])
     | st.sampled_from([Annotated[int, Ge(0)], Annotated[str, MinLen(1)]]),
-    lambda inner: inner.map(lambda kind: list[kind])  # type: ignore[valid-type]
-    | inner.map(lambda kind: dict[str, kind])  # type: ignore[valid-type]
-    | inner.map(lambda kind: kind | None if kind is not None else None)
-    | st.tuples(inner, inner).map(lambda kinds: tuple[kinds[0], kinds[1]]),  # type: ignore[valid-type]
+    lambda inner: (
+        inner.map(lambda kind: list[kind])  # type: ignore[valid-type]
+        | inner.map(lambda kind: dict[str, kind])  # type: ignore[valid-type]
+        | inner.map(lambda kind: kind | None if kind is not None else None)
+        | st.tuples(inner, inner).map(lambda kinds: tuple[kinds[0], kinds[1]])
+    ),  # type: ignore[valid-type]
     max_leaves=4,
 )
 
