@@ -72,7 +72,7 @@ def line_chart(
     x = _step_scale(*(steps or (min(one.steps[0] for one in series), max(one.steps[-1] for one in series))))
     y = value_scale([(over if over is not one else one).values for one, over in drawn], [one.values for one in series])
     body = [_grid(x, y), _stages(x, boundaries)]
-    payload = []
+    payload: list[tuple[str, str, list[float], list[float]]] = []
     for index, (one, over) in enumerate(drawn):
         style = f"s{index % COLORS}" + (" dashed" if index >= COLORS else "")
         if over is not one:
@@ -80,7 +80,7 @@ def line_chart(
         shown = thin(over)
         single = len(shown.steps) == 1
         body.append(_dot(shown, x, y, style) if single else f'<path class="{style}" d="{_path(shown, x, y)}"/>')
-        payload.append([one.name, style, [_short(v) for v in shown.steps], [_short(v) for v in shown.values]])
+        payload.append((one.name, style, [_short(v) for v in shown.steps], [_short(v) for v in shown.values]))
     legend = "".join(f'<li class="{style}">{escape(name)}</li>' for name, style, *_ in payload)
     remark = "log scale" if y.log else ""
     data = json.dumps({"x": [x.low, x.high], "lines": payload}, separators=(",", ":")).replace("<", "\\u003c")

@@ -193,7 +193,7 @@ def _row_to_json(row: Row) -> dict[str, Any]:
 def _row_from_json(tree: Mapping[str, Any]) -> Row:
     metrics = {
         label: Measure(
-            Interval(*(float(entry[key]) for key in ("mean", "low", "high")), entry["n"]),
+            Interval(float(entry["mean"]), float(entry["low"]), float(entry["high"]), entry["n"]),
             entry["higher_is_better"],
             None if entry["per_image"] is None else tuple(float(value) for value in entry["per_image"]),
         )

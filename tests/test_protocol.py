@@ -1,0 +1,210 @@
+"""Protocols: read strictly, checked in full, bundled ones all good."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+import torch
+from annotated_types import Ge
+
+from inpaintkit import Metric, RecipeError, Sample, hookimpl
+from inpaintkit.plugins import Plugins, load_plugins
+from inpaintkit.prepare import PackageFiles, Prepare
+from inpaintkit.protocol import Protocol, load_protocol
+from inpaintkit.recipe import bundled
+from inpaintkit.transform import Transform
+
+
+class Level(Metric):
+    """The mean level of the hole."""
+
+    label = "level[hole]"
+
+    def __init__(self, power: Annotated[int, Ge(1)] = 1, weights: Path | None = None) -> None:
+        self.power = power
+
+    def update(self, sample: Sample) -> torch.Tensor:
+        return (sample.completed * sample.mask).mean((1, 2, 3)) ** self.power
+
+
+class Brings:
+    inpaintkit_api = 1
+
+    @hookimpl
+    def register_metrics(self, register: Any) -> None:
+        register("level", Level)
+
+
+@pytest.fixture(scope="module")
+def plugins() -> Plugins:
+    found = load_plugins([])
+    assert not found.add("brings", Brings()).error
+    return found
+
+
+def tree(**changes: Any) -> dict[str, Any]:
+    return {"name": "p", "masks": {"use": "center-square", "side": 4}, "metrics": ["level"], **changes}
+
+
+FULL = """\
+description: for people
+images: {package: skimage, files: [data/astronaut.png]}
+prepare: {short_side: 32, crop: 24}
+transform: {shift: [3, -2], rotate: 20}
+size: 16
+masks: {use: random-square, min: 4, max: 8}
+seed: 5
+limit: 10
+metrics:
+  - level
+  - {use: level, power: 2}
+"""
+
+
+def test_every_key_is_read(tmp_path: Path, plugins: Plugins) -> None:
+    file = tmp_path / "full.yaml"
+    file.write_text(FULL)
+    protocol = load_protocol(file, plugins)
+    assert protocol.name == "full"
+    assert protocol.description == "for people"
+    assert protocol.images == PackageFiles("skimage", ["data/astronaut.png"])
+    assert protocol.prepare == Prepare(short_side=32, crop=24)
+    assert protocol.transform == Transform(shift=(3, -2), rotate=20.0)
+    assert (protocol.size, protocol.seed, protocol.limit) == (16, 5, 10)
+    assert protocol.masks.build()(2, (16, 16), torch.Generator()).shape == (2, 1, 16, 16)
+    assert [spec.build().power for spec in protocol.metrics] == [1, 2]  # type: ignore[attr-defined]
+
+
+def test_defaults(plugins: Plugins) -> None:
+    protocol = load_protocol(tree(), plugins)
+    assert protocol.images is None
+    assert protocol.size is None
+    assert protocol.limit is None
+    assert protocol.seed == 0
+    assert protocol.transform == Transform()
+    assert protocol.prepare == Prepare()
+
+
+def test_settings_are_complete_and_plain(plugins: Plugins) -> None:
+    settings = load_protocol(tree(metrics=[{"use": "level", "weights": "a/b/net.safetensors"}]), plugins).settings()
+    assert settings["metrics"] == [{"use": "level", "power": 1, "weights": "net.safetensors"}]  # default filled in
+    assert settings["masks"] == {"use": "center-square", "side": 4}
+    assert settings["transform"] == {"shift": [0, 0], "rotate": 0.0}
+    again = load_protocol({key: value for key, value in settings.items() if value is not None}, plugins)
+    assert again.settings() == settings
+
+
+def test_all_mistakes_are_told_at_once_with_their_places(tmp_path: Path, plugins: Plugins) -> None:
+    file = tmp_path / "bad.yaml"
+    file.write_text(
+        "masks: {use: center-sqare, side: 4}\n"  # 1
+        "metrics:\n"
+        "  - {use: level, power: 0}\n"  # 3
+        "  - levle\n"  # 4
+        "prepare: {short_sid: 3}\n"  # 5
+        "transform: {rotate: lots}\n"  # 6
+        "size: 0\n"  # 7
+        "sizes: 3\n"  # 8
+    )
+    with pytest.raises(RecipeError) as raised:
+        load_protocol(file, plugins)
+    lines = {int(problem.where.split(":")[-2]): str(problem) for problem in raised.value.problems}
+    assert sorted(lines) == [1, 3, 4, 5, 6, 7, 8]
+    assert "center-square" in lines[1]
+    assert "'level'" in lines[4]
+    assert "short_side" in lines[5]
+    assert "'size'" in lines[8]
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"name": "../up"}, "no name"),
+        ({"name": ""}, "needs a name"),
+        ({"size": 64, "prepare": {"short_side": 32}}, "nothing is enlarged"),
+        ({"prepare": {"short_side": 32}, "transform": {"shift": [0, -32]}}, "leaves nothing"),
+        ({"metrics": []}, "not empty"),
+        ({"prepare": {"short_side": 32, "crop": 64}}, "larger"),
+        ({"masks": {"use": "random-square", "min": 9, "max": 4}}, "min"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(changes: dict[str, Any], says: str, plugins: Plugins) -> None:
+    with pytest.raises(RecipeError, match=says):
+        load_protocol(tree(**changes), plugins)
+
+
+def test_masks_and_metrics_are_required(plugins: Plugins) -> None:
+    with pytest.raises(RecipeError) as raised:
+        load_protocol({"name": "p"}, plugins)
+    assert len(raised.value.problems) == 2
+
+
+def test_extends_another_protocol(tmp_path: Path, plugins: Plugins) -> None:
+    (tmp_path / "base.yaml").write_text(FULL)
+    text = "extends: base.yaml\nsize: 12\nmasks: {use: center-square, side: 5}\nlimit: null\n"
+    (tmp_path / "next.yaml").write_text(text)
+    protocol = load_protocol(tmp_path / "next.yaml", plugins)
+    assert (protocol.name, protocol.size, protocol.seed, protocol.limit) == ("next", 12, 5, None)
+    assert protocol.settings()["masks"] == {"use": "center-square", "side": 5}  # replaced, not merged
+
+
+def test_a_missing_protocol_names_the_nearest() -> None:
+    with pytest.raises(RecipeError, match="faces_center_64"):
+        load_protocol("faces_centre_64")
+    with pytest.raises(RecipeError, match=r"nowhere/faces\.yaml"):
+        load_protocol("nowhere/faces.yaml")
+
+
+def test_view_moves_at_the_prepared_resolution_then_scales(plugins: Plugins) -> None:
+    protocol = load_protocol(tree(size=8, transform={"shift": [4, 0]}), plugins)
+    pixels = torch.zeros(1, 3, 16, 16, dtype=torch.uint8)
+    pixels[..., :4] = 200  # 4 of 16 columns; moved by 4, mirrored: 8 of 16; scaled: 4 of 8
+    seen = protocol.view(pixels)
+    assert seen.shape == (1, 3, 8, 8)
+    assert seen.dtype == torch.uint8
+    assert (seen[..., :3] > 190).all()
+    assert (seen[..., 5:] < 10).all()
+
+
+BUNDLED = {
+    "faces_center_64": (64, 32, 32), "faces_random_64": (64, 24, 40), "faces_shifted_64": (64, 32, 32),
+    "faces_rotated_64": (64, 32, 32), "faces_center_128": (128, 64, 64), "faces_random_128": (128, 48, 80),
+    "faces_shifted_128": (128, 64, 64), "faces_rotated_128": (128, 64, 64), "streets_center_128": (128, 64, 64),
+    "streets_random_128": (128, 48, 80), "demo": (64, 32, 32),
+}  # fmt: skip
+
+
+def test_the_table_above_names_every_bundled_protocol() -> None:
+    assert set(BUNDLED) == set(bundled("protocol"))
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_bundled_protocols_say_what_their_names_say(name: str) -> None:
+    side, smallest, largest = BUNDLED[name]
+    protocol = load_protocol(name)
+    prepared = protocol.prepare.tiles or protocol.prepare.crop or 0
+    assert (protocol.size or prepared) == side
+    view = protocol.view(torch.randint(0, 256, (2, 3, prepared, prepared), dtype=torch.uint8))
+    assert view.shape == (2, 3, side, side)
+    masks = protocol.masks.build()(200, (side, side), torch.Generator().manual_seed(0))
+    sides = masks.sum((1, 2, 3)).sqrt()
+    assert sides.min() == smallest
+    assert sides.max() == largest
+    labels = [spec.build().label for spec in protocol.metrics]
+    assert len(set(labels)) == len(labels) == 9
+    assert labels[0].startswith("psnr[hole")
+    assert protocol.description
+
+
+def test_shift_and_rotation_of_the_bundled_protocols() -> None:
+    def moves(name: str) -> tuple[float, float]:
+        protocol: Protocol = load_protocol(name)
+        assert protocol.size
+        assert protocol.prepare.crop
+        return protocol.transform.shift[0] * protocol.size / protocol.prepare.crop, protocol.transform.rotate
+
+    assert moves("faces_shifted_128") == (12, 0)  # of the 128 pixels measured
+    assert moves("faces_shifted_64") == (6, 0)  # 12 at 128
+    assert moves("faces_rotated_64") == moves("faces_rotated_128") == (0, 20)
