@@ -228,7 +228,7 @@ def _stages(x: Scale, boundaries: Sequence[tuple[float, str]]) -> str:
     taken: list[tuple[float, float]] = []
     right = WIDTH - RIGHT
     ends = [*(step for step, _ in boundaries[1:]), x.high]
-    shown = [(max(start, x.low), min(end, x.high), name) for (start, name), end in zip(boundaries, ends, strict=True)]
+    shown = [(max(start, x.low), min(end, x.high), name) for (start, name), end in zip(boundaries, ends, strict=False)]
     for start, end, name in sorted(shown, key=lambda stage: stage[0] - stage[1]):
         if end <= start:
             continue
