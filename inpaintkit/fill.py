@@ -215,7 +215,7 @@ def show(job: Job, window: Window, size: int | None) -> tuple[Tensor, Tensor]:
 def paste(job: Job, window: Window, drawn: Tensor) -> None:
     """Writes the completed window (3, h, w), scaled back if it was scaled, into the hole's pixels that are its own."""
     if bad := int((~drawn.isfinite()).any(0).sum()):
-        job.error = f"{job.name}: the method drew NaN or infinity in {bad} pixels: the picture is not filled"
+        job.error = f"{job.name}: what the method drew is NaN or infinite in {bad} of its pixels, so it is not filled"
         return
     top, left = (side.start for side in window.context)
     bottom, right = (side.stop for side in window.context)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import io
-import os
-import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import attrs
-import numpy as np
-from PIL import Image, ImageOps, JpegImagePlugin, UnidentifiedImageError
+from PIL import Image
 
-from .errors import DataError, InpaintkitError, OptionError
+from .errors import DataError, InpaintkitError, did_you_mean
 from .fill import Job, check_options, complete
+from .rasterfiles import Stored, open_upright, write
 from .types import Method
 
-LOSSY = ("JPEG", "MPO", "AVIF")  # formats that Pillow cannot write without loss
+Pair = tuple[Path, Path]  # a picture and its mask
 
 
 @attrs.frozen
@@ -35,9 +32,8 @@ class FillReport:
         return int(bool(self.failed or self.without_mask or self.without_image))
 
     def __str__(self) -> str:
-        lines = [
-            f"filled {len(self.filled)} of {len(self.filled) + len(self.failed) + len(self.without_mask)} pictures"
-        ]
+        total = len(self.filled) + len(self.failed) + len(self.without_mask)
+        lines = [f"filled {len(self.filled)} of {total} pictures"]
         lines += [f"warning: {warning}" for warning in self.warnings]
         lines += [f"not filled: {path}: {reason}" for path, reason in self.failed]
         lines += [f"not filled: {path}: no mask of that name" for path in self.without_mask]
@@ -59,16 +55,16 @@ def fill_files(
     """Fill one picture, or every picture in a folder; see :func:`inpaintkit.fill` for what happens to each.
 
     Pictures and masks are taken **as they are seen**: the EXIF orientation is applied first, to both, so that a mask
-    painted in a viewer fits; the result is stored upright. EXIF (without the orientation), color profile and resolution
-    go into the result. A JPEG is written with the quantization of its source, yet no JPEG keeps known pixels exactly:
-    a warning says so, as it does for every result that does not read back as it was written. WebP is written lossless.
+    painted in a viewer fits; the result is stored upright. EXIF (without orientation and thumbnail), color profile and
+    resolution go into the result. A JPEG is written with the quantization of its source, yet no JPEG keeps known pixels
+    exactly: a warning says so, as for every result that would not read back as it was. WebP is written lossless.
 
     Args:
         method: see :func:`inpaintkit.fill`, and there ``grow``, ``batch`` and ``threshold``.
         images: a picture, or a folder (searched recursively).
         masks: a mask, which then serves all pictures, or a folder: ``faces/7.jpg`` goes with ``faces/7.png``.
-        out: for one picture a file, whose suffix is the format, or an existing folder; for a folder the folder, made
-            if need be, in which results have the names of the pictures. An older result there is replaced.
+        out: a folder, made if need be, in which results have the names of the pictures; for one picture also a file,
+            whose suffix is the format. An older result there is replaced.
         on_progress: called with (pictures done, all pictures) as the work goes on.
 
     Returns:
@@ -83,47 +79,35 @@ def fill_files(
     images, masks, out = Path(images), Path(masks), Path(out)
     if missing := [str(path) for path in (images, masks) if not path.exists()]:
         raise DataError(f"there is no file or folder {' and no '.join(missing)}")
-    sources = _pictures_in(images, without=(masks, out))
-    if not sources:
-        raise DataError(f"{images} holds no picture")
-    pairs, without_mask, without_image, failed = _pair(images, sources, masks, _pictures_in(masks, (images, out)))
-    results = {source: _result_path(images, source, out) for source in sources}
-    _refuse_to_overwrite(results.values(), [*sources, *_pictures_in(masks, (images, out))])
-
+    sources, found = _pictures_in(images, without=(masks, out)), _pictures_in(masks, without=(images, out))
+    targets = {source: _target(images, source, out) for source in sources}
+    _check_places(images, masks, out, targets.values(), [*sources, *found])
+    pairs, without_mask, without_image, failed = _pair(images, sources, masks, found)
     done = len(failed) + len(without_mask)
     filled: list[tuple[Path, Path]] = []
     warnings: list[str] = []
     for chunk in _equal_sized(pairs, batch):
-        opened: list[tuple[Job, _File]] = []
-        for source, its_mask in chunk:
+        opened: list[tuple[Path, Job, Stored]] = []
+        for source, mask in chunk:
             try:
-                opened.append(_open(source, its_mask, grow, threshold))
-            except (InpaintkitError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+                opened.append((source, *_open(source, mask, grow, threshold, warnings)))
+            except InpaintkitError as error:
                 failed.append((source, _reason(error)))
-        _complete_each(method, [job for job, _ in opened], batch)
-        for job, file in opened:
+        _complete_each(method, [job for _, job, _ in opened], batch)
+        for source, job, stored in opened:
+            target = targets[source]
             try:
                 if job.error:
                     raise DataError(job.error)
-                warnings += _write(job, file, results[file.source])
-                filled.append((file.source, results[file.source]))
-            except (InpaintkitError, OSError, ValueError) as error:
-                failed.append((file.source, _reason(error)))
+                if not write(job.picture.result(), stored, target):
+                    warnings.append(f"{target}: this format changes the pixels a little, known ones too; .png does not")
+                filled.append((source, target))
+            except (InpaintkitError, OSError) as error:
+                failed.append((source, _reason(error)))
         done += len(chunk)
         if on_progress is not None:
             on_progress(done, len(sources))
     return FillReport(tuple(filled), tuple(failed), tuple(without_mask), tuple(without_image), tuple(warnings))
-
-
-@attrs.frozen(eq=False)
-class _File:
-    """A picture file that is open: what its result has to keep."""
-
-    source: Path
-    image: Image.Image  # upright
-    format: str | None
-    jpeg: dict[str, object]  # how it was compressed
-    warnings: list[str]
 
 
 def _pictures_in(place: Path, without: Iterable[Path] = ()) -> list[Path]:
@@ -145,7 +129,7 @@ def _pictures_in(place: Path, without: Iterable[Path] = ()) -> list[Path]:
 
 def _pair(
     images: Path, sources: list[Path], masks: Path, found: list[Path]
-) -> tuple[list[tuple[Path, Path]], list[Path], list[Path], list[tuple[Path, str]]]:
+) -> tuple[list[Pair], list[Path], list[Path], list[tuple[Path, str]]]:
     """Pairs, pictures without a mask, masks without a picture, and pictures for which two masks are there."""
     if masks.is_file():
         return [(source, masks) for source in sources], [], [], []
@@ -168,23 +152,41 @@ def _pair(
     return pairs, without, left, failed
 
 
-def _result_path(images: Path, source: Path, out: Path) -> Path:
+def _target(images: Path, source: Path, out: Path) -> Path:
     if images.is_dir():
         return out / source.relative_to(images)
-    return out / source.name if out.is_dir() else out
+    return out if out.suffix and not out.is_dir() else out / source.name
 
 
-def _refuse_to_overwrite(results: Iterable[Path], inputs: Sequence[Path]) -> None:
-    known = {(status.st_dev, status.st_ino) for status in (path.stat() for path in inputs)}
-    hit = [path for path in results if path.exists() and (path.stat().st_dev, path.stat().st_ino) in known]
-    if hit:
+def _check_places(images: Path, masks: Path, out: Path, targets: Collection[Path], inputs: Sequence[Path]) -> None:
+    """Refuses what would go wrong for every picture, before anything is done."""
+    if images.is_dir() and out.is_file():
+        raise DataError(f"{out} is a file: the results of a folder need a folder")
+    if images.resolve() == masks.resolve():
+        raise DataError(f"{images} is given for the pictures and for their masks: keep masks in a place of their own")
+    if images.is_dir() and not any(True for _ in targets):
+        raise DataError(f"{images} holds no picture")
+    if (
+        images.is_file()
+        and (suffix := _target(images, images, out).suffix).lower() not in Image.registered_extensions()
+    ):
+        near = did_you_mean(suffix, (".png", ".tif", ".webp", ".jpg")) or ": .png is one"
+        raise DataError(f"{out}: the suffix {suffix!r} names no picture format{near}")
+    known = {_identity(path) for path in inputs}
+    if hit := [path for path in targets if path.exists() and _identity(path) in known]:
         more = f" and {len(hit) - 1} more" if len(hit) > 1 else ""
         raise DataError(f"the result would overwrite an input, {hit[0]}{more}: name another place")
 
 
-def _equal_sized(pairs: list[tuple[Path, Path]], batch: int) -> Iterable[list[tuple[Path, Path]]]:
+def _identity(path: Path) -> tuple[int, int]:
+    """The same for all names of one file, links included."""
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
+def _equal_sized(pairs: list[Pair], batch: int) -> Iterator[list[Pair]]:
     """Chunks of pictures of equal size, which the method can be given together; sizes are read from the headers."""
-    by_size: dict[tuple[int, ...], list[tuple[Path, Path]]] = {}
+    by_size: dict[tuple[int, ...], list[Pair]] = {}
     for pair in pairs:
         try:
             with Image.open(pair[0]) as header:
@@ -197,95 +199,31 @@ def _equal_sized(pairs: list[tuple[Path, Path]], batch: int) -> Iterable[list[tu
             yield some[start : start + batch]
 
 
-def _open(source: Path, mask: Path, grow: int, threshold: float) -> tuple[Job, _File]:
-    warnings = []
-    with Image.open(source) as stored:
-        if any("16" in str(tile[-1]) for tile in stored.tile) and not stored.mode.startswith(("I", "F")):
-            raise DataError("it has 16 bits a color channel, of which only 8 can be read: save it with 8")
-        if getattr(stored, "n_frames", 1) > 1 and stored.format != "MPO":
-            warnings.append(f"{source}: only the first of its {getattr(stored, 'n_frames', 1)} frames is filled")
-        jpeg: dict[str, object] = {}
-        if isinstance(stored, JpegImagePlugin.JpegImageFile):
-            sampling = JpegImagePlugin.get_sampling(stored)
-            jpeg = {"qtables": stored.quantization} | ({"subsampling": sampling} if sampling >= 0 else {})
-        stored.load()
-        image = ImageOps.exif_transpose(stored)
-    try:
-        with Image.open(mask) as stored_mask:
-            seen = ImageOps.exif_transpose(stored_mask)
-    except UnidentifiedImageError as error:
-        raise DataError(f"its mask {mask} is not a picture, or damaged") from error
-    except OSError as error:
-        raise DataError(f"its mask {mask} cannot be read ({error})") from error
-    try:
-        job = Job.of(source.name, image, seen, grow, threshold)
-    except OptionError as error:
-        raise DataError(f"with mask {mask}: {error}") from error
-    if job.hole.mean() > 0.5:
-        part = round(100 * float(job.hole.mean()))
-        warnings.append(f"{mask}: {part} % is hole; white is what is filled, invert the mask if that is not meant")
-    return job, _File(source, image, stored.format, jpeg, warnings)
-
-
 def _complete_each(method: Method, jobs: list[Job], batch: int) -> None:
     """Completes all jobs together; where that fails, one by one, so that one picture takes no other down."""
     try:
         complete(method, jobs, batch)
     except Exception:
         for job in jobs:
+            job.error = ""
             try:
                 complete(method, [job], batch)
             except Exception as error:
                 job.error = f"{type(error).__name__}: {_reason(error)}"
 
 
-def _write(job: Job, file: _File, target: Path) -> list[str]:
-    """Writes the result beside its place and renames it; returns what is to be said about it."""
-    image = job.picture.result()
-    form = Image.registered_extensions().get(target.suffix.lower())
-    if form is None:
-        raise DataError(f"{target} has no suffix of a picture format: name it as in {target.with_suffix('.png').name}")
-    encoded = io.BytesIO()
+def _open(source: Path, mask: Path, grow: int, threshold: float, warnings: list[str]) -> tuple[Job, Stored]:
+    image, stored = open_upright(source)
     try:
-        image.save(encoded, form, **_save_options(image, form, file))
-    except (OSError, KeyError) as error:
-        hint = f"{target.with_suffix('.png').name} can be"
-        raise DataError(f"mode {image.mode} cannot be written as {form} ({error}): {hint}") from error
-    said = list(file.warnings)
-    if form in LOSSY or not _reads_back(encoded, image):
-        said.append(f"{target}: {form} does not keep this picture exactly: known pixels differ slightly")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    aside = target.with_name(f".{uuid.uuid4().hex}.part")
-    try:
-        with aside.open("xb") as stream:
-            stream.write(encoded.getbuffer())
-            stream.flush()
-            os.fsync(stream.fileno())
-        aside.replace(target)
-    finally:
-        aside.unlink(missing_ok=True)
-    return said
-
-
-def _save_options(image: Image.Image, form: str, file: _File) -> dict[str, object]:
-    options: dict[str, object] = {}
-    if profile := image.info.get("icc_profile"):
-        options["icc_profile"] = profile
-    if exif := image.getexif():
-        options["exif"] = exif.tobytes() if form != "TIFF" else exif
-    if "dpi" in image.info:
-        options["dpi"] = image.info["dpi"]
-    if form == "JPEG":
-        options |= file.jpeg or {"quality": 95, "subsampling": 0}
-    if form == "WEBP":
-        options |= {"lossless": True, "exact": True}
-    return options
-
-
-def _reads_back(encoded: io.BytesIO, image: Image.Image) -> bool:
-    with Image.open(io.BytesIO(encoded.getvalue())) as back:
-        back.load()
-        return back.mode == image.mode and np.array_equal(np.asarray(back), np.asarray(image))
+        seen, _ = open_upright(mask, any_depth=True)
+        job = Job.of("the picture", image, seen, grow, threshold)
+    except InpaintkitError as error:
+        raise DataError(f"with its mask {mask}: {error}") from error
+    if stored.frames > 1:
+        warnings.append(f"{source}: only the first of its {stored.frames} frames is filled and kept")
+    if (part := float(job.hole.mean())) > 0.5:
+        warnings.append(f"{mask}: {part:.0%} is hole; white is what is filled: invert the mask if that is not meant")
+    return job, stored
 
 
 def _reason(error: BaseException) -> str:

@@ -30,9 +30,9 @@ def windows(hole: Mask, stride: int = 1, size: int | None = None) -> list[Window
     """The windows that together fill every pixel of ``hole`` exactly once; none for an empty hole.
 
     A picture that the method takes as it is, and one of no more than a megapixel where it takes any, is one window.
-    Else holes that lie near one another share a window with at least their own length of context on each side (half of
-    it for a method tied to a ``size``, 256 to 512 pixels otherwise). A long hole without a thick part, as a wire or
-    scattered dust, is filled piece by piece at full resolution; a large thick one is scaled down.
+    Else holes that lie near one another share a window, with context on each side: 256 to 512 pixels, or half of the
+    hole's length for a method tied to a ``size``. A long hole without a thick part, as a wire or scattered dust, is
+    filled piece by piece at full resolution; a large thick one is scaled down.
     """
     height, width = hole.shape
     if not hole.any():
@@ -43,9 +43,9 @@ def windows(hole: Mask, stride: int = 1, size: int | None = None) -> list[Window
     span = SPAN if size is None else max(size // 2, 4)
     cell = span // 4
     found = []
-    for cells in _groups(hole, span, cell):
+    for cells, thin in _groups(hole, span, cell, tile=4 if size else 8):
         core, owned = _owned(hole, cells, cell)
-        context, shape = _free(core, hole.shape, stride) if size is None else _tied(core, hole.shape, size)
+        context, shape = _tied(core, hole.shape, size) if size else _free(core, hole.shape, stride, thin)
         found.append(Window(context, core, owned, shape))
     return found
 
@@ -55,23 +55,23 @@ def up(length: int, stride: int) -> int:
     return -(-length // stride) * stride
 
 
-def _groups(hole: Mask, span: int, cell: int) -> Iterator[Collection[Cell]]:
-    """Cells of a grid, such that each cell with hole in it is in one group; each group gets its window."""
+def _groups(hole: Mask, span: int, cell: int, tile: int) -> Iterator[tuple[Collection[Cell], bool]]:
+    """Cells of a grid, and whether they are a piece of a thin hole; each cell with hole in it is in one group."""
     occupied = set(_cells(hole, cell))
     solid = set(_cells(~hole, cell, empty=True))
     for component in _components(occupied, reach=2):
         core, _ = _owned(hole, component, cell)
         if _longer(core) <= span:
-            yield component
+            yield component, False
             continue
         thick = _near(solid.intersection(component), component)
-        yield from _components(thick, reach=1)
+        yield from ((part, False) for part in _components(thick, reach=1))
         for thin in _components(component - thick, reach=2):
             tiles: dict[Cell, list[Cell]] = {}
             top, left = min(row for row, _ in thin), min(column for _, column in thin)
             for row, column in sorted(thin):
-                tiles.setdefault(((row - top) // 4, (column - left) // 4), []).append((row, column))
-            yield from tiles.values()
+                tiles.setdefault(((row - top) // tile, (column - left) // tile), []).append((row, column))
+            yield from ((part, True) for part in tiles.values())
 
 
 def _cells(mask: Mask, cell: int, empty: bool = False) -> Iterable[Cell]:
@@ -128,10 +128,10 @@ def _longer(box: tuple[slice, slice]) -> int:
 
 
 def _free(
-    core: tuple[slice, slice], picture: tuple[int, ...], stride: int
+    core: tuple[slice, slice], picture: tuple[int, ...], stride: int, thin: bool
 ) -> tuple[tuple[slice, slice], tuple[int, int]]:
     """The context for a method that takes any size. It begins at a multiple of the stride, as the picture does."""
-    margin = min(max(_longer(core), SPAN // 2), SPAN)
+    margin = SPAN // 2 if thin else min(max(_longer(core), SPAN // 2), SPAN)
     sides = []
     for side, length in zip(core, picture, strict=True):
         start = max(side.start - margin, 0) // stride * stride
