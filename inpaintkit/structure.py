@@ -1,4 +1,4 @@
-"""Plain trees -> checked specifications of components -> the components; strictly, every problem at once.
+"""Plain trees -> checked specifications of components (:mod:`inpaintkit.spec`); strictly, every problem at once.
 
 Nothing is coerced: only an integer may stand for a number with a fraction. An option that is annotated with an
 interface (``Loss``) is looked up among the plugins' components; any other class takes a mapping of its constructor's
@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path as FilePath
-from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar, cast, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import attrs
 
-from .errors import InpaintkitError, OptionError, OptionErrors, Path, PluginError, Problem, did_you_mean
+from .errors import OptionError, OptionErrors, Path, PluginError, Problem, did_you_mean
 from .plugins import Plugins
 from .signature import (
     KIND_OF,
@@ -34,112 +34,10 @@ from .signature import (
     show,
     signature_of,
 )
-from .yamltree import Node, raise_problems
-
-T = TypeVar("T")
-
-INVALID: Any = type("Invalid", (), {"__repr__": lambda self: "INVALID"})()  # stands for a value that has a problem
-
-
-@attrs.frozen(eq=False)
-class Spec(Generic[T]):
-    """A component that a recipe asks for, checked and not yet built.
-
-    ``options`` holds what was written (defaults are the constructor's own), with further specs inside. An option
-    annotated ``Spec[Loss]`` instead of ``Loss`` is given the spec itself, to build when it likes.
-    """
-
-    __structures_as_argument__: ClassVar[bool] = True
-
-    kind: str  # as in types.INTERFACES, or "" for any other class
-    name: str
-    factory: Callable[..., T] = attrs.field(repr=False)
-    options: Mapping[str, Any]
-    path: Path = ()
-    source: Node | None = attrs.field(default=None, repr=False)  # where paths are found in files
-    valid: bool = True
-    later: bool = False  # a parent is given the spec, not what it builds
-
-    def build(self, without: Collection[str] = ()) -> T:
-        """The component and all that it is made of; the options named in ``without`` are left out.
-
-        Raises:
-            RecipeError: everything that constructors refused, with its place.
-        """
-        problems: list[Problem] = []
-        built = self.attempt(problems, without)
-        raise_problems(problems)
-        return cast(T, built)
-
-    def attempt(self, problems: list[Problem], without: Collection[str] = (), *, trial: bool = False) -> T | Any:
-        """Like ``build``, but what is refused goes to ``problems``, and INVALID comes back.
-
-        Parts that were found invalid before are passed over, whatever else can be built is tried. In a ``trial`` (on
-        the meta device) only refusals of values count, no other failures.
-        """
-        options = {
-            name: _attempt(value, problems, trial) for name, value in self.options.items() if name not in without
-        }
-        if not self.valid or any(_holds_invalid(value) for value in options.values()):
-            return INVALID
-        try:
-            return self.factory(**options)
-        except Exception as error:
-            if not trial or isinstance(error, OptionErrors | ValueError):
-                problems += [_located(fault, self.source) for fault in faults_of(error, self.path)]
-            return INVALID
-
-
-def _attempt(value: Any, problems: list[Problem], trial: bool) -> Any:
-    if isinstance(value, Spec):
-        return value if value.later else value.attempt(problems, trial=trial)
-    if isinstance(value, list | tuple):
-        return type(value)(_attempt(item, problems, trial) for item in value)
-    if isinstance(value, dict):
-        return {key: _attempt(item, problems, trial) for key, item in value.items()}
-    return value
-
-
-def _holds_invalid(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(map(_holds_invalid, value.values()))
-    if isinstance(value, list | tuple):
-        return any(map(_holds_invalid, value))
-    return value is INVALID
-
-
-@attrs.frozen
-class Fault:
-    """A problem before it is given its place."""
-
-    message: str
-    path: Path
-    kind: Literal["value", "mismatch", "unknown", "missing"] = "value"  # mismatch: of another type altogether
-    key: str = ""  # which one is missing
-
-
-def faults_of(error: Exception, path: Path) -> list[Fault]:
-    """What a constructor refused, as faults below ``path``."""
-    if isinstance(error, OptionErrors):
-        return [fault for each in error.errors for fault in faults_of(each, path)]
-    if isinstance(error, OptionError):
-        return [Fault(error.message, (*path, *error.path))]
-    text = " ".join(str(error).split())
-    told = isinstance(error, InpaintkitError | ValueError) and bool(text)
-    return [Fault(text if told else f"{type(error).__name__}: {text}", path)]
-
-
-def _located(fault: Fault, source: Node | None) -> Problem:
-    if source is None:
-        return Problem(fault.message, fault.path)
-    message = fault.message
-    if fault.kind == "missing":
-        removal = source.removal(fault.path, fault.key)
-        if removal is None and fault.path:  # or all that stood there before
-            removal = source.removal(fault.path[:-1], str(fault.path[-1]))
-        if removal is not None:
-            message += f" (taken out by the null at {removal})"
-    return Problem(message, fault.path, str(source.find(fault.path, at_key=fault.kind == "unknown")))
+from .spec import INVALID as INVALID
+from .spec import Fault, faults_of, located
+from .spec import Spec as Spec
+from .yamltree import Node
 
 
 class Structurer:
@@ -157,7 +55,7 @@ class Structurer:
 
     def problems(self) -> list[Problem]:
         """Everything found wrong so far, with its place."""
-        return [_located(fault, self.source) for fault in self.faults]
+        return [located(fault, self.source) for fault in self.faults]
 
     def structure(self, value: Any, expected: Any, path: Path = ()) -> Any:
         """``value`` as ``expected`` asks: scalars and containers as they are, components and other classes as Specs."""

@@ -275,10 +275,10 @@ def dump(tree: Any) -> str:
     return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
 
 
-def raise_problems(problems: Sequence[Problem]) -> None:
+def raise_problems(problems: Sequence[Problem], cause: Exception | None = None) -> None:
     """Raises all of ``problems``, if there are any, in the order of their files, lines and columns."""
     if problems:
-        raise RecipeError(sorted(dict.fromkeys(problems), key=_place))
+        raise RecipeError(sorted(dict.fromkeys(problems), key=_place)) from cause
 
 
 def _place(problem: Problem) -> tuple[str, int, int]:

@@ -315,8 +315,9 @@ def test_what_is_invalid_is_passed_over_and_the_rest_tried(plugins: Plugins) -> 
 def test_an_option_annotated_spec_is_built_later(plugins: Plugins) -> None:
     built = good(plugins, {"use": "late", "loss": {"use": "picky", "low": 2, "high": 1}}, Loss).build()
     assert isinstance(built.spec, Spec)
-    with pytest.raises(RecipeError, match="low is above high"):
+    with pytest.raises(RecipeError, match="low is above high") as caught:
         built.spec.build()
+    assert isinstance(caught.value.__cause__, OptionErrors)  # for whoever mends the component
     assert told(plugins, {"use": "late", "loss": "pcky"}, Loss)[0].startswith("loss: unknown loss 'pcky'")
 
 

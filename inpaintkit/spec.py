@@ -1,0 +1,125 @@
+"""A component that a recipe asks for, checked and not yet built; and the faults found on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, ClassVar, Generic, Literal, TypeVar, cast
+
+import attrs
+
+from .errors import InpaintkitError, OptionError, OptionErrors, Path, Problem, RecipeError
+from .yamltree import Node, raise_problems
+
+T = TypeVar("T")
+
+INVALID: Any = type("Invalid", (), {"__repr__": lambda self: "INVALID"})()  # stands for a value that has a problem
+
+
+@attrs.frozen(eq=False)
+class Spec(Generic[T]):
+    """A component that a recipe asks for, checked and not yet built.
+
+    ``options`` holds what was written (defaults are the constructor's own), with further specs inside. An option
+    annotated ``Spec[Loss]`` instead of ``Loss`` is given the spec itself, to build when it likes.
+    """
+
+    __structures_as_argument__: ClassVar[bool] = True  # to describe(): Spec[Loss] is a loss
+
+    kind: str  # as in types.INTERFACES, or "" for any other class
+    name: str
+    factory: Callable[..., T] = attrs.field(repr=False)
+    options: Mapping[str, Any]
+    path: Path = ()
+    source: Node | None = attrs.field(default=None, repr=False)  # where paths are found in files
+    valid: bool = True
+    later: bool = False  # a parent is given the spec, not what it builds
+
+    def build(self, without: Collection[str] = ()) -> T:
+        """The component and all that it is made of; the options named in ``without`` are left out.
+
+        Raises:
+            RecipeError: everything that constructors refused, with its place.
+        """
+        problems: list[Problem] = []
+        causes: list[Exception] = []
+        built = self.attempt(problems, without, causes=causes)
+        raise_problems(problems, causes[0] if causes else None)
+        return cast(T, built)
+
+    def attempt(
+        self,
+        problems: list[Problem],
+        without: Collection[str] = (),
+        *,
+        trial: bool = False,
+        causes: list[Exception] | None = None,
+    ) -> T | Any:
+        """Like ``build``, but what is refused goes to ``problems``, and INVALID comes back.
+
+        Parts that were found invalid before are passed over, whatever else can be built is tried. In a ``trial`` (on
+        the meta device) only refusals of values count, no other failures. ``causes`` collects the exceptions.
+        """
+
+        def attempted(value: Any) -> Any:
+            if isinstance(value, Spec):
+                return value if value.later else value.attempt(problems, trial=trial, causes=causes)
+            if isinstance(value, list | tuple):
+                return type(value)(map(attempted, value))
+            return {key: attempted(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+        options = {name: attempted(value) for name, value in self.options.items() if name not in without}
+        if not self.valid or _holds_invalid(options):
+            return INVALID
+        try:
+            return self.factory(**options)
+        except Exception as error:
+            if isinstance(error, RecipeError):  # of a spec that this constructor built
+                problems += error.problems
+            elif not trial or isinstance(error, OptionErrors | ValueError):
+                problems += [located(fault, self.source) for fault in faults_of(error, self.path)]
+            if causes is not None:
+                causes.append(error)
+            return INVALID
+
+
+def _holds_invalid(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_holds_invalid, value.values()))
+    if isinstance(value, list | tuple):
+        return any(map(_holds_invalid, value))
+    return value is INVALID
+
+
+@attrs.frozen
+class Fault:
+    """A problem before it is given its place."""
+
+    message: str
+    path: Path
+    kind: Literal["value", "mismatch", "unknown", "missing"] = "value"  # mismatch: of another type altogether
+    key: str = ""  # which one is missing
+
+
+def faults_of(error: Exception, path: Path) -> list[Fault]:
+    """What a constructor refused, as faults below ``path``."""
+    if isinstance(error, OptionErrors):
+        return [fault for each in error.errors for fault in faults_of(each, path)]
+    if isinstance(error, OptionError):
+        return [Fault(error.message, (*path, *error.path))]
+    text = " ".join(str(error).split())
+    told = isinstance(error, InpaintkitError | ValueError) and bool(text)
+    return [Fault(text if told else f"{type(error).__name__}: {text}", path)]
+
+
+def located(fault: Fault, source: Node | None) -> Problem:
+    """The problem that a fault is, with its place in the files that ``source`` was read from."""
+    if source is None:
+        return Problem(fault.message, fault.path)
+    message = fault.message
+    if fault.kind == "missing":
+        removal = source.removal(fault.path, fault.key)
+        if removal is None and fault.path:  # or all that stood there before
+            removal = source.removal(fault.path[:-1], str(fault.path[-1]))
+        if removal is not None:
+            message += f" (taken out by the null at {removal})"
+    return Problem(message, fault.path, str(source.find(fault.path, at_key=fault.kind == "unknown")))
