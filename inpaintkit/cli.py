@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -132,7 +132,7 @@ def fill(
     IMAGE and --mask are two files, or two folders whose files are paired by their names without the suffix. Known pixels
     come back exactly.
     """
-    from .devices import pick_device
+    from .training import pick_device
     from .filling import fill_files
     from .runs import load
 
@@ -150,7 +150,9 @@ def list_components(kind: str | None) -> None:
     from .hookspecs import KINDS
     from .plugins import installed
 
-    wanted = kind.removesuffix("s").replace("-", " ").replace("losse", "loss") if kind else None
+    plurals = {hook.removeprefix("register_"): kind for kind, hook in KINDS.items()}
+    asked = (kind or "").lower().replace("-", " ").replace("_", " ")
+    wanted = plurals.get(asked.replace(" ", "_"), asked)
     if wanted and wanted not in KINDS:
         raise InpaintkitError(f"no kind {kind!r}{did_you_mean(wanted, KINDS)}; the kinds are {', '.join(KINDS)}")
     registry = installed().registry
@@ -167,16 +169,22 @@ def show(name: str) -> None:
     """Prints the options and the documentation of the component NAME."""
     import inspect
 
-    from .errors import did_you_mean
+    from .errors import PluginError, did_you_mean
     from .hookspecs import KINDS
     from .plugins import installed
-    from .signature import signature_of
 
     registry = installed().registry
-    found = [registry.get(kind, name) for kind in KINDS if name in registry.names(kind)]
+    found = []
+    for kind in KINDS:
+        with suppress(PluginError):
+            found.append(registry.get(kind, name))
     if not found:
         known = [other for kind in KINDS for other in registry.names(kind)]
-        raise InpaintkitError(f"nothing is named {name!r}{did_you_mean(name, known)}: see inpaintkit list")
+        near = did_you_mean(name, known) or ": see inpaintkit list"
+        raise InpaintkitError("; ".join([f"nothing is named {name!r}{near}", *registry.notes]))
+
+    from .signature import signature_of  # imports torch
+
     for entry in found:
         factory = entry.load()
         click.echo(f"{entry.kind} {entry.name}  ({entry.target}, plugin {entry.plugin})\n")

@@ -30,7 +30,8 @@ class Entry:
         """``package.module:Class``, for display."""
         if isinstance(self.factory, str):
             return self.factory
-        return f"{self.factory.__module__}:{self.factory.__qualname__}"
+        name = getattr(self.factory, "__qualname__", None)  # a partial has none
+        return f"{self.factory.__module__}:{name}" if name else repr(self.factory)
 
     def load(self) -> Callable[..., Any]:
         """The class or function itself; imports its module."""
@@ -41,7 +42,11 @@ class Entry:
             found: Any = importlib.import_module(module)
             for part in attribute.split("."):
                 found = getattr(found, part)
-        except Exception as error:
+            if not callable(found):
+                raise TypeError(f"{found!r} is neither a class nor a function")
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # SystemExit too: an import must not end the program
             raise PluginError(
                 f"{self.kind} {self.name!r} of plugin {self.plugin!r} cannot be imported from {self.factory}: "
                 f"{type(error).__name__}: {error}"

@@ -73,7 +73,7 @@ class Training:
     step: int = 0
     seconds: float = 0.0  # of training, over all sessions of the run
     guard: FiniteGuard = attrs.field(factory=lambda: FiniteGuard())
-    complained: bool = False
+    complained: set[str] = attrs.field(factory=set)
 
     @classmethod
     def begin(
@@ -88,7 +88,7 @@ class Training:
         images = load_images(
             options.train, options.prepare, cache=options.cache, strict=options.strict, progress=show
         )
-        train_set, validation_set = images.split(options.validation)
+        train_set, validation_set = images.to(device).split(options.validation)
         method.setup()
         if recipe.init_from is not None and not resume:
             checkpoint.load_method(newest(recipe.init_from), method)
@@ -100,7 +100,7 @@ class Training:
             method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         masks = recipe.masks.build()
         feed = Feed(
-            train_set.to(device),
+            train_set,
             masks,
             augmenter(options.augment, options.size),
             options.batch,
@@ -198,12 +198,10 @@ class Training:
             return
         with open(self.run.log_file, "a") as file:
             file.write(json.dumps({"step": self.step, **logs}) + "\n")
-        try:
-            self.plugins.hook.run_reported(run=self.run.folder, step=self.step, logs=logs)
-        except Exception as error:  # an observer's failure must not cost a run
-            if not self.complained:
-                self.warn(f"a plugin's run_reported failed and will not be told of again: {type(error).__name__}: {error}")
-            self.complained = True
+        for plugin, error in self.plugins.tell(self.run.folder, self.step, logs).items():
+            if plugin not in self.complained:  # an observer's failure must not cost a run
+                self.warn(f"run_reported of plugin {plugin!r} failed: {type(error).__name__}: {error} (told once)")
+            self.complained.add(plugin)
 
     def validate(self, progress: RunProgress) -> None:
         """Hole PSNR and L1 on the fixed validation pictures: what choices are made by."""
