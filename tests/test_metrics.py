@@ -231,6 +231,8 @@ def test_nothing_measured_is_nan_and_too_small_is_said():
     small = Sample(tiny.image[..., :9, :9], tiny.mask[..., :9, :9], {"completed": tiny.image[..., :9, :9]})
     with pytest.raises(InpaintkitError, match="11 x 11 at least, not 9 x 9"):
         SSIM().update(small)
+    with pytest.raises(InpaintkitError, match="11 x 11 at least"):
+        SSIM("hole").update(small)
     uneven = Sample(tiny.image, tiny.mask, {"completed": tiny.image[..., :9, :9]})
     with pytest.raises(InpaintkitError, match="cannot be compared"):
         PSNR().update(uneven)

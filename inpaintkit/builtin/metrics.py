@@ -120,8 +120,8 @@ class PSNR(PerImage):
 class SSIM(PerImage):
     """Structural similarity.
 
-    Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity", 2004, section III: a Gaussian
-    window of 11 x 11 with sigma 1.5, K1 = 0.01, K2 = 0.03, range 255; each of R, G and B by itself.
+    Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity", 2004, section III: a
+    Gaussian window of 11 x 11 with sigma 1.5, K1 = 0.01, K2 = 0.03, range 255; each of R, G and B by itself.
 
     Args:
         region: ``whole``: the mean over the windows that lie within the picture; ``hole``: the mean over the windows
@@ -137,6 +137,8 @@ class SSIM(PerImage):
         self.label = "ssim[gauss11,valid,rgb]" if region == "whole" else "ssim[hole,gauss11,same,rgb]"
 
     def values(self, drawn: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
+        if min(drawn.shape[-2:]) < 11:
+            raise InpaintkitError(f"ssim needs pictures of 11 x 11 at least, not {drawn.shape[-2]} x {drawn.shape[-1]}")
         dtype = torch.float32 if drawn.device.type == "mps" else torch.float64  # E[x^2] - E[x]^2 cancels
         drawn, truth = drawn.to(dtype), truth.to(dtype)
         if self.region == "whole":
@@ -168,8 +170,6 @@ _RANGES = {"signed": ("-1..1", 1 / 127.5), "unit": ("0..1", 1 / 255), "byte": ("
 
 def ssim_map(one: Tensor, other: Tensor, c1: float = (0.01 * 255) ** 2, c2: float = (0.03 * 255) ** 2) -> Tensor:
     """Structural similarity of each 11 x 11 window: (B, C, H, W) in 0 to 255 -> (B, C, H - 10, W - 10)."""
-    if min(one.shape[-2:]) < 11:
-        raise InpaintkitError(f"ssim needs pictures of 11 x 11 at least, not {one.shape[-2]} x {one.shape[-1]}")
     offsets = torch.arange(-5, 6, dtype=one.dtype, device=one.device)
     window = torch.exp(-offsets.square() / (2 * 1.5**2))
     window = window / window.sum()

@@ -1,0 +1,159 @@
+"""KID and FID against closed forms, scipy and plain loops."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from scipy import linalg
+from torchmetrics.image import kid as reference_kid
+
+from inpaintkit.builtin.distribution import FID, KID, frechet_distance, kernel_distance, pooled
+from inpaintkit.errors import CheckpointError, InpaintkitError, OptionError
+from inpaintkit.pixels import to_float
+from inpaintkit.types import Batch, Sample
+
+
+def gaussian(seed, count, dimension, mean=0.0, spread=1.0):
+    rng = torch.Generator().manual_seed(seed)
+    return torch.randn(count, dimension, generator=rng, dtype=torch.float64) * spread + mean
+
+
+def sample_of(seed, count, side=64):
+    rng = torch.Generator().manual_seed(seed)
+    image, output = (
+        to_float(torch.randint(0, 256, (count, 3, side, side), generator=rng, dtype=torch.uint8)) for _ in range(2)
+    )
+    mask = torch.zeros(count, 1, side, side)
+    mask[..., 16:48, 16:48] = 1
+    return Sample.of(Batch(image, mask), output)
+
+
+def test_kernel_distance_is_the_u_statistic_of_a_double_loop():
+    one, other = gaussian(0, 7, 5), gaussian(1, 6, 5, mean=0.5)
+
+    def kernel(x, y):
+        return (float(x @ y) / 5 + 1) ** 3
+
+    expected = (
+        sum(kernel(a, b) for a, b in itertools.permutations(one, 2)) / (7 * 6)
+        + sum(kernel(a, b) for a, b in itertools.permutations(other, 2)) / (6 * 5)
+        - 2 * sum(kernel(a, b) for a in one for b in other) / (7 * 6)
+    )
+    assert kernel_distance(one, other) == pytest.approx(expected, rel=1e-10)
+    assert kernel_distance(one, other, block=3) == pytest.approx(expected, rel=1e-10)
+
+
+def test_kernel_distance_matches_torchmetrics():
+    one, other = gaussian(2, 40, 8), gaussian(3, 40, 8, spread=1.3)
+    expected = reference_kid.poly_mmd(one, other).item()
+    assert kernel_distance(one, other) == pytest.approx(expected, rel=1e-8)
+
+
+def test_kernel_distance_has_no_bias():
+    same = [kernel_distance(gaussian(2 * seed, 12, 4), gaussian(2 * seed + 1, 12, 4)) for seed in range(600)]
+    assert abs(np.mean(same)) < 4 * np.std(same) / np.sqrt(600)
+    assert min(same) < 0 < max(same)
+    assert kernel_distance(gaussian(0, 200, 4), gaussian(1, 200, 4, mean=1.0)) > 1
+
+
+def test_frechet_distance_is_closed_form_for_gaussians():
+    one, other = gaussian(0, 200_000, 3, mean=1.0, spread=2.0), gaussian(1, 200_000, 3)
+    assert frechet_distance(one, other) == pytest.approx(3 * 1.0 + 3 * (2 - 1) ** 2, rel=0.01)
+    assert frechet_distance(one, one) == pytest.approx(0, abs=1e-9)
+
+
+def test_frechet_distance_matches_scipys_matrix_root():
+    mix = gaussian(5, 6, 6)
+    one, other = gaussian(3, 50, 6) @ mix, gaussian(4, 60, 6, mean=0.3)
+    a, b = one.numpy(), other.numpy()
+    ca, cb = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
+    root = linalg.sqrtm(ca @ cb).real
+    expected = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(ca + cb - 2 * root)
+    assert frechet_distance(one, other) == pytest.approx(expected, rel=1e-8)
+
+
+def test_frechet_distance_stands_fewer_images_than_features():
+    one, other = gaussian(6, 5, 20), gaussian(7, 5, 20, mean=1.0)
+    value = frechet_distance(one, other)
+    assert np.isfinite(value)
+    assert value > 10
+
+
+def test_features_are_averaged_over_places_wherever_the_channels_are():
+    features = torch.randn(2, 5, 3, 3)
+    expected = features.mean((2, 3))
+    torch.testing.assert_close(pooled(features, (5, 3, 3)), expected)
+    torch.testing.assert_close(pooled(features.permute(0, 2, 3, 1), (3, 3, 5)), expected)
+    torch.testing.assert_close(pooled(features.flatten(2).transpose(1, 2), (9, 5)), expected)
+    torch.testing.assert_close(pooled(expected, (5,)), expected)
+
+
+@pytest.fixture(scope="module")
+def metric_options():
+    return {"backbone": "squeezenet1_0", "layer": "fire3", "pretrained": "random", "size": None}
+
+
+@pytest.fixture
+def kid(metric_options):
+    metric = KID(**metric_options)
+    with pytest.warns(UserWarning, match="random weights"):
+        metric.setup(torch.device("cpu"))
+    return metric
+
+
+def test_kid_of_pictures_is_that_of_their_features(kid):
+    sample = sample_of(0, 6)
+    for part in (slice(0, 2), slice(2, 6)):
+        views = {name: view[part] for name, view in sample.views.items()}
+        assert kid.update(Sample(sample.image[part], sample.mask[part], views)) is None
+    with torch.no_grad():
+        drawn, true = (kid.backbone(picture)[0].mean((2, 3)) for picture in (sample.completed, sample.image))
+    assert kid.compute() == pytest.approx(kernel_distance(drawn, true), rel=1e-4)
+    assert kid.label == "kid[torchvision/squeezenet1_0,fire3]"
+
+
+def test_pictures_are_scaled_to_the_side_asked_for(metric_options):
+    metric = KID(**metric_options | {"size": 96})
+    with pytest.warns(UserWarning, match="random weights"):
+        metric.setup(torch.device("cpu"))
+    seen = []
+    metric.backbone.register_forward_pre_hook(lambda module, args: seen.append(args[0].shape))
+    metric.update(sample_of(0, 2))
+    assert seen == [(2, 3, 96, 96)] * 2
+    assert metric.label.endswith(",96]")
+
+
+def test_kid_looks_at_the_view_and_needs_two_images(kid):
+    sample = sample_of(1, 1)
+    kid.update(sample)
+    with pytest.raises(InpaintkitError, match="at least 2 images, not 1"):
+        kid.compute()
+    kid.on = "image"
+    kid._drawn.clear()
+    kid._true.clear()
+    kid.update(sample_of(2, 4))
+    assert kid.compute() < 0  # equal sets: the unbiased estimate lies below 0
+
+
+def test_fid_is_refused_below_two_thousand_images(metric_options):
+    metric = FID(**metric_options)
+    with pytest.warns(UserWarning, match="random weights"):
+        metric.setup(torch.device("cpu"))
+    metric.update(sample_of(3, 4))
+    with pytest.raises(InpaintkitError, match=r"at least 2000 images, not 4.*use kid"):
+        metric.compute()
+    metric._drawn, metric._true = [gaussian(0, 2000, 3)], [gaussian(1, 2000, 3, mean=2.0)]
+    assert metric.compute() == pytest.approx(frechet_distance(gaussian(0, 2000, 3), gaussian(1, 2000, 3, mean=2.0)))
+    assert metric.compute() == pytest.approx(12, rel=0.1)
+
+
+def test_it_asks_plainly_for_what_it_needs(tmp_path, monkeypatch):
+    monkeypatch.setattr("inpaintkit.builtin.pretrained.unreachable", lambda url: "no connection")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(CheckpointError, match=r"Fetch https://.*inception_v3.*\.pth"):
+        KID().setup(torch.device("cpu"))
+    with pytest.raises(OptionError, match="did you mean 'inception_v3'"):
+        FID(backbone="torchvision/inceptoin_v3")
