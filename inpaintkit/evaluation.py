@@ -81,6 +81,10 @@ def build_metrics(exam: Exam, device: torch.device) -> dict[str, Metric]:
         if not metric.label or metric.label in metrics:
             told = f"another metric is called {metric.label!r}, too" if metric.label else "it has no label"
             raise OptionError(f"protocol {exam.protocol.name}: metrics[{at}] ({spec.name}): {told}", ("metrics", at))
+        needed = getattr(metric, "at_least", 0)  # of a distance between sets: refused now, not after the work is done
+        if len(exam) < needed:
+            told = f"needs at least {needed:,} images, not {len(exam):,}"
+            raise InpaintkitError(f"protocol {exam.protocol.name}: {metric.label} {told}")
         metric.setup(device)
         metrics[metric.label] = metric
     return metrics

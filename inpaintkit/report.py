@@ -78,7 +78,7 @@ def _header(recipe_text: str, log: Log, results: Sequence[Results]) -> str:
     if speeds := sorted(_numbers(log, "images_per_s")):
         facts["images/s, median"] = f"{speeds[len(speeds) // 2]:,.0f}"
     if results:
-        facts["rests on"] = standing(results[0].row)
+        facts["numbers rest on"] = standing(results[0].row)
         facts["seconds a test image"] = f"{results[0].row.seconds_per_image:.2g}"
         facts["evaluated on"] = results[0].device
     texts = [

@@ -346,6 +346,14 @@ def test_a_metric_that_is_never_defined_does_not_end_the_evaluation(folder: Path
     assert results.differences() == {}
 
 
+def test_a_distance_between_sets_is_refused_before_the_work(plugins: Plugins, folder: Path) -> None:
+    metrics = [{"use": "fid", "backbone": "squeezenet1_0", "layer": "fire2", "pretrained": "random", "size": 32}]
+    method = Drawn()
+    with pytest.raises(InpaintkitError, match="2,000 images, not 17"):
+        evaluate(method, load_protocol(tree(metrics=metrics), plugins), folder, plugins=plugins)
+    assert method.shapes == []
+
+
 def test_a_torchmetrics_metric_serves_as_it_is(plugins: Plugins, folder: Path) -> None:
     results = evaluate(Drawn(), load_protocol(tree(metrics=["foreign", "toy-psnr"]), plugins), folder, plugins=plugins)
     measure = results.row.metrics["peak-signal-noise-ratio[0..1]"]
