@@ -30,18 +30,22 @@ class Feed:
 
     def __call__(self, step: int) -> Batch:
         """The batch of a step. Seeds the global generators: all that the step draws afterwards is fixed by it too."""
-        seed = seed_of(self.seed, "step", step)
-        torch.manual_seed(seed)
-        rng = generator(seed, self.device)
+        torch.manual_seed(seed_of(self.seed, "step", step))
+        # Another stream: from the same seed, windows and holes would repeat the numbers that augmentation draws.
+        rng = generator(seed_of(self.seed, "windows and masks", step), self.device)
         indices = batch_indices(len(self.images), self.batch, self.seed, step)
         pixels = self.images.batch(indices, self.device, rng)
+        following = batch_indices(len(self.images), self.batch, self.seed, step + 1)
+        self.images.prefetch(following, self.device)  # read from the disk while this step computes
         image = self.augment(pixels.float() / 255) * 2 - 1
         mask = self.masks(self.batch, self.size, rng)
         mine = distributed.share(self.batch, distributed.rank(), distributed.world())
         return Batch(image[mine], mask[mine])
 
 
-def fixed_batch(images: ImageSet, masks: MaskSampler, count: int, size: tuple[int, int], seed: int, device: torch.device) -> Batch:
+def fixed_batch(
+    images: ImageSet, masks: MaskSampler, count: int, size: tuple[int, int], seed: int, device: torch.device
+) -> Batch:
     """``count`` images spread over the set, their center windows scaled to ``size``, each with the mask of (seed, index).
 
     Masks are drawn on the CPU, one at a time: they are the same on every device and for every ``count``.
