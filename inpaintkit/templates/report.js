@@ -16,7 +16,9 @@ for (const chart of document.querySelectorAll(".chart:has(script)")) {
     cross.setAttribute("x2", at);
     cross.removeAttribute("hidden");
     readout.replaceChildren(document.createTextNode(`step ${Math.round(step).toLocaleString("en")}`));
+    const slack = (high - low) / 50;
     for (const [name, style, steps, values] of lines) {
+      if (step < steps[0] - slack || step > steps.at(-1) + slack) continue; // not there yet, or no longer
       let nearest = 0;
       steps.forEach((s, i) => { if (Math.abs(s - step) < Math.abs(steps[nearest] - step)) nearest = i; });
       const line = Object.assign(document.createElement("span"), { className: style });
