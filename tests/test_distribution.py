@@ -112,7 +112,7 @@ def test_kid_of_pictures_is_that_of_their_features(kid):
     with torch.no_grad():
         drawn, true = (kid.backbone(picture)[0].mean((2, 3)) for picture in (sample.completed, sample.image))
     assert kid.compute() == pytest.approx(kernel_distance(drawn, true), rel=1e-4)
-    assert kid.label == "kid[torchvision/squeezenet1_0,fire3]"
+    assert kid.label == "kid[torchvision/squeezenet1_0,fire3,random]"
 
 
 def test_pictures_are_scaled_to_the_side_asked_for(metric_options):
@@ -123,7 +123,8 @@ def test_pictures_are_scaled_to_the_side_asked_for(metric_options):
     metric.backbone.register_forward_pre_hook(lambda module, args: seen.append(args[0].shape))
     metric.update(sample_of(0, 2))
     assert seen == [(2, 3, 96, 96)] * 2
-    assert metric.label.endswith(",96]")
+    assert metric.label == "kid[torchvision/squeezenet1_0,fire3,96,random]"
+    assert FID(on="output").label == "fid[torchvision/inception_v3,avgpool,299,output]"
 
 
 def test_kid_looks_at_the_view_and_needs_two_images(kid):

@@ -222,6 +222,8 @@ def test_labels_name_variant_and_range():
     assert SSIM().label == "ssim[gauss11,valid,rgb]"
     assert L1("ring").label == "l1[ring,-1..1]"
     assert L2(range="unit").label == "l2[hole,0..1]"
+    assert PSNR("whole", on="output").label == "psnr[whole,255,output]"
+    assert GradientEnergy().label == "gradient-energy[hole]"
     assert [make().higher_is_better for make in ALL] == [False] * 4 + [True] * 5 + [None]
 
 

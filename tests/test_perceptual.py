@@ -126,11 +126,14 @@ def test_unknown_layers_are_located_all_at_once():
     assert "did you mean 'relu3_" in first
     assert "relu5_3" in first
     assert "'features.1' and 'relu1_1' are one layer" in third
-    with pytest.raises(OptionErrors) as caught:
+    with pytest.raises(OptionError, match="did you mean 'relu2_1'") as single:
         Perceptual("vgg16", {"relu1_1": 1.0, "rleu2_1": 0.5})
-    assert caught.value.errors[0].path == ("layers", "rleu2_1")
-    with pytest.raises(OptionError, match="at least one") as caught:
+    assert single.value.path == ("layers", "rleu2_1")
+    with pytest.raises(OptionError, match="at least one"):
         Perceptual("vgg16", [])
+    with pytest.raises(OptionErrors) as caught:
+        Perceptual("vgg16", ["relu3_4"], "random.pth")
+    assert [error.path for error in caught.value.errors] == [("pretrained",), ("layers", 0)]
 
 
 @pytest.mark.parametrize("value", ["hubb", "weights.pth", "none"])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ import attrs
 import torch
 from torch import Tensor, nn
 
-from ..errors import InpaintkitError, OptionError, did_you_mean
+from ..errors import InpaintkitError, OptionError, OptionErrors, did_you_mean
 from ..rng import seed_of
 from .pretrained import read_weights, timm_weights, torchvision_weights
 from .taps import count_calls, find_layers, find_unused, freeze, prepared, tap, trim
@@ -98,12 +99,17 @@ class Backbone(nn.Module):
 
     def __init__(self, name: str, layers: Collection[str], pretrained: Pretrained | str = "hub") -> None:
         super().__init__()
-        self.pretrained = check_pretrained(pretrained)
-        self.source = find_source(name)
-        with torch.device("meta"):
-            blueprint = prepared(build(self.source))
+        wrong: list[OptionError] = []
+        with collecting(wrong):
+            self.pretrained = check_pretrained(pretrained)
+        with collecting(wrong):
+            self.source = find_source(name)
+            with torch.device("meta"):
+                blueprint = prepared(build(self.source))
+            self.layers = dict(zip(layers, find_layers(blueprint, layers, str(self.source)), strict=True))
+        if wrong:
+            raise wrong[0] if len(wrong) == 1 else OptionErrors(wrong)
         mean, std, side = expected_input(self.source, blueprint)
-        self.layers = dict(zip(layers, find_layers(blueprint, layers, str(self.source)), strict=True))
         picture = torch.empty(1, 3, side, side, device="meta")
         self.calls = count_calls(blueprint, picture, self.layers, layers, str(self.source))
         self.unused = find_unused(blueprint, picture, self.calls)
@@ -163,6 +169,17 @@ class Backbone(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.source}, layers={list(self.layers)}, pretrained={self.pretrained}"
+
+
+@contextmanager
+def collecting(wrong: list[OptionError]) -> Iterator[None]:
+    """Adds what is wrong inside to ``wrong``, so that all of it can be told at once."""
+    try:
+        yield
+    except OptionErrors as errors:
+        wrong.extend(errors.errors)
+    except OptionError as error:
+        wrong.append(error)
 
 
 def check_pretrained(pretrained: Pretrained | str) -> Pretrained:

@@ -36,7 +36,9 @@ class FeatureDistance(Metric):
     ) -> None:
         self.backbone = Backbone(backbone, [layer], pretrained)
         self.size, self.on = size, on
-        self.label = f"{kind}[{self.backbone.source},{layer}{f',{size}' if size else ''}]"
+        variant = [str(self.backbone.source), layer]
+        variant += [str(size)] * bool(size) + ["random"] * (pretrained == "random") + [on] * (on != "completed")
+        self.label = f"{kind}[{','.join(variant)}]"
         self._drawn: list[Tensor] = []
         self._true: list[Tensor] = []
 

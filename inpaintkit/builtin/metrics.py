@@ -30,6 +30,10 @@ class PerImage(Metric):
         self.on = on
         self._values: list[Tensor] = []
 
+    def name(self, kind: str, *variant: str) -> str:
+        """``kind[variant]``, and the view where it is not the completed picture."""
+        return f"{kind}[{','.join((*variant, *((self.on,) if self.on != 'completed' else ())))}]"
+
     def values(self, drawn: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
         """``drawn`` and ``truth`` (B, 3, H, W) uint8, ``mask`` (B, 1, H, W) -> (B,); NaN where there is no value."""
         raise TypeError(f"{type(self).__name__} does not define values(drawn, truth, mask)")
@@ -66,7 +70,7 @@ class L1(PerImage):
     ) -> None:
         super().__init__(on)
         self.region, self.range = region, range
-        self.label = f"l1[{region},{_RANGES[range][0]}]"
+        self.label = self.name("l1", region, _RANGES[range][0])
 
     def values(self, drawn: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
         return _mean((drawn.long() - truth.long()).abs(), mask, self.region) * _RANGES[self.range][1]
@@ -89,7 +93,7 @@ class L2(PerImage):
     ) -> None:
         super().__init__(on)
         self.region, self.range = region, range
-        self.label = f"l2[{region},{_RANGES[range][0]}]"
+        self.label = self.name("l2", region, _RANGES[range][0])
 
     def values(self, drawn: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
         return _mean((drawn.long() - truth.long()).square(), mask, self.region) * _RANGES[self.range][1] ** 2
@@ -110,7 +114,7 @@ class PSNR(PerImage):
     def __init__(self, region: Region = "hole", on: str = "completed") -> None:
         super().__init__(on)
         self.region = region
-        self.label = f"psnr[{region},255]"
+        self.label = self.name("psnr", region, "255")
 
     def values(self, drawn: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
         error = _mean((drawn.long() - truth.long()).square(), mask, self.region)
@@ -134,7 +138,8 @@ class SSIM(PerImage):
     def __init__(self, region: Literal["hole", "whole"] = "whole", on: str = "completed") -> None:
         super().__init__(on)
         self.region = region
-        self.label = "ssim[gauss11,valid,rgb]" if region == "whole" else "ssim[hole,gauss11,same,rgb]"
+        variant = ("gauss11", "valid", "rgb") if region == "whole" else ("hole", "gauss11", "same", "rgb")
+        self.label = self.name("ssim", *variant)
 
     def values(self, drawn: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
         if min(drawn.shape[-2:]) < 11:
@@ -157,8 +162,11 @@ class GradientEnergy(PerImage):
         on: the view that is measured.
     """
 
-    label = "gradient-energy[hole]"
     higher_is_better = None
+
+    def __init__(self, on: str = "completed") -> None:
+        super().__init__(on)
+        self.label = self.name("gradient-energy", "hole")
 
     def values(self, drawn: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
         energy, expected = gradient_energy(drawn, mask), gradient_energy(truth, mask)
