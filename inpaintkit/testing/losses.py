@@ -1,0 +1,165 @@
+"""Properties of losses."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from ..types import Batch, Sample
+from .component import Check, Component, Violation, doing, few, require, shape
+from .options import builds, options_are_typed
+from .pictures import batch, pictures, require_finite, require_unchanged
+
+VIEWS = ("output", "coarse", "reconstruction")
+
+
+def drawn(shown: Batch, scales: bool = False, views: tuple[str, ...] = VIEWS) -> tuple[Sample, list[Tensor]]:
+    """A sample with the views that methods commonly draw, and the leaves they are made of, which want gradients."""
+    count, _, height, width = shown.image.shape
+    made: dict[str, Tensor | tuple[Tensor, ...]] = {}
+    leaves: list[Tensor] = []
+    for name in views:
+        sizes = [(height // 2, width // 2), (height, width)] if scales else [(height, width)]
+        of_view = [pictures(count, *size, name).to(shown.image.device).requires_grad_() for size in sizes]
+        made[name] = tuple(of_view) if scales else of_view[0]
+        leaves += of_view
+    return Sample.of(shown, made), leaves
+
+
+def value_of(component: Component, loss: nn.Module, sample: Sample, what: str = "") -> Tensor:
+    """A loss's value, a scalar."""
+    who = f"forward(sample){what}"
+    with doing(who):
+        try:
+            value = loss(sample)
+        except KeyError as error:
+            options = f"{{{component.entry.name!r}: {{'on': 'output'}}}}"
+            raise Violation(
+                f"{who}: {error.args[0] if error.args else error}. If it looks at a view that only its own method "
+                f"draws, make the name an option: conformance(..., options={options})"
+            ) from error
+    require(isinstance(value, Tensor), f"{who} returned a {type(value).__name__}, not a scalar tensor")
+    require(value.ndim == 0, f"{who} returned {shape(value)}: reduce it to a scalar, shape ()")
+    return value  # type: ignore[no-any-return]
+
+
+def scalar(component: Component) -> None:
+    """A scalar in float32, also where the core computes in bfloat16; of pictures and of pictures in several scales."""
+    loss = component.ready()
+    for scales in (False, True):
+        sample, _ = drawn(batch(2, component.side, component.side + 8), scales)
+        for what, reduced in (("", False), (" under bfloat16 autocast", True)):
+            with torch.autocast("cpu", torch.bfloat16, enabled=reduced):
+                value = value_of(component, loss, sample, what)
+            fine = value.dtype == torch.float32
+            require(fine, f"it is {value.dtype}{what}: losses are summed in float32, take .float() before")
+
+
+def finite_loss(component: Component) -> None:
+    """Finite with its gradient: for ordinary holes, for none, for all hole, and where the output is the image."""
+    loss = component.ready()
+    shown = batch(2, component.side, component.side)
+    ones = torch.ones_like(shown.mask)
+    some = torch.cat([shown.mask[:1], 0 * ones[:1]])
+    cases = {"": shown.mask, " without a hole": 0 * ones, " that is all hole": ones, " of which one has no hole": some}
+    for what, mask in cases.items():
+        sample, leaves = drawn(Batch(shown.image, mask))
+        check_finite(component, loss, sample, leaves, f" of pictures{what}" if what else "")
+    truth = shown.image.clone().requires_grad_()
+    same = Sample.of(shown, dict.fromkeys(VIEWS, truth))
+    check_finite(component, loss, same, [truth], " where the output is the image")
+
+
+def check_finite(component: Component, loss: nn.Module, sample: Sample, leaves: list[Tensor], what: str) -> None:
+    value = value_of(component, loss, sample, what)
+    require(bool(value.isfinite()), f"it is {value.item()}{what}: guard divisions, logarithms and roots")
+    if value.requires_grad:
+        with doing(f"backward(){what}"):
+            value.backward()  # type: ignore[no-untyped-call]
+    for leaf in leaves:
+        if leaf.grad is not None:
+            require_finite(leaf.grad, f"its gradient{what}")
+
+
+def gradient_of_loss(component: Component) -> None:
+    """A gradient reaches what the generator drew, for every image of the batch."""
+    loss = component.ready()
+    sample, leaves = drawn(batch(3, component.side, component.side))
+    value = value_of(component, loss, sample)
+    require(value.requires_grad, "it has no gradient: it detaches what the generator drew")
+    with doing("backward()"):
+        value.backward()  # type: ignore[no-untyped-call]
+    reached = [leaf for leaf in leaves if leaf.grad is not None and leaf.grad.any()]
+    require(bool(reached), "its gradient does not reach any view: the generator learns nothing from it")
+    whole = any(bool(leaf.grad.flatten(1).any(1).all()) for leaf in reached if leaf.grad is not None)
+    require(whole, "its gradient reaches only some images of a batch")
+
+
+def detached_truth(component: Component) -> None:
+    """The sample stays as it was, and the truth wants no gradient; of a detached sample the value is the same."""
+    loss = component.ready()
+    sample, _ = drawn(batch(2, component.side, component.side))
+    copies = [(name, tensor, tensor.detach().clone()) for name, tensor in tensors(sample)]
+    value = value_of(component, loss, sample)
+    require_unchanged(copies, "forward")
+    wants = [name for name in ("image", "mask") if getattr(sample, name).requires_grad]
+    require(not wants, f"it turns on gradients of {few(wants)}: the truth is given, detach() your own copy")
+    with torch.no_grad():
+        again = value_of(component, loss, sample.detach(), " of a detached sample")
+    once, twice = value.item(), again.item()
+    same = math.isclose(once, twice, rel_tol=1e-5, abs_tol=1e-7)
+    require(same, f"it is {once} for a sample and {twice} for the same sample detached")
+
+
+def tensors(sample: Sample) -> list[tuple[str, Tensor]]:
+    views = [(name, scale) for name in sample.views for scale in sample.scales(name)]
+    return [("image", sample.image), ("mask", sample.mask), *views]
+
+
+def mean_over_batch(component: Component) -> None:
+    """A batch seen twice has the value of the batch: parts of a batch and processes are averaged."""
+    loss = component.ready()
+    shown = batch(2, component.side, component.side)
+    twice = Batch(torch.cat([shown.image] * 2), torch.cat([shown.mask] * 2))
+    sample, _ = drawn(shown)
+    views = {name: torch.cat([sample.view(name)] * 2) for name in VIEWS}
+    once, double = (value_of(component, loss, each).item() for each in (sample, Sample.of(twice, views)))
+    require(
+        math.isclose(once, double, rel_tol=1e-4, abs_tol=1e-6),
+        f"it is {once:.6g} for two images and {double:.6g} for the same two shown twice: take the mean over "
+        "the batch, or accumulated gradients and several processes train another loss",
+    )
+
+
+def nothing_to_train(component: Component) -> None:
+    """No parameter of a loss is trained by anybody; feature networks are frozen and stay out of checkpoints."""
+    loss = component.ready()
+    trained = [name for name, parameter in loss.named_parameters() if parameter.requires_grad]
+    require(
+        not trained,
+        f"it has parameters that nobody trains: {few(trained)}. Turn a feature network's into buffers "
+        "(register_buffer(..., persistent=False)); what learns is a critic",
+    )
+
+
+def meta_loss(component: Component) -> None:
+    loss = component.on_meta()
+    shown = batch(2, component.side, component.side)
+    sample, _ = drawn(Batch(shown.image.to("meta"), shown.mask.to("meta")))
+    value = value_of(component, loss, sample, " on the meta device")
+    require(value.is_meta, "it leaves the meta device: make tensors on the sample's device")
+
+
+LOSS: dict[str, Check] = {
+    "options typed": options_are_typed,
+    "builds": builds,
+    "scalar in float32": scalar,
+    "finite": finite_loss,
+    "gradient flows": gradient_of_loss,
+    "truth stays detached": detached_truth,
+    "mean over the batch": mean_over_batch,
+    "nothing to train": nothing_to_train,
+    "meta device": meta_loss,
+}

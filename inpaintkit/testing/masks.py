@@ -1,0 +1,123 @@
+"""Properties of mask samplers."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..rng import generator
+from .component import Check, Component, doing, require, seeded, shape
+from .options import builds, options_are_typed
+
+COUNT = 8
+
+
+def sampled(component: Component, sampler: Any, rng: torch.Generator, count: int = COUNT) -> Tensor:
+    size = (component.side, component.side + 16)
+    who = f"sampler({count}, {size}, rng)"
+    with doing(who):
+        masks = sampler(count, size, rng)
+    require(isinstance(masks, Tensor), f"{who} returned a {type(masks).__name__}, not a tensor of masks")
+    due = (count, 1, *size)
+    require(tuple(masks.shape) == due, f"{who} returned {shape(masks)} where {due} is due")
+    return masks  # type: ignore[no-any-return]
+
+
+def binary(component: Component) -> None:
+    """float32, 0 and 1 only, with a hole somewhere; any count."""
+    sampler = component.ready()
+    for count in (1, COUNT):
+        masks = sampled(component, sampler, generator(0), count)
+        require(masks.dtype == torch.float32, f"it returned {masks.dtype}: float32 is due, take .float()")
+        others = masks[(masks != 0) & (masks != 1)].tolist()
+        between = sorted({f"{value:.3g}" for value in others})
+        require(not between, f"masks hold {', '.join(between[:3])}: 1 in the hole, 0 elsewhere, no other")
+    require(bool(masks.any()), f"it hides nothing in {COUNT} masks: 1 is the hole")
+    require(not masks.all(), f"it hides everything in {COUNT} masks: 1 is the hole, 0 is known")
+
+
+def repeats(component: Component) -> None:
+    """A seed's masks are always the same: whatever was drawn before, and from any instance."""
+    sampler = component.ready()
+    first = sampled(component, sampler, generator(1))
+    sampled(component, sampler, generator(2))
+    again = sampled(component, sampler, generator(1))
+    require(
+        torch.equal(first, again),
+        "the same seed gave other masks the second time: draw everything with generator=rng and keep "
+        "no state between calls",
+    )
+    other = sampled(component, component.ready(1), generator(1))
+    require(torch.equal(first, other), "two instances give different masks for one seed")
+
+
+def deterministic(component: Component, sampler: Any) -> bool:
+    """A sampler that draws nothing from ``rng``: every mask is the same on purpose."""
+    rng = generator(3)
+    before = rng.get_state()
+    sampled(component, sampler, rng)
+    return bool(torch.equal(rng.get_state(), before))
+
+
+def per_image(component: Component) -> None:
+    """Each image of a batch has its own mask, and each seed its own masks, unless nothing is drawn at all."""
+    sampler = component.ready()
+    masks = sampled(component, sampler, generator(0))
+    alike = bool((masks == masks[:1]).all())
+    if deterministic(component, sampler):
+        require(alike, "it draws nothing from rng, yet the masks of a batch differ: where do they come from?")
+        return
+    require(not alike, f"all {COUNT} masks of a batch are the same: draw one for each image")
+    other = sampled(component, sampler, generator(4))
+    require(not torch.equal(masks, other), "two seeds give the same masks: draw with generator=rng")
+
+
+def global_random_state() -> list[Any]:
+    """torch's, NumPy's and Python's own generators, comparable."""
+    name, keys, *rest = np.random.get_state()
+    return [torch.get_rng_state().tolist(), random.getstate(), [name, np.asarray(keys).tolist(), *rest]]
+
+
+def global_generators(component: Component) -> None:
+    """Neither reads nor moves the global generators of torch, NumPy and Python."""
+    sampler = component.ready()
+    sampled(component, sampler, generator(5))  # the first call may read files
+    before = global_random_state()
+    sampled(component, sampler, generator(5))
+    for name, was, now in zip(("torch", "numpy.random", "random"), before, global_random_state(), strict=True):
+        require(was == now, f"it draws from {name}'s global generator: pass generator=rng everywhere")
+    results = []
+    for seed in (1, 2):
+        with seeded("global", seed):
+            results.append(sampled(component, sampler, generator(5)))
+    require(torch.equal(*results), "masks depend on torch's global generator, not on rng alone")
+
+
+def on_device(component: Component) -> None:
+    """Masks and all that makes them are on ``rng.device``, whatever the default device is."""
+    sampler = component.ready()
+    hint = "create every tensor with device=rng.device"
+    try:
+        with torch.device("meta"):  # where a forgotten device= shows on any machine
+            masks = sampled(component, sampler, generator(0, "cpu"))
+    except AssertionError as error:
+        raise AssertionError(f"{error}\nThe default device was 'meta', that of rng 'cpu': {hint}") from error
+    require(masks.device.type == "cpu", f"masks are not on rng.device: {hint}")
+    if torch.cuda.is_available():
+        masks = sampled(component, sampler, generator(0, "cuda"))
+        require(masks.is_cuda, f"with a generator on cuda, masks are on {masks.device}: {hint}")
+
+
+MASK_SAMPLER: dict[str, Check] = {
+    "options typed": options_are_typed,
+    "builds": builds,
+    "binary": binary,
+    "seeded": repeats,
+    "one mask per image": per_image,
+    "global generators untouched": global_generators,
+    "on the generator's device": on_device,
+}

@@ -1,0 +1,173 @@
+"""Properties of objectives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..types import Batch, Match, Objective, Sample
+from .component import Check, Component, doing, few, require, shape
+from .options import builds, options_are_typed
+from .pictures import batch, pictures, require_finite, require_unchanged
+
+
+class Patches(nn.Module):
+    """A small critic without batch norm: logits (B, 1, H/4, W/4), or (B,) when ``flat``."""
+
+    def __init__(self, flat: bool, device: str = "cpu") -> None:
+        super().__init__()
+        self.flat = flat
+        layers = nn.Sequential(nn.Conv2d(3, 8, 4, 2, 1), nn.LeakyReLU(0.2), nn.Conv2d(8, 1, 4, 2, 1))
+        self.layers = layers.to(device)
+
+    def forward(self, picture: Tensor) -> Tensor:
+        scores: Tensor = self.layers(picture)
+        return scores.flatten(1).mean(1) if self.flat else scores
+
+
+def match_of(score: Callable[[Tensor], Tensor], fakes: int, grown: bool, device: str = "cpu") -> Match:
+    """A match on noise; in the generator's turn the fakes carry gradients (``grown``), in the critic's they do not."""
+    shown = batch(3, 16, 16)
+    moved = Batch(shown.image.to(device), shown.mask.to(device))
+    drawn_by = tuple(pictures(3, 16, 16, "fake", number).to(device).requires_grad_(grown) for number in range(fakes))
+    return Match(score, moved.image, drawn_by, moved.mask, Sample.of(moved, {"output": drawn_by[0]}))
+
+
+def generators_side(objective: Objective, match: Match, what: str) -> Tensor:
+    with doing(f"generator(match){what}"):
+        value: Any = objective.generator(match)
+    fine = isinstance(value, Tensor) and value.ndim == 0
+    got = shape(value) if isinstance(value, Tensor) else type(value).__name__
+    require(fine, f"generator(match){what} returned {got}, not a scalar tensor")
+    return value  # type: ignore[no-any-return]
+
+
+def critics_side(objective: Objective, match: Match, what: str) -> dict[str, Tensor]:
+    with doing(f"critic(match){what}"):
+        values: Any = objective.critic(match)
+    fine = isinstance(values, dict) and "loss" in values
+    got = f"keys {', '.join(map(str, values)) or 'none'}" if isinstance(values, dict) else type(values).__name__
+    require(fine, f"critic(match){what} returned {got}: a dict with 'loss', what the critic descends")
+    for name, value in values.items():
+        scalar = isinstance(value, Tensor) and value.ndim == 0
+        require(scalar, f"critic(match)[{name!r}]{what} is no scalar tensor")
+    return values  # type: ignore[no-any-return]
+
+
+def both_sides_finite(component: Component) -> None:
+    """Finite scalars and gradients for scores of any shape, several fakes, a critic of zeros, and huge scores."""
+    objective = component.ready()
+    for flat, fakes, factor in ((False, 1, 1.0), (True, 2, 1.0), (True, 1, 0.0), (False, 1, 1e4)):
+        net = Patches(flat)
+        with torch.no_grad():
+            for parameter in net.parameters():
+                parameter.mul_(1.0 if factor else 0.0)
+
+        def score(picture: Tensor, net: nn.Module = net, factor: float = factor) -> Tensor:
+            return net(picture) * (factor or 1.0)  # type: ignore[no-any-return]
+
+        what = " of scores (B,)" if flat else " of scores (B, 1, h, w)"
+        what += {0.0: ", all 0", 1.0: "", 1e4: ", some thousands large"}[factor] + f", {fakes} fakes" * (fakes > 1)
+        match = match_of(score, fakes, grown=True)
+        value = generators_side(objective, match, what)
+        parts = critics_side(objective, match_of(score, fakes, grown=False), what)
+        named = {f"critic(match)[{key!r}]": part for key, part in parts.items()} | {"generator(match)": value}
+        for name, each in named.items():
+            fine = bool(each.isfinite()) and each.dtype == torch.float32
+            require(fine, f"{name} is {each.item()} ({each.dtype}){what}: compute it in float32, on logits")
+        for side in (value, parts["loss"]):
+            net.zero_grad()
+            if side.requires_grad:
+                with doing(f"backward(){what}"):
+                    side.backward()  # type: ignore[no-untyped-call]
+            for name, parameter in net.named_parameters():
+                if parameter.grad is not None:
+                    require_finite(parameter.grad, f"the gradient{what} at the critic's {name}")
+
+
+def reaches_fakes(component: Component) -> None:
+    """The generator's side has a gradient at every fake."""
+    objective = component.ready()
+    match = match_of(Patches(flat=False), 2, grown=True)
+    value = generators_side(objective, match, "")
+    require(value.requires_grad, "generator(match) has no gradient: it detaches the fakes")
+    with doing("generator(match).backward()"):
+        value.backward()  # type: ignore[no-untyped-call]
+    missed = [f"fakes[{n}]" for n, fake in enumerate(match.fakes) if fake.grad is None or not fake.grad.any()]
+    require(not missed, f"generator(match) does not reach {few(missed)}: it has to look at every fake")
+
+
+def critic_learns(component: Component) -> None:
+    """The critic's loss has a gradient at its parameters."""
+    objective, net = component.ready(), Patches(flat=True)
+    loss = critics_side(objective, match_of(net, 1, grown=False), "")["loss"]
+    require(loss.requires_grad, "critic(match)['loss'] has no gradient: only the fakes may be detached")
+    with doing("critic(match)['loss'].backward()"):
+        loss.backward()  # type: ignore[no-untyped-call]
+    weights = {name: each.grad for name, each in net.named_parameters() if name.endswith("weight")}
+    missed = [name for name, gradient in weights.items() if gradient is None or not gradient.any()]
+    require(not missed, f"critic(match)['loss'] brings the critic no gradient at {few(missed)}")
+
+
+def critics_turn(component: Component) -> None:
+    """In the critic's turn no gradient stays on the pictures, and they are not written to."""
+    objective = component.ready()
+    match = match_of(Patches(flat=False), 2, grown=False)
+    named = [("real", match.real), *((f"fakes[{number}]", fake) for number, fake in enumerate(match.fakes))]
+    copies = [(name, picture, picture.clone()) for name, picture in named]
+    loss = critics_side(objective, match, "")["loss"]
+    with doing("critic(match)['loss'].backward()"):
+        loss.backward()  # type: ignore[no-untyped-call]
+    require_unchanged(copies, "critic(match)")
+    left = [name for name, picture in named if picture.requires_grad or picture.grad is not None]
+    require(
+        not left,
+        f"critic(match) leaves a gradient on {few(left)}: a penalty needs requires_grad_() on its own "
+        "point, picture.detach().requires_grad_()",
+    )
+
+
+def higher_is_real(component: Component) -> None:
+    """From a critic that scores all alike, the critic's loss falls where real pictures score higher than fakes, the
+    generator's where fakes score higher."""
+    objective = component.ready()
+    slope = torch.zeros((), requires_grad=True)
+
+    def score(picture: Tensor) -> Tensor:
+        return slope * picture.mean((1, 2, 3))
+
+    real, fake = torch.full((2, 3, 16, 16), 0.5), torch.full((2, 3, 16, 16), -0.5)
+    mask = torch.ones(2, 1, 16, 16)
+    match = Match(score, real, (fake,), mask, Sample(real, mask, {"output": fake, "completed": fake}))
+    for side, value, sign in (
+        ("critic(match)['loss']", critics_side(objective, match, "")["loss"], -1),
+        ("generator(match)", generators_side(objective, match, ""), 1),
+    ):
+        found = torch.autograd.grad(value, slope, allow_unused=True)[0] if value.requires_grad else None
+        require(
+            found is not None and float(found) * sign > 0,
+            f"{side} moves scores the wrong way, or not at all: higher is real, for both sides",
+        )
+
+
+def meta_objective(component: Component) -> None:
+    objective, net = component.on_meta(), Patches(flat=False, device="meta")
+    values = critics_side(objective, match_of(net, 1, False, "meta"), " on the meta device")
+    value = generators_side(objective, match_of(net, 1, True, "meta"), " on the meta device")
+    meta = value.is_meta and all(each.is_meta for each in values.values())
+    require(meta, "it leaves the meta device: make tensors on the scores' device")
+
+
+OBJECTIVE: dict[str, Check] = {
+    "options typed": options_are_typed,
+    "builds": builds,
+    "both sides finite": both_sides_finite,
+    "generator's gradient reaches the fakes": reaches_fakes,
+    "critic learns": critic_learns,
+    "critic's turn leaves no gradient": critics_turn,
+    "higher is real": higher_is_real,
+    "meta device": meta_objective,
+}

@@ -1,0 +1,148 @@
+"""Properties of any component: its signature is a schema that a recipe can fill, and it builds."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from torch import nn
+
+from ..signature import (
+    KIND_OF,
+    MAPPINGS,
+    SEQUENCES,
+    SignatureError,
+    describe,
+    is_union,
+    label_of,
+    show,
+    signature_of,
+)
+from ..structure import Spec, Structurer
+from ..types import Method
+from .component import Component, doing, few, require, set_up
+
+SCALARS = (bool, int, float, str, Path, None, type(None))
+
+
+def options_are_typed(component: Component) -> None:
+    """Every option is annotated with what a recipe can write, defaults fit, and the docstring says what it is."""
+    factory = component.factory
+    problems = signature_problems(factory)
+    if not problems:
+        for option in signature_of(factory):
+            at = f"option {option.name!r}"
+            if option.type in (Any, object):
+                problems.append(f"{at} is not annotated: its annotation says what a recipe may write there")
+                continue
+            found = unfillable(option.type, at, ())
+            problems += found
+            if not found and not option.required and is_plain(option.default):
+                structurer = Structurer(component.plugins)
+                structurer.structure(option.default, option.type)
+                if structurer.faults:
+                    message = f"its default {show(option.default)} is not what its annotation allows"
+                    problems.append(f"{at}: {message} ({option.annotation})")
+    names = [option.name for option in signature_of(factory)] if not problems else []
+    if not has_docstring(factory):
+        problems.append("it has no docstring of its own: `inpaintkit show` prints it beside the signature")
+    if names:
+        unknown = [name for name in getattr(factory, "training_only", ()) if name not in names]
+        problems += [f"training_only names {name!r}, which is no option; it has {few(names)}" for name in unknown]
+    require(not problems, "\n" + "\n".join(problems))
+
+
+def signature_problems(factory: Callable[..., Any]) -> list[str]:
+    """What keeps a signature from being a schema."""
+    if isinstance(factory, type) and not own_constructor(factory):  # no options
+        return []
+    try:
+        signature_of(factory)
+        parameters = inspect.signature(factory).parameters.values()
+    except SignatureError as error:
+        return [str(error)]
+    return [
+        f"{'*' if each.kind is each.VAR_POSITIONAL else '**'}{each.name} hides options: write each one out, annotated"
+        for each in parameters
+        if each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+    ]
+
+
+def unfillable(expected: Any, at: str, above: tuple[Any, ...]) -> list[str]:
+    """Parts of an annotation for which no recipe can write a value; ``above`` are the classes we came through."""
+    origin, args = get_origin(expected), get_args(expected)
+    container = origin or expected
+    if expected in (Any, object, *SCALARS) or origin is Literal or expected in KIND_OF:
+        return []
+    if hasattr(expected, "__structure__") or expected is Spec:
+        return []
+    if origin is Annotated:
+        return unfillable(args[0], at, above)
+    if is_union(expected) or origin is Spec or container in (*MAPPINGS, *SEQUENCES):
+        return [problem for arg in args if arg is not Ellipsis for problem in unfillable(arg, at, above)]
+    is_class = isinstance(container, type) and container.__module__ != "builtins" and not inspect.isabstract(container)
+    if not is_class or (issubclass(container, nn.Module) and not own_constructor(container)):
+        kinds = ", ".join(kind.__name__ for kind in KIND_OF)
+        return [
+            f"{at} is annotated {describe(expected)}, for which a recipe cannot write a value: use numbers, strings, "
+            f"Literal, Path, lists, mappings, an attrs class of these, or an interface ({kinds})"
+        ]
+    if container in above:
+        return []
+    inside = f"{at}: {label_of(container)}"
+    problems = [f"{inside}: {problem}" for problem in signature_problems(container)]
+    if problems:
+        return problems
+    for option in signature_of(container):
+        if option.type in (Any, object):
+            problems.append(f"{inside}.{option.name} is not annotated")
+        problems += unfillable(option.type, f"{inside}.{option.name}", (*above, container))
+    return problems
+
+
+def own_constructor(factory: type) -> bool:
+    """Whether a module class says how it is made; ``nn.Module`` itself makes nothing."""
+    return factory.__init__ is not nn.Module.__init__  # type: ignore[misc]
+
+
+def is_plain(value: Any) -> bool:
+    """Whether a value could stand in a recipe as it is."""
+    if isinstance(value, list | tuple):
+        return all(map(is_plain, value))
+    if isinstance(value, dict):
+        return all(is_plain(item) for item in value.values())
+    return value is None or type(value) in (bool, int, float, str)
+
+
+def has_docstring(factory: Callable[..., Any]) -> bool:
+    text = vars(factory).get("__doc__") if isinstance(factory, type) else factory.__doc__
+    generated = f"{label_of(factory).rpartition('.')[2]}("  # what dataclasses write when there is none
+    return bool(text and text.strip()) and not str(text).startswith(generated)
+
+
+def builds(component: Component) -> None:
+    """It builds with its defaults or the options given, is of its kind, and finds what its ``setup`` reads."""
+    kind, name = component.entry.kind, component.entry.name
+    try:
+        options = signature_of(component.factory)
+    except SignatureError as error:
+        require(False, f"{error}")
+    missing = [option for option in options if option.required and option.name not in component.options]
+    needed = ", ".join(f"{option.name!r}: {option.annotation}" for option in missing)
+    require(
+        not missing,
+        f"it has required options and was given none of these. Say what it is tested with:\n"
+        f"    conformance(..., options={{{name!r}: {{{needed}}}}})",
+    )
+    made = component.construct()
+    if kind in ("generator", "discriminator", "loss", "objective"):
+        require(isinstance(made, nn.Module), f"it is a {type(made).__name__}, not a torch.nn.Module")
+    needs = {"objective": ("generator", "critic"), "metric": ("update", "compute"), "mask sampler": ("__call__",)}
+    absent = [method for method in needs.get(kind, ()) if not callable(getattr(made, method, None))]
+    require(not absent, f"it does not define {' and '.join(absent)}: a {kind} needs them")
+    if kind == "method":
+        require(isinstance(made, Method), f"it is a {type(made).__name__}, not an inpaintkit.Method")
+    with doing("setup()"):
+        set_up(made, kind)

@@ -1,0 +1,162 @@
+"""What components are shown, and what several kinds of networks have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from ..checkpoint import contiguous
+from ..rng import generator, seed_of
+from ..types import Batch
+from ..windows import up
+from .component import Component, NotApplicable, doing, few, require, seeded, shape
+
+
+def noise(dimensions: tuple[int, ...], *seed: int | str) -> Tensor:
+    """Uniform in [-1, 1]."""
+    return torch.rand(dimensions, generator=generator(seed_of("noise", *seed))) * 2 - 1
+
+
+def pictures(count: int, height: int, width: int, *seed: int | str) -> Tensor:
+    """(B, 3, H, W) of noise."""
+    return noise((count, 3, height, width), *seed)
+
+
+def holes(count: int, height: int, width: int) -> Tensor:
+    """(B, 1, H, W): one rectangle an image, each of its own size and place, none symmetric."""
+    mask = torch.zeros(count, 1, height, width)
+    for number in range(count):
+        tall, wide = max(1, height // 4 + number % 3), max(1, width // 3 - number % 2)
+        top, left = (1 + 3 * number) % max(1, height - tall), (2 + 5 * number) % max(1, width - wide)
+        mask[number, :, top : top + tall, left : left + wide] = 1
+    return mask
+
+
+def batch(count: int, height: int, width: int, *seed: int | str) -> Batch:
+    return Batch(pictures(count, height, width, *seed), holes(count, height, width))
+
+
+def frame(made: Any, side: int) -> tuple[int, int]:
+    """Height and width for a generator or method: different ones, about ``side``, where it is not tied to a size."""
+    size, stride = getattr(made, "size", None), getattr(made, "stride", 1)
+    for name, value in (("size", size), ("stride", stride)):
+        fine = (name == "size" and value is None) or (type(value) is int and value >= 1)
+        require(fine, f"it declares {name} = {value!r}: a whole number of at least 1 is needed")
+    if size is not None:
+        return size, size
+    side = up(side, stride)
+    return side, side + up(8, stride)
+
+
+@torch.no_grad()
+def stir(module: nn.Module) -> None:
+    """Moves every trained parameter a little: what starts at 0 (a gate, a residual's last weight) hides no gradient."""
+    rng = generator(seed_of("stir"))
+    for parameter in module.parameters():
+        if parameter.requires_grad:
+            parameter.add_(0.02 * torch.randn(parameter.shape, generator=rng))
+
+
+def require_finite(tensor: Tensor, what: str) -> None:
+    bad = int((~tensor.isfinite()).sum())
+    require(not bad, f"{what} has {bad} values of {tensor.numel()} that are NaN or infinite")
+
+
+def require_unchanged(named: Iterable[tuple[str, Tensor, Tensor]], who: str) -> None:
+    """``named`` are (name, tensor, its copy from before)."""
+    changed = [name for name, now, before in named if not torch.equal(now, before)]
+    require(
+        not changed, f"{who} changes its input in place: {few(changed)}. Others use the same tensors; write to a copy"
+    )
+
+
+def require_gradients(module: nn.Module, total: Callable[[int], Tensor]) -> None:
+    """Some of three draws brings a gradient to every trained parameter; ``total(seed)`` is a scalar."""
+    trained = [(name, parameter) for name, parameter in module.named_parameters() if parameter.requires_grad]
+    if not trained:
+        raise NotApplicable("it has no trained parameters")
+    without: list[str] = []
+    for seed in range(3):
+        value = total(seed)
+        require(value.requires_grad, "no parameter has a gradient; forward detaches what it returns")
+        with doing("backward()"):
+            value.backward()  # type: ignore[no-untyped-call]
+        for name, parameter in trained:
+            if parameter.grad is not None:
+                require_finite(parameter.grad, f"the gradient of {name}")
+        without = [name for name, parameter in trained if parameter.grad is None or not parameter.grad.any()]
+        if not without:
+            return
+    require(
+        False,
+        f"no gradient reaches {few(without)}. Use them in forward without detach(), or do not "
+        "make them parameters (register_buffer, requires_grad_(False))",
+    )
+
+
+def require_same_state(
+    component: Component, run: Callable[[Any], Sequence[Tensor]], train: Callable[[Any], object]
+) -> None:
+    """A second instance that loads the first one's ``state_dict`` through safetensors does just what the first does."""
+    first, second = component.ready(1), component.ready(2)
+    stir(first)
+    with seeded("train"):
+        train(first.train())  # so that buffers move
+    file = component.folder / "state.safetensors"
+    with doing("saving its state_dict() as safetensors"):
+        save_file(contiguous(first.state_dict()), file)
+    with doing("load_state_dict() of another instance's state"):
+        second.load_state_dict(load_file(file))
+    results = []
+    for module in (first, second):
+        with seeded("compare"), torch.no_grad():
+            results.append(run(module.eval()))
+    require(
+        all(torch.equal(one, other) for one, other in zip(*results, strict=True)),
+        "two instances with the same state_dict do not give the same result in eval mode: something "
+        "that forward uses is not in it. Keep tensors with register_buffer, and numbers drawn at random as buffers",
+    )
+
+
+def require_state_kept(module: nn.Module, run: Callable[[], object]) -> None:
+    """A forward pass in eval mode leaves ``state_dict`` as it is."""
+    module.eval()
+    before = contiguous(module.state_dict())
+    with torch.no_grad():
+        run()
+    changed = [name for name, value in module.state_dict().items() if not torch.equal(value.cpu(), before[name])]
+    require(
+        not changed,
+        f"forward in eval mode changes {few(changed)}, so that results depend on what was shown "
+        "before. Update state only where self.training is set",
+    )
+
+
+def require_independent(
+    run: Callable[[tuple[Tensor, ...]], Tensor],
+    inputs: tuple[Tensor, ...],
+    others: tuple[Tensor, ...],
+) -> None:
+    """The first image is the same in both batches: so is its result."""
+    results = []
+    for shown in (inputs, others):
+        with seeded("mates"), torch.no_grad():
+            results.append(run(shown)[0])
+    difference = float((results[0] - results[1]).abs().max())
+    require(
+        difference <= 1e-5 * max(1e-3, float(results[0].abs().max())),
+        f"in eval mode the first image's result changes by {difference:.3g} when only the others of its "
+        "batch change. Batch norm needs its running statistics then; sums over the batch have no place in forward",
+    )
+
+
+def require_meta(found: Mapping[str, tuple[Tensor, ...]], expected: Mapping[str, tuple[Tensor, ...]]) -> None:
+    for name, scales in expected.items():
+        for scale in found[name]:
+            require(scale.is_meta, f"{name} left the meta device: make tensors on the input's device")
+        shapes, due = [shape(scale) for scale in found[name]], [shape(scale) for scale in scales]
+        require(shapes == due, f"{name} is {' '.join(shapes)} on the meta device, {' '.join(due)} else")

@@ -1,0 +1,86 @@
+"""The builtins keep the contract that plugins keep."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from inpaintkit.testing import conformance
+
+
+def mask_files(folder: Path) -> dict[str, Any]:
+    """Three masks of other sizes than the pictures."""
+    for number in range(3):
+        white = np.zeros((20 + number, 30), np.uint8)
+        white[2 + number : 9, 3 : 12 + number] = 255
+        Image.fromarray(white).save(folder / f"{number}.png")
+    return {"path": folder, "hole": "white"}
+
+
+def lpips_weights(folder: Path) -> dict[str, Any]:
+    """Weights of the right shapes, drawn at random: what LPIPS computes does not depend on their values."""
+    from torchvision.models import squeezenet1_1
+
+    save_file(squeezenet1_1(weights=None).state_dict(), folder / "squeezenet.safetensors")
+    channels = (64, 128, 256, 384, 384, 512, 512)
+    linear = {f"lin{place}.model.1.weight": torch.rand(1, count, 1, 1) for place, count in enumerate(channels)}
+    save_file(linear, folder / "linear.safetensors")
+    return {
+        "net": "squeeze",
+        "linear": folder / "linear.safetensors",
+        "pretrained": folder / "squeezenet.safetensors",
+    }
+
+
+ADVERSARIAL = {
+    "generator": {"use": "dilated-fcn", "width": 8},
+    "losses": {"pixels": {"use": "l1"}, "smooth": {"use": "total-variation"}},
+    "critics": {
+        "image": {"net": {"use": "dcgan", "size": 32, "width": 4}, "objective": {"use": "non-saturating"}},
+        "output": {"net": {"use": "dcgan", "size": 32, "width": 4}, "objective": {"use": "hinge"}, "on": "output"},
+    },
+    "stages": [
+        {"name": "coarse", "steps": 2, "weights": {"pixels": 1}},
+        {"name": "warm", "steps": 2, "weights": {"pixels": 1, "image": 0}},
+        {
+            "name": "fine",
+            "steps": 8,
+            "generator_every": 2,
+            "weights": {
+                "pixels": 1,
+                "smooth": {"start": 0.1, "end": 0.2, "over": 4},
+                "image": {"match": "pixels", "scale": 0.1, "hold": 2},
+                "output": 0.1,
+            },
+        },
+    ],
+    "ema": 0.9,
+    "clip": 1.0,
+    "accumulate": 2,
+}
+
+test_conformance = pytest.mark.filterwarnings("ignore:.*has random weights")(
+    conformance(
+        "inpaintkit",
+        options={
+            "multi-scale": {"loss": "l1"},
+            "perceptual": {"backbone": "squeezenet1_0", "layers": ["relu1", "fire4"], "pretrained": "random"},
+            "center-square": {"side": 24},
+            "random-square": {"min": 12, "max": 32},
+            "random-rectangles": {"min": 8, "max": 24, "most": 3},
+            "random-pixels": {"ratio": 0.8},
+            "files": mask_files,
+            "kid": {"backbone": "squeezenet1_0", "layer": "fire4", "pretrained": "random", "size": None},
+            "lpips": lpips_weights,
+            "adversarial": ADVERSARIAL,
+        },
+        without={"fid": "it refuses fewer than 2000 images; tests/test_distribution.py measures that many"},
+        size=32,
+    )
+)
