@@ -121,11 +121,11 @@ class Registry:
         return owner
 
     def _unknown(self, kind: str, name: str) -> str:
-        article = "an" if kind == "objective" else "a"
         text = f"unknown {kind} {name!r}{did_you_mean(name, self.names(kind))}"
         elsewhere = [other for other in KINDS if other != kind and (other, name) in self._entries]
         if elsewhere:
-            text += f" ({name!r} is a {elsewhere[0]}, not {article} {kind})"
+            one, other = (f"an {of}" if of == "objective" else f"a {of}" for of in (elsewhere[0], kind))
+            text += f" ({name!r} is {one}, not {other})"
         elif not did_you_mean(name, self.names(kind)):
             text += f"; known: {', '.join(self.names(kind)) or 'none'}"
         return "; ".join([text, *self.notes])

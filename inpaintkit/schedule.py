@@ -11,7 +11,7 @@ import torch
 from annotated_types import Ge, Gt, Lt
 from torch import nn
 
-from .errors import OptionError
+from .errors import OptionError, OptionErrors
 from .weights import Weight
 
 Positive = Annotated[float, Gt(0)]
@@ -56,8 +56,9 @@ class Adam:
 class Stage:
     """A stretch of training.
 
-    ``weights`` gives the terms that count and their weights; a critic learns in the stages that give it one, 0 included.
-    ``train`` narrows what learns. The generator descends in every ``generator_every``-th step; ``steps`` counts them all.
+    ``weights`` gives the terms that count and their weights; a critic learns in the stages that give it one, 0
+    included. ``train`` narrows what learns. The generator descends in every ``generator_every``-th step; ``steps``
+    counts them all.
     ``lr`` and ``critic_lr`` replace the optimizers' own rates.
     """
 
@@ -70,10 +71,13 @@ class Stage:
     critic_lr: Positive | Rate | None = None
 
     def __attrs_post_init__(self) -> None:
+        wrong = []
         if not self.weights:
-            raise OptionError("a stage needs at least one weighted term", ("weights",))
+            wrong.append(OptionError("a stage needs at least one weighted term", ("weights",)))
         if not self.train:
-            raise OptionError("nothing learns in this stage: name generator, critics or both", ("train",))
+            wrong.append(OptionError("nothing learns in this stage: name generator, critics or both", ("train",)))
+        if wrong:
+            raise OptionErrors(wrong)
 
     def descends(self, at: int) -> bool:
         """Whether the generator descends in the stage's step ``at`` (critics come first)."""
@@ -94,5 +98,3 @@ def rate(lr: float | Rate | None, default: float, at: int, steps: int) -> float:
     if lr is None:
         return default
     return lr.at(at / max(steps - 1, 1)) if isinstance(lr, Rate) else lr
-
-

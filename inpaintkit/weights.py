@@ -30,8 +30,9 @@ class Ramp:
 class Balance:
     """The weight at which a term's gradient at the raw output is ``scale`` times that of the term ``match``.
 
-    With ``hold``, the two gradient norms are averaged over the stage's first ``hold`` steps (the weight follows the
-    average meanwhile) and the weight is held from then on; without, it is measured anew in every step.
+    With ``hold``, the two gradient norms are averaged over the generator's first ``hold`` steps of the stage (the
+    weight follows the average meanwhile) and the weight is held from then on; without, it is measured anew in every
+    step. Gradients are those of the plain terms, before any weight.
     """
 
     match: str
@@ -42,14 +43,25 @@ class Balance:
 Weight = Annotated[float, Ge(0)] | Ramp | Balance
 
 
+def gradient_of(term: Tensor, anchor: Tensor) -> Tensor | None:
+    """d term / d anchor, detached; None where the term does not reach the anchor."""
+    if not (term.requires_grad and anchor.requires_grad):
+        return None
+    (gradient,) = torch.autograd.grad(term, anchor, retain_graph=True, allow_unused=True)
+    return None if gradient is None else gradient.detach()
+
+
 def gradient_norm(term: Tensor, anchor: Tensor) -> Tensor:
     """The norm of d term / d anchor over the global batch, detached; 0 where the term does not reach the anchor."""
-    (gradient,) = torch.autograd.grad(term, anchor, retain_graph=True, allow_unused=True)
-    if gradient is None:
-        return anchor.new_zeros(())
-    squared = gradient.detach().float().square().sum()
+    gradient = gradient_of(term, anchor)
+    return anchor.new_zeros(()) if gradient is None else norm(gradient)
+
+
+def norm(gradient: Tensor) -> Tensor:
+    """The norm over the global batch of which each process holds a part."""
+    squared = gradient.float().square().sum()
     distributed.average([squared])
-    return squared.sqrt()
+    return (squared / distributed.world()).sqrt()  # the term is a mean: over N parts its gradient is 1/N of each's
 
 
 class Weigher(nn.Module):
@@ -68,9 +80,17 @@ class Weigher(nn.Module):
         return f"{stage}/{name}".replace(".", "_")
 
     def forward(
-        self, stage: str, weights: Mapping[str, Weight], terms: Mapping[str, Tensor], anchor: Tensor, step: int
+        self,
+        stage: str,
+        weights: Mapping[str, Weight],
+        terms: Mapping[str, Tensor],
+        anchor: Tensor,
+        step: int,
+        turn: int | None = None,
     ) -> dict[str, float | Tensor]:
         """The numbers that multiply ``terms`` in step ``step`` of ``stage``; ``anchor`` is the raw output.
+
+        ``turn``: how often the generator has descended in this stage, where that is not ``step``.
 
         Raises:
             InpaintkitError: a balance's term, or the one it matches, does not depend on the raw output.
@@ -80,25 +100,29 @@ class Weigher(nn.Module):
             if isinstance(weight, Ramp):
                 numbers[name] = weight.at(step)
             elif isinstance(weight, Balance):
-                numbers[name] = self._balance(self._key(stage, name), name, weight, terms, anchor, step)
+                numbers[name] = self._balance(
+                    self._key(stage, name), name, weight, terms, anchor, step if turn is None else turn
+                )
             else:
                 numbers[name] = weight
         return numbers
 
     def _balance(
-        self, key: str, name: str, weight: Balance, terms: Mapping[str, Tensor], anchor: Tensor, step: int
+        self, key: str, name: str, weight: Balance, terms: Mapping[str, Tensor], anchor: Tensor, turn: int
     ) -> Tensor:
-        if weight.hold and step >= weight.hold:
+        if weight.hold and turn >= weight.hold:
             norms = self.get_buffer(key)
         else:
+            measured = []
             for term in (weight.match, name):
-                if not terms[term].requires_grad:
-                    raise InpaintkitError(
-                        f"term {name!r} is balanced against {weight.match!r}, but {term!r} has no gradient at the output"
-                    )
-            norms = torch.stack([gradient_norm(terms[term], anchor) for term in (weight.match, name)])
+                gradient = gradient_of(terms[term], anchor)
+                if gradient is None:
+                    pair = f"term {name!r} is balanced against {weight.match!r}"
+                    raise InpaintkitError(f"{pair}, but {term!r} has no gradient at the output")
+                measured.append(norm(gradient))
+            norms = torch.stack(measured)
             if weight.hold:
                 mean = self.get_buffer(key)
-                mean += (norms - mean) / (step + 1)
+                mean += (norms - mean) / (turn + 1)
                 norms = mean
         return weight.scale * norms[0] / norms[1].clamp_min(torch.finfo(norms.dtype).tiny ** 0.5)

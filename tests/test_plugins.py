@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from inpaintkit import hookimpl
 from inpaintkit.errors import PluginError
 from inpaintkit.hookspecs import API_VERSION, KINDS
@@ -71,7 +72,8 @@ def test_every_kind_of_component_is_registered() -> None:
         return hookimpl(implementation)
 
     plugins = Plugins()
-    report = plugins.add("all", made("all", *(hook(spec, f"my-{number}") for number, spec in enumerate(KINDS.values()))))
+    hooks = [hook(spec, f"my-{number}") for number, spec in enumerate(KINDS.values())]
+    report = plugins.add("all", made("all", *hooks))
     assert report.components == [f"{kind} my-{number}" for number, kind in enumerate(KINDS)]
     for number, kind in enumerate(KINDS):
         assert plugins.registry.get(kind, f"my-{number}").target == "a:B"
@@ -170,7 +172,8 @@ def test_taken_names(taken: str) -> None:
     assert registry.get("loss", f"{owner}:{taken}").plugin == owner
     assert registry.get("loss", "own-loss").plugin == "claims"
     if owner == "rival":
-        with pytest.raises(PluginError, match=r"'rival' \(rival:Loss\) and 'claims' \(claims:Loss\).*'rival:rival-loss'"):
+        both = r"'rival' \(rival:Loss\) and 'claims' \(claims:Loss\).*'rival:rival-loss'"
+        with pytest.raises(PluginError, match=both):
             registry.get("loss", taken)
         assert taken not in registry.names("loss")
     else:
@@ -277,7 +280,7 @@ def test_entry_points_that_do_not_import() -> None:
 
 API = "inpaintkit_api = 1\n"
 HEAD = "from inpaintkit import hookimpl\n"
-GENERATOR = "@hookimpl\ndef register_generators(register):\n    register({!r}, __name__ + ':Net')\nclass Net: '''A net.'''\n"
+GENERATOR = "class Net: pass\n@hookimpl\ndef register_generators(register):\n    register({!r}, __name__ + ':Net')\n"
 INSTALLED = {  # name: (source, what is said of it; empty where all is well)
     "raises": ("raise RuntimeError('broken on purpose')", "RuntimeError: broken on purpose"),
     "exits": ("import sys; sys.exit('bye')", "SystemExit: bye"),

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ..distributed import average_gradients
-from ..errors import OptionError, OptionErrors, did_you_mean
+from ..errors import InpaintkitError, OptionError, OptionErrors, did_you_mean
 from ..schedule import Adam, Stage, locate, rate
 from ..types import Batch, Generator, Loss, Method, Sample, finest
 from ..weights import Balance, Weigher, gradient_norm
@@ -32,7 +32,8 @@ class Adversarial(Method):
         optimizer: the generator's optimizer.
         ema: keeps an average of the generator with this decay per step, and fills holes with it.
         clip: the largest norm of the generator's gradient.
-        accumulate: in how many parts a batch goes through, to save memory; batch norm then sees the parts.
+        accumulate: in how many equal parts a batch goes through, to save memory; batch norm then sees the parts, and
+            gradients are measured (for balances and the log) on the first of them.
         log_gradients: logs the norm of every term's gradient at the raw output, before weighting.
     """
 
@@ -52,22 +53,28 @@ class Adversarial(Method):
     ) -> None:
         super().__init__()
         self.generator = generator
+        self.stages = tuple(stages)
+        self._check(losses or {}, critics or {})
         self.losses = nn.ModuleDict(losses or {})
         self.critics = nn.ModuleDict(critics or {})
-        self.stages = tuple(stages)
-        self._check()
         self.weigher = Weigher((stage.name, stage.weights) for stage in self.stages)
         self.averaged = copy.deepcopy(generator).requires_grad_(False) if ema is not None else None
         self.adam = optimizer or Adam()
         self.ema, self.clip, self.accumulate, self.log_gradients = ema, clip, accumulate, log_gradients
         self._optimizers: dict[str, Optimizer] = {}
 
-    def _check(self) -> None:
-        terms = [*self.losses, *self.critics]
+    def _check(self, losses: Mapping[str, Loss], critics: Mapping[str, Critic]) -> None:
+        terms = [*losses, *critics]
         wrong = [
             OptionError(f"{name!r} is a loss and a critic: give one of them another name", ("critics", name))
-            for name in self.critics
-            if name in self.losses
+            for name in critics
+            if name in losses
+        ]
+        wrong += [
+            OptionError(f"{name!r} cannot name a term: take another word, without dots", (option, name))
+            for option, named in (("losses", losses), ("critics", critics))
+            for name in named
+            if not name or "." in name or hasattr(nn.ModuleDict, name) or name in vars(nn.ModuleDict())
         ]
         names = [stage.name for stage in self.stages]
         for number, stage in enumerate(self.stages):
@@ -84,11 +91,15 @@ class Adversarial(Method):
                         others = ", ".join(other for other in stage.weights if other != name)
                         text = f"match names another term of this stage ({others or 'none'}), not {weight.match!r}"
                         wrong.append(OptionError(text, (*here, "match")))
-                    elif weight.hold and weight.hold > stage.steps:
-                        text = f"hold: {weight.hold} steps do not fit into a stage of {stage.steps}"
+                    elif weight.hold and weight.hold > stage.steps // stage.generator_every:
+                        turns = stage.steps // stage.generator_every
+                        text = f"hold: {weight.hold} steps do not fit into a stage in which the generator has {turns}"
                         wrong.append(OptionError(text, (*here, "hold")))
             if "generator" in stage.train and not any(weight != 0.0 for weight in stage.weights.values()):
                 text = "the generator learns in this stage, but every weight is 0: give one, or `train: [critics]`"
+                wrong.append(OptionError(text, (*at, "weights")))
+            if "generator" not in stage.train and stage.train and not any(name in critics for name in stage.weights):
+                text = "only critics learn in this stage, and none has a weight: give one (0 will do)"
                 wrong.append(OptionError(text, (*at, "weights")))
             if stage.generator_every > stage.steps and "generator" in stage.train:
                 text = f"the generator would never descend in a stage of {stage.steps} steps"
@@ -132,6 +143,8 @@ class Adversarial(Method):
         stage, at = locate(self.stages, step)
         descends = stage.descends(at)
         self._set_rates(step)
+        if len(batch.image) % self.accumulate:
+            raise InpaintkitError(f"a batch of {len(batch.image)} has no {self.accumulate} equal parts: see accumulate")
         parts = batch.chunks(self.accumulate)
         keep = descends and len(parts) == 1  # one part: the critics' sample serves the generator too
         logs: dict[str, Tensor] = {}
@@ -171,19 +184,22 @@ class Adversarial(Method):
         for number, part in enumerate(parts):
             sample = samples[number] if samples else self.sample(part)
             with frozen_parameters(self.critics):
+                # Weight 0: the critic learns, nobody listens; but another term may be balanced against it.
+                listened = {name: weight for name, weight in stage.weights.items() if weight != 0.0}
+                matched = {weight.match for weight in listened.values() if isinstance(weight, Balance)}
                 terms = {
                     name: self.term(name)(sample)
-                    for name, weight in stage.weights.items()
-                    if weight != 0.0 or self.log_gradients  # weight 0: the critic learns, nobody listens
+                    for name in stage.weights
+                    if name in listened or name in matched or self.log_gradients
                 }
                 if number == 0:
-                    listened = {name: weight for name, weight in stage.weights.items() if weight != 0.0}
-                    numbers = self.weigher(stage.name, listened, terms, sample.output, at)
+                    turn = at // stage.generator_every
+                    numbers = self.weigher(stage.name, listened, terms, sample.output, at, turn)
                     if self.log_gradients:
                         for name, term in terms.items():
                             logs[f"gradient/{name}"] = gradient_norm(term, sample.output)
                 total = sum((numbers[name] * terms[name] for name in numbers), start=sample.output.new_zeros(()))
-                (total / len(parts)).backward()  # type: ignore[no-untyped-call]
+                (total / len(parts)).backward()
             for name, term in terms.items():
                 add(logs, f"generator/{name}", term, len(parts))
         parameters = list(self.generator.parameters())
@@ -241,5 +257,5 @@ def track(averaged: nn.Module, module: nn.Module, decay: float) -> None:
     """Exponential moving average: parameters move by ``1 - decay``, buffers are copied."""
     for mean, parameter in zip(averaged.parameters(), module.parameters(), strict=True):
         mean.lerp_(parameter, 1 - decay)
-    for mean, buffer in zip(averaged.buffers(), module.buffers(), strict=True):
-        mean.copy_(buffer)
+    for copied, buffer in zip(averaged.buffers(), module.buffers(), strict=True):
+        copied.copy_(buffer)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from ..errors import OptionError
 from ..schedule import Adam
 from ..types import Discriminator, Match, Objective, Sample
 
@@ -50,6 +51,8 @@ class Critic(nn.Module):
         self.net = net
         self.objective = objective
         self.on = (on,) if isinstance(on, str) else tuple(on)
+        if not self.on:
+            raise OptionError("a critic looks at one view at least", ("on",))
         self.real = real
         self.adam = optimizer or Adam()
 
