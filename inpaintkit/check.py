@@ -44,9 +44,21 @@ def check_steps(recipe: Recipe) -> Method:
         image = torch.empty(recipe.data.batch, 3, *recipe.data.frame, device="meta")
         batch = Batch(image, mask.to("meta").expand(recipe.data.batch, -1, -1, -1))
         problems += [placed(recipe, text, ("method",)) for text in failing_steps(method, batch)]
+    if method is not None:
+        problems += missing_parts(recipe, method)
     if problems or method is None:
         raise RecipeError(problems)
     return method
+
+
+def missing_parts(recipe: Recipe, method: Method) -> list[Problem]:
+    """What a method that is trained cannot do without, and a method whose networks nothing would train."""
+    if method.steps:
+        lacking = [key for key in ("data", "masks") if getattr(recipe, key) is None]
+        return [placed(recipe, f"missing {key!r}: this method is trained", ()) for key in lacking]
+    if any(parameter.requires_grad for parameter in method.parameters()):
+        return [placed(recipe, "this method has networks to train, but no training steps: give it stages", ("method",))]
+    return []
 
 
 def augmentation_problems(recipe: Recipe, data: DataOptions) -> list[Problem]:

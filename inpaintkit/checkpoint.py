@@ -1,4 +1,4 @@
-"""Checkpoints: safetensors and JSON in a folder, written aside and renamed; a half-written one is never taken for whole."""
+"""Checkpoints: safetensors and JSON in a folder, written aside and renamed; half a one is never taken for whole."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -34,9 +35,12 @@ def write_atomically(path: Path, content: bytes | str) -> None:
 
 
 def save(folder: Path, step: int, method: Method, extra: Mapping[str, Any] | None = None, keep: int = 2) -> Path:
-    """Writes ``folder/step-00001000`` after ``step`` steps and removes all but the newest ``keep`` whole ones.
+    """Writes ``folder/step-00001000`` after ``step`` steps, and leaves the newest ``keep`` in all.
 
-    ``extra`` is JSON kept beside. Raises CheckpointError when the disk refuses; older checkpoints stay.
+    Checkpoints of later steps go too: a resumed run has passed them over as damaged. ``extra`` is JSON kept beside.
+
+    Raises:
+        CheckpointError: the disk refuses; older checkpoints stay.
     """
     final = folder / f"step-{step:08d}"
     aside = folder / f".step-{step:08d}.{os.getpid()}.part"
@@ -51,17 +55,21 @@ def save(folder: Path, step: int, method: Method, extra: Mapping[str, Any] | Non
             shutil.rmtree(final)
         os.replace(aside, final)
         flush_folder(folder)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         shutil.rmtree(aside, ignore_errors=True)
-        raise CheckpointError(f"the checkpoint {final} cannot be written: {error}; earlier ones are untouched") from error
-    for old in checkpoints(folder)[:-keep]:
-        shutil.rmtree(old, ignore_errors=True)
+        message = f"the checkpoint {final} cannot be written: {error}; earlier ones are untouched"
+        raise CheckpointError(message) from error
+    present = checkpoints(folder)
+    until = present.index(final) + 1
+    for path in [*present[: max(until - keep, 0)], *present[until:]]:
+        shutil.rmtree(path, ignore_errors=True)
     return final
 
 
 def checkpoints(folder: Path) -> list[Path]:
     """The checkpoint folders, oldest first; what was being written when a run died is not among them."""
-    return sorted(path for path in folder.glob("step-*") if (path / STATE).is_file())
+    whole = [path for path in folder.glob("step-*") if path.name[5:].isdecimal() and (path / STATE).is_file()]
+    return sorted(whole, key=lambda path: int(path.name[5:]))
 
 
 def latest(folder: Path) -> tuple[Path, dict[str, Any], list[str]]:
@@ -83,8 +91,10 @@ def read_state(path: Path) -> dict[str, Any]:
     """``state.json`` of a checkpoint, after checking that its files are the ones that were written."""
     try:
         state = json.loads((path / STATE).read_text())
-        for name, expected in state["sums"].items():
-            if file_sum(path / name) != expected:
+        if not isinstance(state["step"], int):
+            raise CheckpointError(f"{path / STATE} is damaged: it does not say its step")
+        for name in (METHOD, OPTIMIZERS):
+            if file_sum(path / name) != state["sums"][name]:
                 raise CheckpointError(f"{path / name} is damaged: its checksum is not the one written")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{path} is damaged: {type(error).__name__}: {error}") from error
@@ -206,8 +216,12 @@ def flush_folder(folder: Path) -> None:
 
 
 def tidy(folder: Path) -> None:
-    """Removes what writers that died left behind."""
-    for path in folder.glob(".step-*.part"):
-        shutil.rmtree(path, ignore_errors=True)
-
-
+    """Removes what writers that died left behind: files and folders set aside, checkpoints half removed."""
+    for path in folder.glob(".*.part"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    for path in folder.glob("step-*"):
+        if path.is_dir() and not (path / STATE).is_file():
+            shutil.rmtree(path, ignore_errors=True)

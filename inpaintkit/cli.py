@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from . import __version__
 from .errors import InpaintkitError
-
-if TYPE_CHECKING:
-    from .recipe import Recipe
-    from .runs import Run
 
 RUNS = Path("runs")
 
@@ -25,6 +22,13 @@ class Reporting(click.Group):
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
+        except KeyboardInterrupt:
+            context.exit(130)
+        except OSError as error:  # a full disk, a folder that may not be written
+            if error.errno is None or error.errno == errno.EPIPE:
+                raise
+            click.echo(f"error: {error}", err=True)
+            context.exit(2)
         except InpaintkitError as error:
             problems = getattr(error, "problems", None)
             click.echo(f"error: {error}" if not problems else str(error), err=True)
@@ -63,13 +67,11 @@ def run(recipe: str, profile: str | None, sets: Sequence[str], out: Path | None,
     """Trains RECIPE (a file or a bundled name), evaluates it under its protocols and writes report.html."""
     from .check import check_steps
     from .recipe import load_recipe
-    from .running import begin, complete
+    from .running import complete
 
     loaded = load_recipe(recipe, profile, sets)
-    if loaded.data is not None:
-        check_steps(loaded)
-    folder = begin(loaded, out, RUNS, resume)
-    complete(loaded, folder, resume, show=not quiet)
+    check_steps(loaded)
+    complete(loaded, out, RUNS, resume, show=not quiet)
 
 
 @main.command()
@@ -81,7 +83,7 @@ def check(recipes: Sequence[str], profile: str | None, sets: Sequence[str]) -> N
     from .errors import RecipeError
     from .recipe import load_recipe
 
-    problems = []
+    problems: list[Any] = []
     for recipe in recipes:
         try:
             loaded = load_recipe(recipe, profile, sets)
@@ -129,12 +131,12 @@ def fill(
 ) -> None:
     """Fills the hole in IMAGE with the method of RUN (a run's folder, or the recipe of an untrained method).
 
-    IMAGE and --mask are two files, or two folders whose files are paired by their names without the suffix. Known pixels
-    come back exactly.
+    IMAGE and --mask are two files, or two folders whose files are paired by their names without the suffix. Known
+    pixels come back exactly.
     """
-    from .training import pick_device
     from .filling import fill_files
     from .runs import load
+    from .training import pick_device
 
     method = load(run, pick_device(device))
     result = fill_files(method, image, mask, out, grow=grow, batch=batch)

@@ -1,7 +1,7 @@
 """Several processes as one: averages and shares, and what a single process does in their place.
 
-Start with ``torchrun --nproc-per-node=N -m inpaintkit run ...``. The recipe's ``batch`` is the global one: draws are made for
-all of it in every process, from the same seed, and each takes its share, so that N processes do what one would.
+Start with ``torchrun --nproc-per-node=N -m inpaintkit run ...``. The recipe's ``batch`` is the global one: draws are
+made for all of it in every process, from the same seed, and each takes its share; N processes do what one would.
 """
 
 from __future__ import annotations
@@ -36,6 +36,35 @@ def process_group(device: torch.device) -> Iterator[None]:
         yield
     finally:
         dist.destroy_process_group()
+
+
+@contextmanager
+def first_goes_first() -> Iterator[None]:
+    """The first process does what stands inside before the others: they find what it has left on the disk."""
+    if world() > 1 and rank():
+        dist.barrier()
+    try:
+        yield
+    finally:
+        if world() > 1 and not rank():
+            dist.barrier()
+
+
+def from_first(make: Callable[[], str]) -> str:
+    """What ``make`` returns in the first process, in all of them; the mistakes that it finds too."""
+    if world() == 1:
+        return make()
+    told: list[str | None] = [None, None]
+    if rank() == 0:
+        try:
+            told = [make(), None]
+        except InpaintkitError as error:
+            told = [None, str(error)]
+    dist.broadcast_object_list(told, 0)
+    value, mistake = told
+    if value is None:
+        raise InpaintkitError(mistake)
+    return value
 
 
 def share(count: int, rank: int, world: int) -> slice:
@@ -83,8 +112,10 @@ def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
     if world() == 1:
         return
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    if not gradients:
+        return
     flat = torch.cat([gradient.reshape(-1).float() for gradient in gradients])
     dist.all_reduce(flat)
     flat /= world()
-    for gradient, mean in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+    for gradient, mean in zip(gradients, torch.split(flat, [g.numel() for g in gradients]), strict=True):
         gradient.copy_(mean.view_as(gradient))

@@ -46,7 +46,7 @@ class Feed:
 def fixed_batch(
     images: ImageSet, masks: MaskSampler, count: int, size: tuple[int, int], seed: int, device: torch.device
 ) -> Batch:
-    """``count`` images spread over the set, their center windows scaled to ``size``, each with the mask of (seed, index).
+    """``count`` images spread over the set, their center windows scaled to ``size``; each with its index's mask.
 
     Masks are drawn on the CPU, one at a time: they are the same on every device and for every ``count``.
     """

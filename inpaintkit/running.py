@@ -12,8 +12,9 @@ from .errors import InpaintkitError
 from .evaluate import evaluate_run
 from .recipe import Recipe
 from .report import write_report
-from .runs import RECIPE, Run, latest_run, new_run
-from .training import train
+from .results import results_table
+from .runs import RECIPE, Run, latest_run, new_run, training_needed
+from .training import pick_device, train
 from .yamltree import dump
 
 
@@ -36,7 +37,7 @@ def begin(recipe: Recipe, out: Path | None, root: Path, resume: bool) -> Run:
         return run
     if out is None:
         run = new_run(root, recipe.name)
-    elif out.is_dir() and any(out.iterdir()):
+    elif out.is_dir() and any(not path.name.endswith(".part") for path in out.iterdir()):
         raise InpaintkitError(f"{out} is not empty: nothing is overwritten; name another folder, or add --resume")
     else:
         try:
@@ -48,16 +49,21 @@ def begin(recipe: Recipe, out: Path | None, root: Path, resume: bool) -> Run:
     return run
 
 
-def complete(recipe: Recipe, run: Run, resume: bool, show: bool = True) -> None:
-    """Trains what is left to train, evaluates under the recipe's protocols, and writes the report."""
-    console = Console(quiet=not show, highlight=False)
-    console.print(f"run folder: {run.folder}", markup=False, soft_wrap=True)
-    resume = resume and bool(checkpoint.checkpoints(run.checkpoints))  # killed before the first: begin again
-    if recipe.data is not None:
-        train(recipe, run, resume=resume, show=show)
-    if distributed.rank():
-        return
-    measure(run.folder, None, None, recipe.run.device, show)
+def complete(recipe: Recipe, out: Path | None, root: Path, resume: bool, show: bool = True) -> None:
+    """Trains what is left to train, evaluates under the recipe's protocols, and writes the report.
+
+    Under torchrun all processes train in the folder that the first one makes, and that one goes on alone.
+    """
+    with distributed.process_group(pick_device(recipe.run.device)):
+        run = Run(Path(distributed.from_first(lambda: str(begin(recipe, out, root, resume).folder))))
+        first = distributed.rank() == 0
+        console = Console(quiet=not (show and first), highlight=False)
+        console.print(f"run folder: {run.folder}", markup=False, soft_wrap=True)
+        resume = resume and bool(checkpoint.checkpoints(run.checkpoints))  # killed before the first: begin again
+        if training_needed(recipe):
+            train(recipe, run, resume=resume, show=show)
+    if first:
+        measure(run.folder, None, None, recipe.run.device, show)
 
 
 def measure(
@@ -65,7 +71,9 @@ def measure(
 ) -> None:
     """Evaluates a run under its recipe's protocols, or others, prints the tables and writes the report."""
     console = Console(quiet=not show, highlight=False)
-    evaluate_run(folder, protocols, images=images, device=device, console=console)
+    if protocols or Run(folder).recipe().evaluate:
+        for results in evaluate_run(folder, protocols, images, device=pick_device(device), progress=show):
+            console.print(results_table(results))
     console.print(f"report: {write_report(folder)}", markup=False, soft_wrap=True)
 
 

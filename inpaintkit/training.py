@@ -37,6 +37,10 @@ NEVER = 2**62  # later than any step
 class Interrupted(InpaintkitError):
     """Ctrl-C or SIGTERM: the run stopped after a step, with a checkpoint."""
 
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + number  # as shells tell which signal it was
+
 
 def train(
     recipe: Recipe, run: Run, *, resume: bool = False, show: bool = True, plugins: Plugins | None = None
@@ -85,9 +89,10 @@ class Training:
         options = recipe.data
         if options is None or recipe.masks is None:
             raise InpaintkitError("training needs data: and masks: in the recipe")
-        images = load_images(
-            options.train, options.prepare, cache=options.cache, strict=options.strict, progress=show
-        )
+        with distributed.first_goes_first():
+            images = load_images(
+                options.train, options.prepare, cache=options.cache, strict=options.strict, progress=show
+            )
         train_set, validation_set = images.to(device).split(options.validation)
         method.setup()
         if recipe.init_from is not None and not resume:
@@ -127,22 +132,25 @@ class Training:
         for complaint in damaged:
             self.warn(f"passed over: {complaint}")
         if state["images"] != self.images:
-            raise CheckpointError("the training pictures are not those that this run began with: resuming would not be exact")
+            raise CheckpointError("these are not the training pictures that the run began with: it would not be exact")
         checkpoint.load_method(path, self.method)
         checkpoint.load_optimizers(path, self.method)
         self.step, self.seconds = state["step"], state["seconds"]
         if distributed.rank() == 0:
-            checkpoint.tidy(self.run.checkpoints)
             kept = [line for line in self.run.log() if line["step"] <= self.step]
             text = "".join(json.dumps(line) + "\n" for line in kept)
             checkpoint.write_atomically(self.run.log_file, text)
 
-    def loop(self, stopped: Callable[[], bool]) -> None:
-        """Runs the remaining steps."""
+    def loop(self, stopped: Callable[[], int]) -> None:
+        """Runs the remaining steps; ``stopped`` tells the number of a signal to stop, or 0."""
         options, steps = self.recipe.run, self.method.steps
-        if self.step == 0 and distributed.rank() == 0:
-            text = json.dumps(environment(self.plugins), indent=1)
-            checkpoint.write_atomically(self.run.folder / ENVIRONMENT, text)
+        if distributed.rank() == 0:
+            for folder in (self.run.folder, self.run.checkpoints, self.run.samples):
+                checkpoint.tidy(folder)
+            if self.step == 0:  # the log of a run that died before its first checkpoint begins anew
+                text = json.dumps(environment(self.plugins), indent=1)
+                checkpoint.write_atomically(self.run.folder / ENVIRONMENT, text)
+                checkpoint.write_atomically(self.run.log_file, "")
         meter = Meter()
         show = self.show and distributed.rank() == 0
         with RunProgress(self.run.folder.name, steps, self.step, show) as progress:
@@ -154,9 +162,9 @@ class Training:
                 meter.add(logs)
                 self.step += 1
                 done = self.step == steps
-                stopping = stopped() if distributed.world() == 1 or self.step % options.log_every == 0 else False
-                if distributed.world() > 1 and self.step % options.log_every == 0:
-                    stopping = anywhere(stopping, self.feed.device)
+                stopping = 0
+                if distributed.world() == 1 or done or self.step % options.log_every == 0:
+                    stopping = anywhere(stopped(), self.feed.device)
                 progress.step(self.step)
                 self.seconds = time.monotonic() - began
                 if done or stopping or self.step % options.log_every == 0:
@@ -167,11 +175,11 @@ class Training:
                     self.draw_samples()
                 if done or stopping or self.step % options.checkpoint_every == 0:
                     self.guard.check()
+                    self.guard.check_weights(self.method, self.step)
                     self.save()
-                if stopping and not done:
-                    raise Interrupted(
-                        f"stopped after step {self.step} of {steps}; the checkpoint is written: go on with --resume"
-                    )
+                if stopping:
+                    text = f"stopped after step {self.step} of {steps}; the checkpoint is written: go on with --resume"
+                    raise Interrupted(text, stopping)
 
     def training_step(self) -> dict[str, Tensor]:
         batch = self.feed(self.step)
@@ -244,7 +252,11 @@ class Training:
 
 
 class FiniteGuard:
-    """Notes on the device at which step each logged term first was NaN or infinite: no wait for the device in a step."""
+    """Notes on the device at which step each logged term first was NaN or infinite: no step waits for the device."""
+
+    ADVICE = (
+        "the last good checkpoint is kept. Lower learning rates or weights, set method.clip, or train in float32"
+    )
 
     def __init__(self) -> None:
         self._first: dict[str, Tensor] = {}
@@ -265,9 +277,17 @@ class FiniteGuard:
         if step < NEVER:
             terms = [name for name, at in zip(self._first, steps, strict=True) if at == step]
             raise NonFiniteError(
-                f"{', '.join(terms)} became NaN or infinite in step {step + 1}; the last good checkpoint is kept. "
-                "Lower learning rates or weights, set method.clip, or train in float32"
+                f"{', '.join(terms)} became NaN or infinite in step {step + 1}; {self.ADVICE}"
             )
+
+    def check_weights(self, method: Method, step: int) -> None:
+        """Raises NonFiniteError naming tensors: a finite loss can have a gradient that is not."""
+        weights = {name: value for name, value in method.state_dict().items() if value.is_floating_point()}
+        good = [torch.isfinite(value).all() for value in weights.values()]
+        bad = [name for name, fine in zip(weights, torch.stack(good).tolist(), strict=True) if not fine] if good else []
+        if bad:
+            names = ", ".join(bad[:3]) + (f" and {len(bad) - 3} more" if len(bad) > 3 else "")
+            raise NonFiniteError(f"weights became NaN or infinite by step {step}: {names}; {self.ADVICE}")
 
 
 class Meter:
@@ -332,29 +352,34 @@ def newest(path: Path) -> Path:
     return checkpoint.latest(path / "checkpoints")[0] if is_run else path
 
 
-def anywhere(flag: bool, device: torch.device) -> bool:
-    """Whether any process has the flag set."""
-    told = torch.tensor(0 if flag else 1, device=device)
+def anywhere(number: int, device: torch.device) -> int:
+    """The largest of the processes' numbers."""
+    if distributed.world() == 1:
+        return number
+    told = torch.tensor(-number, device=device)
     distributed.least(told)
-    return not bool(told)
+    return -int(told)
 
 
 @contextmanager
-def stop_signals() -> Iterator[Callable[[], bool]]:
-    """Gives a function that tells whether Ctrl-C or SIGTERM came; a second Ctrl-C interrupts at once."""
+def stop_signals() -> Iterator[Callable[[], int]]:
+    """Gives a function that tells the number of the signal that came, Ctrl-C or SIGTERM, or 0.
+
+    A second Ctrl-C interrupts at once (not with several processes: torchrun passes on what the terminal sent already).
+    """
     received: list[int] = []
 
     def note(number: int, frame: object) -> None:
-        if received and number == signal.SIGINT:
+        if received and number == signal.SIGINT and distributed.world() == 1:
             raise KeyboardInterrupt
         received.append(number)
 
     if threading.current_thread() is not threading.main_thread():  # only there may handlers be set
-        yield lambda: False
+        yield lambda: 0
         return
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: bool(received)
+        yield lambda: received[0] if received else 0
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
