@@ -155,6 +155,13 @@ class Backbone(nn.Module):
         net.load_state_dict(state)
         return net
 
+    @property
+    def variant(self) -> tuple[str, ...]:
+        """What a result says of weights other than the library's: ``random``, or the name of the file."""
+        if isinstance(self.pretrained, Path):
+            return (self.pretrained.stem,)
+        return ("random",) if self.pretrained == "random" else ()
+
     def train(self, mode: bool = True) -> Backbone:
         return super().train(False)
 

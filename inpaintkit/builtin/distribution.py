@@ -36,8 +36,8 @@ class FeatureDistance(Metric):
     ) -> None:
         self.backbone = Backbone(backbone, [layer], pretrained)
         self.size, self.on = size, on
-        variant = [str(self.backbone.source), layer]
-        variant += [str(size)] * bool(size) + ["random"] * (pretrained == "random") + [on] * (on != "completed")
+        variant = [str(self.backbone.source), layer, *([str(size)] if size else []), *self.backbone.variant]
+        variant += [on] if on != "completed" else []
         self.label = f"{kind}[{','.join(variant)}]"
         self._drawn: list[Tensor] = []
         self._true: list[Tensor] = []

@@ -54,7 +54,7 @@ class LPIPS(PerImage):
         self.linear, self.net = linear, net
         self.backbone = Backbone(VARIANTS[net][0], VARIANTS[net][1], pretrained)
         self.weights: list[Tensor] = []
-        self.label = self.name("lpips", net, "v0.1")
+        self.label = self.name("lpips", net, "v0.1", *self.backbone.variant)
 
     def setup(self, device: torch.device) -> None:
         """Reads both sets of weights.

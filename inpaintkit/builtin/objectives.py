@@ -52,6 +52,9 @@ class Smooth:
 class _Mean(Objective):
     """An objective whose sides are means of functions of the scores."""
 
+    def __init__(self) -> None:  # nn.Module's own takes any arguments
+        super().__init__()
+
     def real_side(self, score: Tensor) -> Tensor:
         raise TypeError(f"{type(self).__name__} does not define real_side(score)")
 
