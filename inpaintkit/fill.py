@@ -198,7 +198,7 @@ def show(job: Job, window: Window, size: int | None) -> tuple[Tensor, Tensor]:
     """What the method sees of a window: ``masked`` (3, h, w) and ``mask`` (1, h, w)."""
     mask = torch.from_numpy(job.hole[window.context].astype(np.float32))[None, None]
     rgb = torch.from_numpy(job.picture.rgb(window.context)).permute(2, 0, 1)[None]
-    masked = (rgb * 2 - 1).masked_fill_(mask.bool(), 0)  # before any resize, or hidden pixels bleed into known ones
+    masked = (rgb * 2 - 1).masked_fill_(mask.bool(), 0)  # before any resize: nothing hidden can bleed out
     height, width = window.shape
     if height < masked.shape[-2] or width < masked.shape[-1]:
         masked = functional.adaptive_avg_pool2d(masked, window.shape)  # the mean of a pixel's footprint, and its

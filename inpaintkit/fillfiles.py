@@ -205,7 +205,6 @@ def _complete_each(method: Method, jobs: list[Job], batch: int) -> None:
         complete(method, jobs, batch)
     except Exception:
         for job in jobs:
-            job.error = ""
             try:
                 complete(method, [job], batch)
             except Exception as error:

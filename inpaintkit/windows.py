@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterator
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from .holes import grown
+
 Mask = NDArray[np.bool_]
-Cell = tuple[int, int]
+Cells = NDArray[np.int64]  # (n, 2): rows and columns of a coarse grid
 
 WHOLE = 2**20  # pixels: pictures up to this size are shown whole to a method that takes any
 SPAN = 512  # pixels: in larger ones, holes that together are no longer than this share a window
@@ -55,72 +57,70 @@ def up(length: int, stride: int) -> int:
     return -(-length // stride) * stride
 
 
-def _groups(hole: Mask, span: int, cell: int, tile: int) -> Iterator[tuple[Collection[Cell], bool]]:
+def _groups(hole: Mask, span: int, cell: int, tile: int) -> Iterator[tuple[Cells, bool]]:
     """Cells of a grid, and whether they are a piece of a thin hole; each cell with hole in it is in one group."""
-    occupied = set(_cells(hole, cell))
-    solid = set(_cells(~hole, cell, empty=True))
-    for component in _components(occupied, reach=2):
+    solid = ~_any(~hole, cell)
+    for component in _components(np.argwhere(_any(hole, cell)), reach=2):
         core, _ = _owned(hole, component, cell)
         if _longer(core) <= span:
             yield component, False
             continue
-        thick = _near(solid.intersection(component), component)
-        yield from ((part, False) for part in _components(thick, reach=1))
-        for thin in _components(component - thick, reach=2):
-            tiles: dict[Cell, list[Cell]] = {}
-            top, left = min(row for row, _ in thin), min(column for _, column in thin)
-            for row, column in sorted(thin):
-                tiles.setdefault(((row - top) // tile, (column - left) // tile), []).append((row, column))
-            yield from ((part, True) for part in tiles.values())
+        corner, inside = _grid(component)
+        rows, columns = inside.shape
+        thick = grown(inside & solid[corner[0] : corner[0] + rows, corner[1] : corner[1] + columns], 2) & inside
+        yield from ((part, False) for part in _components(np.argwhere(thick) + corner, reach=1))
+        for thin in _components(np.argwhere(inside & ~thick) + corner, reach=2):
+            tiles = (thin - thin.min(0)) // tile
+            number = tiles[:, 0] * (tiles[:, 1].max() + 1) + tiles[:, 1]
+            yield from ((thin[number == which], True) for which in np.unique(number))
 
 
-def _cells(mask: Mask, cell: int, empty: bool = False) -> Iterable[Cell]:
-    """The cells of the grid that hold a True pixel; with ``empty``, those that hold none."""
+def _any(mask: Mask, cell: int) -> Mask:
+    """The mask seen from afar: for each cell of a grid, whether it holds a True pixel."""
     rows, columns = (np.arange(0, length, cell) for length in mask.shape)
-    found = np.logical_or.reduceat(np.logical_or.reduceat(mask, rows, axis=0), columns, axis=1)
-    return ((int(row), int(column)) for row, column in np.argwhere(found != empty))
+    found: Mask = np.logical_or.reduceat(np.logical_or.reduceat(mask, rows, axis=0), columns, axis=1)
+    return found
 
 
-def _components(cells: Collection[Cell], reach: int) -> Iterator[set[Cell]]:
+def _components(cells: Cells, reach: int) -> Iterator[Cells]:
     """Cells that are connected by steps of at most ``reach`` in each direction."""
-    steps = range(-reach, reach + 1)
-    left = set(cells)
+    if len(cells) == 0:
+        return
+    width = int(cells[:, 1].max()) + 1 + reach  # wider than the grid, or a step over its edge would come in again
+    left = set((cells[:, 0] * width + cells[:, 1]).tolist())
+    steps = [down * width + right for down in range(-reach, reach + 1) for right in range(-reach, reach + 1)]
     for seed in sorted(left):
         if seed not in left:
             continue
         left.remove(seed)
-        component, front = {seed}, [seed]
-        while front:
-            row, column = front.pop()
-            reached = {(row + down, column + right) for down in steps for right in steps} & left
-            left -= reached
-            component |= reached
-            front.extend(reached)
-        yield component
+        component = [seed]
+        for known in component:  # grows while it is walked
+            for step in steps:
+                if known + step in left:
+                    left.remove(known + step)
+                    component.append(known + step)
+        yield np.stack(np.divmod(np.array(component), width), 1)
 
 
-def _near(solid: Collection[Cell], component: set[Cell]) -> set[Cell]:
-    """The cells of the component within two of a solid one: the thick part with its ragged rim."""
-    steps = range(-2, 3)
-    return {(row + down, column + right) for row, column in solid for down in steps for right in steps} & component
+def _grid(cells: Cells) -> tuple[Cells, Mask]:
+    """The first row and column of the cells, and which cells they are from there on."""
+    corner = cells.min(0)
+    rows, columns = (cells - corner).T
+    grid = np.zeros((rows.max() + 1, columns.max() + 1), np.bool_)
+    grid[rows, columns] = True
+    return corner, grid
 
 
-def _owned(hole: Mask, cells: Collection[Cell], cell: int) -> tuple[tuple[slice, slice], Mask]:
+def _owned(hole: Mask, cells: Cells, cell: int) -> tuple[tuple[slice, slice], Mask]:
     """The box around the hole's pixels in these cells, and which pixels in that box they are."""
-    top, left = min(row for row, _ in cells), min(column for _, column in cells)
-    bottom, right = max(row for row, _ in cells) + 1, max(column for _, column in cells) + 1
-    grid = np.zeros((bottom - top, right - left), np.bool_)
-    for row, column in cells:
-        grid[row - top, column - left] = True
-    part = hole[top * cell : bottom * cell, left * cell : right * cell]
-    part = part & grid.repeat(cell, 0).repeat(cell, 1)[: part.shape[0], : part.shape[1]]
-    rows, columns = np.flatnonzero(part.any(1)), np.flatnonzero(part.any(0))
-    inside = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
-    core = tuple(
-        slice(corner * cell + side.start, corner * cell + side.stop)
-        for corner, side in zip((top, left), inside, strict=True)
-    )
-    return (core[0], core[1]), part[inside]
+    corner, grid = _grid(cells)
+    top, left = (int(each) * cell for each in corner)
+    inside = grid.repeat(cell, 0).repeat(cell, 1)
+    part = hole[top : top + inside.shape[0], left : left + inside.shape[1]]
+    part = part & inside[: part.shape[0], : part.shape[1]]
+    rows, columns = (np.flatnonzero(part.any(axis)) for axis in (1, 0))
+    first, last, start, end = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    return (slice(top + first, top + last), slice(left + start, left + end)), part[first:last, start:end]
 
 
 def _longer(box: tuple[slice, slice]) -> int:

@@ -594,6 +594,7 @@ def test_a_wire_across_a_large_picture_is_filled_at_full_resolution():
     assert covered(hole, found)
     assert len(found) > 3
     for window in found:
+        assert max(window.shape) <= 1536
         assert window.shape == tuple(side.stop - side.start for side in window.context)
 
 
@@ -667,6 +668,36 @@ def test_a_scaled_pixel_that_touches_the_hole_is_hole():
     edges = np.arange(65) * 150 / 64
     touched = np.array([hole[74, int(start) : int(np.ceil(end))].any() for start, end in pairwise(edges)])
     assert np.array_equal(mask[0, 0, 32].numpy() > 0, touched)
+
+
+@pytest.mark.parametrize("side", [40, 63, 65, 100])
+def test_no_blank_is_called_known_whatever_the_scale(side):
+    method = Fixed64()
+    fill(method, np.ones((side, side, 3)), square(side, side, side // 3, side // 4, side // 2 - 1))
+    masked, mask = method.shown[0]
+    assert mask.sum() > 0
+    assert torch.allclose(masked, 1 - mask.expand_as(masked), atol=1e-6)
+
+
+def test_methods_run_without_gradients():
+    class Watch(MeanFill):
+        def inpaint(self, masked, mask):
+            assert not torch.is_grad_enabled()
+            assert not torch.is_inference_mode_enabled()
+            return super().inpaint(masked, mask)
+
+    fill(Watch(), np.zeros((8, 8)), np.eye(8))
+
+
+@pytest.mark.gpu
+def test_a_method_on_an_accelerator_fills_pictures_of_the_cpu():
+    image, hole = np.asarray(picture_of("RGB")), square(30, 41, 8, 10, 9)
+    there = fill(Conv8().to("cuda"), image, hole)
+    assert np.abs(there.astype(int) - fill(Conv8(), image, hole)).max() <= 1
+    tensor = torch.from_numpy(image.copy()).permute(2, 0, 1).to("cuda")
+    result = fill(Conv8(), tensor, hole)
+    assert result.device == tensor.device
+    assert torch.equal(result.cpu()[:, ~hole], tensor.cpu()[:, ~hole])
 
 
 def test_the_device_and_type_of_a_method_do_not_leak_into_the_result():

@@ -314,6 +314,10 @@ def test_sixteen_bits_a_color_channel_are_refused_and_not_halved(tmp_path, mask)
         ("deep.ppm", True),
     ]
     assert files_in(tmp_path / "out") == ["plain.bmp", "plain.ppm"]
+    png16(tmp_path / "mask16.png", np.repeat(HOLE[..., None] * 65535, 3, -1))
+    fill_files(Constant(1.0), images / "plain.bmp", tmp_path / "mask16.png", tmp_path / "white.png")
+    with Image.open(tmp_path / "white.png") as written:  # a mask may lose depth
+        assert np.array_equal(np.asarray(written)[..., 0] == 255, HOLE)
 
 
 def test_frames_that_are_left_out_are_said(tmp_path, photo, mask):
@@ -390,6 +394,7 @@ def test_what_leaves_nothing_to_do_is_an_error(tmp_path, mask, photo):
         (tmp_path / "empty", mask, tmp_path / "out", "holds no picture"),
         (tmp_path / "photo.png", mask, tmp_path / "out.pgn", "did you mean '.png'"),
         (tmp_path, mask, tmp_path / "photo.png", "is a file"),
+        (tmp_path, tmp_path / "empty" / "..", tmp_path / "out", "a place of their own"),
     ]
     for images, masks, out, said in cases:
         with pytest.raises(InpaintkitError, match=said):
