@@ -25,8 +25,8 @@ _PUBLIC = {
     "methods.adversarial": ("Adversarial",),
     "methods.critic": ("Critic",),
     "recipe": ("load_recipe",),
-    "train": ("train",),
-    "evaluate": ("evaluate",),
+    "training": ("train",),
+    "evaluation": ("evaluate",),
     "runs": ("load",),
     "fill": ("fill",),
 }  # fmt: skip
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from .errors import OptionErrors as OptionErrors
     from .errors import PluginError as PluginError
     from .errors import RecipeError as RecipeError
-    from .evaluate import evaluate as evaluate
+    from .evaluation import evaluate as evaluate
     from .fill import fill as fill
     from .hookspecs import hookimpl as hookimpl
     from .methods.adversarial import Adversarial as Adversarial
@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from .schedule import Adam as Adam
     from .schedule import Rate as Rate
     from .schedule import Stage as Stage
-    from .train import train as train
+    from .training import train as train
     from .types import Batch as Batch
     from .types import Discriminator as Discriminator
     from .types import Generator as Generator

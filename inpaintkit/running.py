@@ -9,7 +9,7 @@ from rich.console import Console
 
 from . import checkpoint, distributed
 from .errors import InpaintkitError
-from .evaluate import evaluate_run
+from .evaluation import evaluate_run
 from .recipe import Recipe
 from .report import write_report
 from .results import results_table

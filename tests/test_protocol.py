@@ -206,5 +206,5 @@ def test_shift_and_rotation_of_the_bundled_protocols() -> None:
         return protocol.transform.shift[0] * protocol.size / protocol.prepare.crop, protocol.transform.rotate
 
     assert moves("faces_shifted_128") == (12, 0)  # of the 128 pixels measured
-    assert moves("faces_shifted_64") == (6, 0)  # 12 at 128
+    assert moves("faces_shifted_64") == (12, 0)
     assert moves("faces_rotated_64") == moves("faces_rotated_128") == (0, 20)
