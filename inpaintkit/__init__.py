@@ -28,7 +28,8 @@ _PUBLIC = {
     "training": ("train",),
     "evaluation": ("evaluate",),
     "runs": ("load",),
-    "fill": ("fill",),
+    "filling": ("fill",),
+    "fillfiles": ("FillReport", "fill_files"),
 }  # fmt: skip
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 __all__ = ["__version__", *_HOME]  # noqa: PLE0604
@@ -56,7 +57,9 @@ if TYPE_CHECKING:
     from .errors import PluginError as PluginError
     from .errors import RecipeError as RecipeError
     from .evaluation import evaluate as evaluate
-    from .fill import fill as fill
+    from .fillfiles import FillReport as FillReport
+    from .fillfiles import fill_files as fill_files
+    from .filling import fill as fill
     from .hookspecs import hookimpl as hookimpl
     from .methods.adversarial import Adversarial as Adversarial
     from .methods.critic import Critic as Critic

@@ -134,7 +134,7 @@ def fill(
     IMAGE and --mask are two files, or two folders whose files are paired by their names without the suffix. Known
     pixels come back exactly.
     """
-    from .filling import fill_files
+    from .fillfiles import fill_files
     from .runs import load
     from .training import pick_device
 

@@ -9,7 +9,7 @@ import attrs
 from PIL import Image
 
 from .errors import DataError, InpaintkitError, did_you_mean
-from .fill import Job, check_options, complete
+from .filling import Job, check_options, complete
 from .rasterfiles import Stored, open_upright, write
 from .types import Method
 

@@ -15,7 +15,7 @@ import torch
 from PIL import Image, ImageOps
 
 from inpaintkit.errors import DataError, InpaintkitError
-from inpaintkit.fill import fill
+from inpaintkit.filling import fill
 from inpaintkit.fillfiles import fill_files
 from inpaintkit.types import Method
 

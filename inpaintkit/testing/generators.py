@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..fill import fill
+from ..filling import fill
 from ..methods.adversarial import Adversarial
 from ..padding import inpaint_padded
 from ..types import finest

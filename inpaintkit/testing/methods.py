@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .. import checkpoint
 from ..check import failing_steps
-from ..fill import fill
+from ..filling import fill
 from ..methods.adversarial import Adversarial
 from ..padding import inpaint_padded
 from ..types import Batch, Method

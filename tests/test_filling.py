@@ -16,7 +16,7 @@ from scipy import ndimage
 from torch import nn
 
 from inpaintkit.errors import InpaintkitError, NonFiniteError, OptionError, OptionErrors
-from inpaintkit.fill import fill, inpaint_padded
+from inpaintkit.filling import fill, inpaint_padded
 from inpaintkit.holes import grown, read_mask
 from inpaintkit.padding import reflect_to
 from inpaintkit.types import Method
