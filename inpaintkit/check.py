@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from .builtin.augment import check_augment
 from .errors import InpaintkitError, OptionError, Path, Problem, RecipeError
+from .protocol import load_protocol
 from .recipe import DataOptions, Recipe, build_method
 from .rng import generator
 from .types import Batch, Method
@@ -21,7 +22,7 @@ def check_steps(recipe: Recipe) -> Method:
 
     Raises:
         RecipeError: constructors refused values, augmentation does not end at ``size``, masks do not fit into the
-            pictures, or shapes do not fit in a module, which is named with what it was given.
+            pictures, shapes do not fit in a module (which is named with what it was given), or a protocol is wrong.
     """
     problems: list[Problem] = []
     method: Method | None = None
@@ -46,6 +47,7 @@ def check_steps(recipe: Recipe) -> Method:
         problems += [placed(recipe, text, ("method",)) for text in failing_steps(method, batch)]
     if method is not None:
         problems += missing_parts(recipe, method)
+    problems += evaluation_problems(recipe)
     if problems or method is None:
         raise RecipeError(problems)
     return method
@@ -71,6 +73,21 @@ def augmentation_problems(recipe: Recipe, data: DataOptions) -> list[Problem]:
     except OptionError as error:
         return [placed(recipe, str(error), ("data", "augment", *error.path))]
     return []
+
+
+def evaluation_problems(recipe: Recipe) -> list[Problem]:
+    """Wrong protocols, and protocols without pictures: better told before the training than after it."""
+    problems: list[Problem] = []
+    for number, source in enumerate(recipe.evaluate):
+        try:
+            protocol = load_protocol(source)
+        except RecipeError as error:
+            problems += error.problems
+            continue
+        if protocol.images is None and (recipe.data is None or recipe.data.test is None):
+            text = f"protocol {protocol.name!r} names no pictures of its own: give the recipe `data: {{test: ...}}`"
+            problems.append(placed(recipe, text, ("evaluate", number)))
+    return problems
 
 
 def placed(recipe: Recipe, message: str, path: Path) -> Problem:

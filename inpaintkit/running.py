@@ -10,6 +10,8 @@ from rich.console import Console
 from . import checkpoint, distributed
 from .errors import InpaintkitError
 from .evaluation import evaluate_run
+from .images import find
+from .prepare import Source
 from .recipe import Recipe
 from .report import write_report
 from .results import results_table
@@ -54,6 +56,8 @@ def complete(recipe: Recipe, out: Path | None, root: Path, resume: bool, show: b
 
     Under torchrun all processes train in the folder that the first one makes, and that one goes on alone.
     """
+    if recipe.evaluate and recipe.data is not None and (test := recipe.data.test) is not None:
+        find([test] if isinstance(test, Source) else test)  # missing pictures are told before the training, not after
     with distributed.process_group(pick_device(recipe.run.device)):
         run = Run(Path(distributed.from_first(lambda: str(begin(recipe, out, root, resume).folder))))
         first = distributed.rank() == 0
