@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from PIL import Image
 
 torch.set_num_threads(1)  # small tensors: threads cost more than they bring
@@ -32,3 +34,47 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pixels = np.stack(waves, -1) * 100 + 128
         Image.fromarray(pixels.astype(np.uint8)).save(folder / f"wave-{number:02}.png")
     return folder
+
+
+@pytest.fixture
+def write_recipe(pictures: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Writes a small adversarial recipe, ``changes`` laid over it: mappings merge, None removes a key."""
+
+    def write(changes: dict[str, Any] | None = None, name: str = "small") -> Path:
+        tree: dict[str, Any] = {
+            "seed": 3,
+            "data": {
+                "train": str(pictures),
+                "batch": 4,
+                "size": 16,
+                "validation": 0.25,
+                "augment": [{"RandomCrop": {"size": [16, 16]}}, {"RandomHorizontalFlip": {"p": 0.5}}],
+            },
+            "masks": {"use": "random-square", "min": 4, "max": 8},
+            "method": {
+                "use": "adversarial",
+                "generator": {"use": "dilated-fcn", "width": 4},
+                "losses": {"reconstruction": {"use": "l1", "region": "hole"}},
+                "stages": [{"name": "only", "steps": 6, "weights": {"reconstruction": 1}}],
+            },
+            "validate": {"images": 4},
+            "run": {
+                "device": "cpu", "threads": 1, "log_every": 2, "sample_every": 100, "checkpoint_every": 2, "keep": 2
+            },
+        }  # fmt: skip
+        merge(tree, changes or {})
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(yaml.safe_dump(tree, sort_keys=False))
+        return path
+
+    return write
+
+
+def merge(tree: dict[str, Any], changes: dict[str, Any]) -> None:
+    for key, value in changes.items():
+        if value is None:
+            tree.pop(key, None)
+        elif isinstance(value, dict) and isinstance(tree.get(key), dict):
+            merge(tree[key], value)
+        else:
+            tree[key] = value
