@@ -33,11 +33,12 @@ class DilatedFCN(Generator):
 
     An intermediate layer is a convolution on an encoder level's map, concatenated to the decoder's map of that size:
     it brings fine detail past the bottleneck. Input is the masked picture and the mask, four channels. The receptive
-    field is 295 pixels with dilations 2, 4, 8 and 71 without, which is less than a hole of 80 (the paper's argument).
+    field is 295 pixels with dilations 2, 4, 8, 119 with the same convolutions undilated, and 71 without them, which is
+    less than a hole of 80 (the paper's argument for dilation).
 
     Args:
         width: channels at the two deepest levels; the first two have a quarter and half of it.
-        dilations: one dilated convolution each.
+        dilations: one dilated convolution each; none for an empty list.
         dilated: False gives the same convolutions without dilation (the paper's figure 7).
         intermediate: False leaves the intermediate layers out (the same figure).
     """
