@@ -98,7 +98,8 @@ def test_round_trip_goes_on_bit_equal(tmp_path: Path, last: bool) -> None:
     assert equal(tensors(restored), tensors(stopped))
     for name, optimizer in restored.optimizers.items():
         for one, other in zip(optimizer.state.values(), stopped.optimizers[name].state.values(), strict=True):
-            assert [v.stride() for v in one.values()] == [v.stride() for v in other.values()]  # kernels walk in this order
+            # fused kernels walk memory in this order
+            assert [value.stride() for value in one.values()] == [value.stride() for value in other.values()]
     for step in (3, 4):
         restored.train_step(step)
     assert equal(tensors(restored), tensors(straight))
