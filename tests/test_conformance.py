@@ -65,6 +65,8 @@ ADVERSARIAL = {
     "accumulate": 2,
 }
 
+FEATURES = {"backbone": "squeezenet1_0", "layer": "fire4", "pretrained": "random", "size": None}
+
 test_conformance = pytest.mark.filterwarnings("ignore:.*has random weights")(
     conformance(
         "inpaintkit",
@@ -76,11 +78,11 @@ test_conformance = pytest.mark.filterwarnings("ignore:.*has random weights")(
             "random-rectangles": {"min": 8, "max": 24, "most": 3},
             "random-pixels": {"ratio": 0.8},
             "files": mask_files,
-            "kid": {"backbone": "squeezenet1_0", "layer": "fire4", "pretrained": "random", "size": None},
+            "kid": FEATURES,
+            "fid": FEATURES,
             "lpips": lpips_weights,
             "adversarial": ADVERSARIAL,
         },
-        without={"fid": "it refuses fewer than 2000 images; tests/test_distribution.py measures that many"},
         size=32,
     )
 )

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import PluginError, RecipeError
+from ..evaluation import as_metric
 from ..plugins import Plugins
 from ..registry import Entry
 from ..rng import seed_of
@@ -118,9 +119,10 @@ class Component:
         spec = self.spec()
         with seeded("build", seed):
             try:
-                return spec.build(without)
+                built = spec.build(without)
             except RecipeError as error:
                 raise Violation(f"it does not build: {error}") from error
+        return as_metric(built) if self.entry.kind == "metric" else built
 
     def build(self, seed: int = 0, without: Collection[str] = ()) -> Any:
         """Like ``construct``, for the cases after ``builds``, which tells what is wrong."""

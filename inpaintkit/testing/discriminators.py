@@ -83,6 +83,7 @@ def last_operation(scores: Tensor) -> str:
 
 
 def one_scored(component: Component) -> None:
+    """One picture is a batch, too, in eval mode."""
     net = component.ready().eval()
     with torch.no_grad():
         scores = score(net, *shown_to(component, net, 1))
@@ -98,6 +99,7 @@ def scored_apart(component: Component) -> None:
 
 
 def gradients_of_discriminator(component: Component) -> None:
+    """Every trained parameter gets a gradient from the scores."""
     net = component.ready().train()
     stir(net)
 
@@ -144,6 +146,7 @@ def double_backward(component: Component) -> None:
 
 
 def inputs_of_discriminator(component: Component) -> None:
+    """Neither picture nor mask is written to, whatever the mode."""
     net = component.ready()
     for mode in (True, False):
         inputs = shown_to(component, net.train(mode), 2)
@@ -154,11 +157,13 @@ def inputs_of_discriminator(component: Component) -> None:
 
 
 def scoring_keeps_state(component: Component) -> None:
+    """Scoring in eval mode leaves the state_dict as it is."""
     net = component.ready().eval()
     require_state_kept(net, lambda: score(net, *shown_to(component, net, 2)))
 
 
 def state_of_discriminator(component: Component) -> None:
+    """Saved as safetensors and loaded into another instance, it scores the same."""
     require_same_state(
         component,
         lambda net: [score(net, *shown_to(component, net, 2))],
@@ -167,6 +172,7 @@ def state_of_discriminator(component: Component) -> None:
 
 
 def meta_discriminator(component: Component) -> None:
+    """Shapes on the meta device are those of the CPU."""
     real, net = component.ready(), component.on_meta()
     inputs = shown_to(component, real, 2)
     found = score(net, *(value.to("meta") for value in inputs))

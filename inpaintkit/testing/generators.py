@@ -177,6 +177,7 @@ def batch_mates(component: Component) -> None:
 
 
 def gradients_of_generator(component: Component) -> None:
+    """Every trained parameter gets a gradient from some view, even where a gate starts at 0."""
     net = component.ready().train()
     stir(net)
 
@@ -202,11 +203,14 @@ def inputs_of_generator(component: Component) -> None:
 
 
 def state_in_eval(component: Component) -> None:
+    """Drawing in eval mode leaves the state_dict as it is."""
     net = component.ready().eval()
     require_state_kept(net, lambda: draw(net, given(component, net, 2)))
 
 
 def state_of_generator(component: Component) -> None:
+    """Saved as safetensors and loaded into another instance, it draws the same."""
+
     def run(net: nn.Module) -> list[Tensor]:
         return [scale for view in draw(net, given(component, net, 2)).values() for scale in view]
 

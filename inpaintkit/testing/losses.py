@@ -145,6 +145,7 @@ def nothing_to_train(component: Component) -> None:
 
 
 def meta_loss(component: Component) -> None:
+    """Its value has no memory on the meta device."""
     loss = component.on_meta()
     shown = batch(2, component.side, component.side)
     sample, _ = drawn(Batch(shown.image.to("meta"), shown.mask.to("meta")))

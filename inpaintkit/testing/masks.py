@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..rng import generator
-from .component import Check, Component, doing, require, seeded, shape
+from .component import Check, Component, Violation, doing, require, seeded, shape
 from .options import builds, options_are_typed
 
 COUNT = 8
@@ -77,7 +77,7 @@ def per_image(component: Component) -> None:
 
 
 def global_random_state() -> list[Any]:
-    """torch's, NumPy's and Python's own generators, comparable."""
+    """The state of torch's, Python's own and NumPy's generator, comparable."""
     name, keys, *rest = np.random.get_state()
     return [torch.get_rng_state().tolist(), random.getstate(), [name, np.asarray(keys).tolist(), *rest]]
 
@@ -88,7 +88,7 @@ def global_generators(component: Component) -> None:
     sampled(component, sampler, generator(5))  # the first call may read files
     before = global_random_state()
     sampled(component, sampler, generator(5))
-    for name, was, now in zip(("torch", "numpy.random", "random"), before, global_random_state(), strict=True):
+    for name, was, now in zip(("torch", "random", "numpy.random"), before, global_random_state(), strict=True):
         require(was == now, f"it draws from {name}'s global generator: pass generator=rng everywhere")
     results = []
     for seed in (1, 2):
@@ -104,8 +104,8 @@ def on_device(component: Component) -> None:
     try:
         with torch.device("meta"):  # where a forgotten device= shows on any machine
             masks = sampled(component, sampler, generator(0, "cpu"))
-    except AssertionError as error:
-        raise AssertionError(f"{error}\nThe default device was 'meta', that of rng 'cpu': {hint}") from error
+    except Violation as error:
+        raise Violation(f"{error}. The default device was 'meta', that of rng 'cpu': {hint}") from error
     require(masks.device.type == "cpu", f"masks are not on rng.device: {hint}")
     if torch.cuda.is_available():
         masks = sampled(component, sampler, generator(0, "cuda"))

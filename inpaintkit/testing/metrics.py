@@ -7,10 +7,12 @@ import re
 from collections.abc import Sequence
 from typing import Any, Literal, get_args, get_origin
 
+import attrs
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..builtin.torchmetric import TorchMetric
 from ..signature import bare, is_union, signature_of
 from ..types import Batch, Sample
 from .component import Check, Component, NotApplicable, Violation, doing, require, shape
@@ -18,16 +20,19 @@ from .losses import tensors
 from .options import builds, options_are_typed
 from .pictures import holes, noise, pictures, require_unchanged
 
-COUNT = 6
+COUNT = 6  # images, or as many as the metric needs at least
+MOST = 200
 
 
 def measured(component: Component) -> Sample:
     """Smooth pictures with holes, and noisy copies of them."""
-    side = component.side
-    image = F.interpolate(noise((COUNT, 3, 4, 4)), (side, side), mode="bilinear")
-    shown = Batch(image, holes(COUNT, side, side))
-    amount = torch.linspace(0.1, 0.6, COUNT).reshape(-1, 1, 1, 1)  # so that no two images have the same value
-    return Sample.of(shown, ((1 - amount) * shown.image + amount * pictures(COUNT, side, side)).clamp(-1, 1))
+    side, count = component.side, max(COUNT, getattr(component.build(), "at_least", 0))
+    if count > MOST:
+        raise NotApplicable(f"it needs at least {count} images")
+    image = F.interpolate(noise((count, 3, 4, 4)), (side, side), mode="bilinear")
+    shown = Batch(image, holes(count, side, side))
+    amount = torch.linspace(0.1, 0.6, count).reshape(-1, 1, 1, 1)  # so that no two images have the same value
+    return Sample.of(shown, ((1 - amount) * shown.image + amount * pictures(count, side, side)).clamp(-1, 1))
 
 
 def part(sample: Sample, start: int, stop: int) -> Sample:
@@ -61,7 +66,7 @@ def computed(component: Component, metric: Any) -> float:
 def a_number(component: Component) -> None:
     """A finite number of ordinary pictures; of one image, too; and better where the picture is better."""
     sample = measured(component)
-    value, _ = run(component, sample, [COUNT])
+    value, _ = run(component, sample, [len(sample.image)])
     require(math.isfinite(value), f"it is {value} for ordinary pictures")
     metric = component.ready()
     require(
@@ -69,8 +74,9 @@ def a_number(component: Component) -> None:
         f"higher_is_better is {metric.higher_is_better!r}: True, False, or None where neither",
     )
     if metric.higher_is_better is not None:
-        worse = Sample.of(Batch(sample.image, sample.mask), pictures(COUNT, component.side, component.side, "other"))
-        found, _ = run(component, worse, [COUNT])
+        other = pictures(len(sample.image), component.side, component.side, "other")
+        worse = Sample.of(Batch(sample.image, sample.mask), other)
+        found, _ = run(component, worse, [len(sample.image)])
         right = value > found if metric.higher_is_better else value < found
         require(
             right,
@@ -82,8 +88,9 @@ def a_number(component: Component) -> None:
 def any_split(component: Component) -> None:
     """However the images are split into batches, the result is the same."""
     sample = measured(component)
-    whole, returned = run(component, sample, [COUNT])
-    for splits in ([1] * COUNT, [2, 1, 3], [COUNT - 1, 1]):
+    count = len(sample.image)
+    whole, returned = run(component, sample, [count])
+    for splits in ([1] * count, [2, 1, count - 3], [count - 1, 1]):
         value, _ = run(component, sample, splits)
         require(
             math.isclose(value, whole, rel_tol=1e-4, abs_tol=1e-7),
@@ -103,28 +110,30 @@ def any_split(component: Component) -> None:
 def each_its_own(component: Component) -> None:
     """The values that ``update`` returns belong to the images, in their order."""
     sample = measured(component)
-    _, together = run(component, sample, [COUNT])
+    count = len(sample.image)
+    _, together = run(component, sample, [count])
     if together[0] is None:
         raise NotApplicable("it has no value for each image")
-    _, apart = run(component, sample, [1] * COUNT)
+    _, apart = run(component, sample, [1] * count)
     singles = torch.cat([value for value in apart if value is not None])
     require(
-        len(singles) == COUNT
+        len(singles) == count
         and torch.allclose(together[0].double(), singles.double(), rtol=1e-4, atol=1e-7, equal_nan=True),
         "an image's value depends on the other images of its batch",
     )
 
 
 def leaves_sample(component: Component) -> None:
+    """``update`` writes to nothing that it is given."""
     sample = measured(component)
     copies = [(name, tensor, tensor.clone()) for name, tensor in tensors(sample)]
-    run(component, sample, [COUNT])  # part() gives views of these tensors
+    run(component, sample, [len(sample.image)])  # part() gives views of these tensors
     require_unchanged(copies, "update")
 
 
 def label_says_which(component: Component) -> None:
     """The label names the variant, ``name[...]``, and another choice of a named option has another label."""
-    metric = component.ready()
+    metric = component.build()
     label = metric.label
     fine = isinstance(label, str) and re.fullmatch(r"[^\[\]\s]+\[[^\[\]]+\]", label)
     require(
@@ -132,39 +141,30 @@ def label_says_which(component: Component) -> None:
         f"it has the label {label!r}: write name[variant,range], like 'ssim[gauss11,valid,rgb]', so that "
         "two numbers under one label can be compared",
     )
-    for option, choices in choices_of(component):
-        for choice in choices:
-            other = Component(
-                component.entry,
-                component.plugins,
-                {**component.options, option: choice},
-                component.side,
-                component.folder,
-            )
+    if isinstance(metric, TorchMetric):  # whose label is its class, whatever its options are
+        return
+    for name, (given, others) in choices_of(component).items():
+        for other in others:
             try:
-                changed = other.construct()
+                changed = attrs.evolve(component, options={**component.options, name: other}).construct()
             except Violation:  # this choice does not go with the other options
                 continue
-            given = component.options.get(option, default_of(component, option))
-            require(
-                given not in choices or choice == given or changed.label != label,
-                f"{option}={choice!r} and {option}={given!r} have the same label {label!r}: name it there",
-            )
+            same = f"{name}={other!r} and {name}={given!r} have the same label {label!r}: name it there"
+            require(changed.label != label, same)
 
 
-def choices_of(component: Component) -> list[tuple[str, tuple[Any, ...]]]:
-    """Options that choose between names, perhaps beside something else (``hub``, ``random`` or a path)."""
-    found = []
+def choices_of(component: Component) -> dict[str, tuple[Any, list[Any]]]:
+    """Options that choose between names: what is chosen, and what else could be. The view ``on`` is such a choice."""
+    found = {}
     for option in signature_of(component.factory):
         kind = bare(option.type)
         members = [bare(member) for member in (get_args(kind) if is_union(kind) else (kind,))]
-        names = tuple(name for member in members if get_origin(member) is Literal for name in get_args(member))
-        found += [(option.name, names)] if names else []
+        names = [name for member in members if get_origin(member) is Literal for name in get_args(member)]
+        names = ["completed", "output"] if option.name == "on" and kind is str else names
+        given = component.options.get(option.name, option.default)
+        if given in names:
+            found[option.name] = (given, [name for name in names if name != given])
     return found
-
-
-def default_of(component: Component, name: str) -> Any:
-    return next(option.default for option in signature_of(component.factory) if option.name == name)
 
 
 METRIC: dict[str, Check] = {

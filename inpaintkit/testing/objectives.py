@@ -154,6 +154,7 @@ def higher_is_real(component: Component) -> None:
 
 
 def meta_objective(component: Component) -> None:
+    """Both sides work on the meta device."""
     objective, net = component.on_meta(), Patches(flat=False, device="meta")
     values = critics_side(objective, match_of(net, 1, False, "meta"), " on the meta device")
     value = generators_side(objective, match_of(net, 1, True, "meta"), " on the meta device")

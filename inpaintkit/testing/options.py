@@ -66,8 +66,13 @@ def signature_problems(factory: Callable[..., Any]) -> list[str]:
     return [
         f"{'*' if each.kind is each.VAR_POSITIONAL else '**'}{each.name} hides options: write each one out, annotated"
         for each in parameters
-        if each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+        if each.kind is each.VAR_POSITIONAL or (each.kind is each.VAR_KEYWORD and not is_torchmetric(factory))
     ]
+
+
+def is_torchmetric(factory: Callable[..., Any]) -> bool:
+    """Those hand ``**kwargs`` on to their base, how processes exchange states: nothing for a recipe."""
+    return isinstance(factory, type) and any(base.__module__.startswith("torchmetrics.") for base in factory.__mro__)
 
 
 def unfillable(expected: Any, at: str, above: tuple[Any, ...]) -> list[str]:
@@ -83,7 +88,7 @@ def unfillable(expected: Any, at: str, above: tuple[Any, ...]) -> list[str]:
     if is_union(expected) or origin is Spec or container in (*MAPPINGS, *SEQUENCES):
         return [problem for arg in args if arg is not Ellipsis for problem in unfillable(arg, at, above)]
     is_class = isinstance(container, type) and container.__module__ != "builtins" and not inspect.isabstract(container)
-    if not is_class or (issubclass(container, nn.Module) and not own_constructor(container)):
+    if not is_class or not own_constructor(container):
         kinds = ", ".join(kind.__name__ for kind in KIND_OF)
         return [
             f"{at} is annotated {describe(expected)}, for which a recipe cannot write a value: use numbers, strings, "
@@ -103,8 +108,8 @@ def unfillable(expected: Any, at: str, above: tuple[Any, ...]) -> list[str]:
 
 
 def own_constructor(factory: type) -> bool:
-    """Whether a module class says how it is made; ``nn.Module`` itself makes nothing."""
-    return factory.__init__ is not nn.Module.__init__  # type: ignore[misc]
+    """Whether a class says how it is made: by a constructor that is not just that of any object or module."""
+    return factory.__init__ not in (object.__init__, nn.Module.__init__)  # type: ignore[misc]
 
 
 def is_plain(value: Any) -> bool:
