@@ -99,7 +99,7 @@ def test_round_trip_goes_on_bit_equal(tmp_path: Path, last: bool) -> None:
     for name, optimizer in restored.optimizers.items():
         for one, other in zip(optimizer.state.values(), stopped.optimizers[name].state.values(), strict=True):
             # fused kernels walk memory in this order
-            assert [value.stride() for value in one.values()] == [value.stride() for value in other.values()]
+            assert {key: one[key].stride() for key in one} == {key: other[key].stride() for key in other}
     for step in (3, 4):
         restored.train_step(step)
     assert equal(tensors(restored), tensors(straight))
