@@ -117,7 +117,8 @@ def describe(error: Exception, method: Method, stack: list[tuple[nn.Module, str]
     if inner is None or isinstance(error, InpaintkitError):
         return text
     module, given = inner
-    return f"{names[module] or 'the method'} ({type(module).__name__}), given {given}: {text}"
+    kind = type(module).__name__ if any(module.children()) else repr(module)  # a layer tells what it takes
+    return f"{names[module] or 'the method'} ({kind}), given {given}: {text}"
 
 
 @contextmanager

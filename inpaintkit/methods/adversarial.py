@@ -188,7 +188,7 @@ class Adversarial(Method):
                 listened = {name: weight for name, weight in stage.weights.items() if weight != 0.0}
                 matched = {weight.match for weight in listened.values() if isinstance(weight, Balance)}
                 terms = {
-                    name: self.term(name)(sample)
+                    name: scalar(name, self.term(name)(sample))
                     for name in stage.weights
                     if name in listened or name in matched or self.log_gradients
                 }
@@ -244,6 +244,17 @@ class Adversarial(Method):
     def inpaint(self, masked: Tensor, mask: Tensor) -> Tensor:
         drawn = (self.averaged or self.generator)(masked, mask)
         return finest(drawn if isinstance(drawn, Tensor | tuple) else drawn["output"])
+
+
+def scalar(name: str, term: Tensor) -> Tensor:
+    """The term itself.
+
+    Raises:
+        InpaintkitError: it is not one number.
+    """
+    if term.ndim:
+        raise InpaintkitError(f"term {name!r} must be a scalar, and is a tensor of shape {list(term.shape)}")
+    return term
 
 
 def add(logs: dict[str, Tensor], key: str, value: Tensor, parts: int) -> None:
