@@ -117,6 +117,35 @@ def load_method(path: Path, method: Method, *, partly: bool = False) -> None:
     method.load_state_dict({key: value for key, value in found.items() if key in method.state_dict()})
 
 
+def init_method(path: Path, method: Method) -> list[str]:
+    """Starts ``method`` from the weights of a checkpoint or file; returns the parts that it does not hold.
+
+    A part is the generator, one critic, or another child of the method. One that the file lacks altogether keeps its
+    fresh weights (a critic, after a stage without one), and one that only the file has is passed over.
+
+    Raises:
+        CheckpointError: a part fits only partly, with the keys that differ; or no part fits.
+    """
+    file = path / METHOD if path.is_dir() else path
+    found, expected = read_tensors(file), method.state_dict()
+    held = {part_of(key, method) for key in found}
+    shared = {key: value for key, value in expected.items() if part_of(key, method) in held}
+    parts = {part_of(key, method) for key in shared}
+    difference = key_difference(shared, {key: value for key, value in found.items() if part_of(key, method) in parts})
+    if difference or not shared:
+        difference = difference or key_difference(expected, found)
+        raise CheckpointError(f"{file} does not fit this method:\n{difference}")
+    lacking = method.load_state_dict({key: found[key] for key in shared}, strict=False).missing_keys
+    return sorted({part_of(key, method) for key in lacking})
+
+
+def part_of(key: str, method: Method) -> str:
+    """``critics.image`` of ``critics.image.net.layers.0.weight``, ``generator`` of ``generator.out.bias``."""
+    first, _, rest = key.partition(".")
+    several = isinstance(getattr(method, first, None), torch.nn.ModuleDict)
+    return f"{first}.{rest.partition('.')[0]}" if several else first
+
+
 def load_optimizers(path: Path, method: Method) -> None:
     """Puts the saved moments into the method's optimizers, by parameter name."""
     found = read_tensors(path / OPTIMIZERS)

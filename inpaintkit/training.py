@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -96,7 +97,9 @@ class Training:
         train_set, validation_set = images.to(device).split(options.validation)
         method.setup()
         if recipe.init_from is not None and not resume:
-            checkpoint.load_method(newest(recipe.init_from), method)
+            fresh = checkpoint.init_method(newest(recipe.init_from), method)
+            if fresh and show and not distributed.rank():
+                print(f"{recipe.init_from} holds no {', '.join(fresh)}: fresh weights there", file=sys.stderr)
         channels_last = recipe.run.channels_last
         if channels_last is None:
             channels_last = device.type in ("cpu", "cuda")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from annotated_types import Ge, Gt, Lt
@@ -62,6 +62,7 @@ class Adversarial(Method):
         self.adam = optimizer or Adam()
         self.ema, self.clip, self.accumulate, self.log_gradients = ema, clip, accumulate, log_gradients
         self._optimizers: dict[str, Optimizer] = {}
+        self.register_load_state_dict_pre_hook(_average_starts_at_generator)
 
     def _check(self, losses: Mapping[str, Loss], critics: Mapping[str, Critic]) -> None:
         terms = [*losses, *critics]
@@ -270,3 +271,12 @@ def track(averaged: nn.Module, module: nn.Module, decay: float) -> None:
         mean.lerp_(parameter, 1 - decay)
     for copied, buffer in zip(averaged.buffers(), module.buffers(), strict=True):
         copied.copy_(buffer)
+
+
+def _average_starts_at_generator(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Weights that were saved without an average: it begins at the generator, not at fresh weights."""
+    assert isinstance(module, Adversarial)
+    if module.averaged is not None and not any(key.startswith(f"{prefix}averaged.") for key in state):
+        head = f"{prefix}generator."
+        drawn = {key.removeprefix(head): value for key, value in state.items() if key.startswith(head)}
+        state |= {f"{prefix}averaged.{key}": value for key, value in drawn.items()}
