@@ -150,9 +150,9 @@ SAID = {  # line:column, path in the recipe, what is near
     "8:14": ("masks.use", "did you mean 'random-square'?"),
     "11:40": ("method.generator.width", "without the quotes"),
     "13:39": ("method.losses.reconstruction.region", "'hole'"),
-    "15:36": ("method.critics.image.net.size", "write 16"),
-    "17:65": ("method.stages[0].generator_evry", "did you mean 'generator_every'?"),
-    "18:28": ("method.stages[1].steps", "'ten'"),
+    "15:37": ("method.critics.image.net.size", "write 16"),
+    "17:66": ("method.stages[0].generator_evry", "did you mean 'generator_every'?"),
+    "18:27": ("method.stages[1].steps", "'ten'"),
     "19:18": ("run.precision", "'float32'"),
 }
 
