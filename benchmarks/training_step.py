@@ -1,7 +1,7 @@
 """What precision, memory format and compilation bring to a training step: ``python benchmarks/training_step.py``.
 
 Trains the reconstruction stage of the perceptual recipe's ``small`` profile on made-up pictures. Each variant is a
-ratio to plain float32 in contiguous memory in the same run; variants take turns, so that a busy machine slows all alike.
+ratio to plain float32 in contiguous memory in the same run. Variants take turns: a busy machine slows all alike.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import time
 from statistics import median
 
 import torch
+
 from inpaintkit import Batch, load_recipe
 from inpaintkit.methods.adversarial import Adversarial
 from inpaintkit.recipe import build_method

@@ -12,8 +12,8 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "types": (
-        "Batch", "Discriminator", "Generator", "Loss", "MaskSampler", "Match", "Method", "Metric", "Objective", "Sample",
-        "composite",
+        "Batch", "Discriminator", "Generator", "Loss", "MaskSampler", "Match", "Method", "Metric", "Objective",
+        "Sample", "composite",
     ),
     "errors": (
         "CheckpointError", "DataError", "InpaintkitError", "NonFiniteError", "OptionError", "OptionErrors",
@@ -32,7 +32,7 @@ _PUBLIC = {
     "fillfiles": ("FillReport", "fill_files"),
 }  # fmt: skip
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
-__all__ = ["__version__", *_HOME]  # noqa: PLE0604
+__all__ = ["__version__", *_HOME]
 
 
 def __getattr__(name: str) -> Any:

@@ -121,13 +121,16 @@ def init_method(path: Path, method: Method) -> list[str]:
     """Starts ``method`` from the weights of a checkpoint or file; returns the parts that it does not hold.
 
     A part is the generator, one critic, or another child of the method. One that the file lacks altogether keeps its
-    fresh weights (a critic, after a stage without one), and one that only the file has is passed over.
+    fresh weights (a critic, after a stage without one), and one that only the file has is passed over; so is a part
+    without parameters (what balances measured is not weights).
 
     Raises:
         CheckpointError: a part fits only partly, with the keys that differ; or no part fits.
     """
     file = path / METHOD if path.is_dir() else path
-    found, expected = read_tensors(file), method.state_dict()
+    weighted = {part_of(name, method) for name, _ in method.named_parameters()}
+    found = read_tensors(file)
+    expected = {key: value for key, value in method.state_dict().items() if part_of(key, method) in weighted}
     held = {part_of(key, method) for key in found}
     shared = {key: value for key, value in expected.items() if part_of(key, method) in held}
     parts = {part_of(key, method) for key in shared}
@@ -136,7 +139,7 @@ def init_method(path: Path, method: Method) -> list[str]:
         difference = difference or key_difference(expected, found)
         raise CheckpointError(f"{file} does not fit this method:\n{difference}")
     lacking = method.load_state_dict({key: found[key] for key in shared}, strict=False).missing_keys
-    return sorted({part_of(key, method) for key in lacking})
+    return sorted({part_of(key, method) for key in lacking} & weighted)
 
 
 def part_of(key: str, method: Method) -> str:

@@ -134,9 +134,9 @@ def fill(
     IMAGE and --mask are two files, or two folders whose files are paired by their names without the suffix. Known
     pixels come back exactly.
     """
+    from .devices import pick_device
     from .fillfiles import fill_files
     from .runs import load
-    from .training import pick_device
 
     method = load(run, pick_device(device))
     result = fill_files(method, image, mask, out, grow=grow, batch=batch)

@@ -70,7 +70,7 @@ def register_losses(register: Register) -> None:
 
 @hookspec
 def register_objectives(register: Register) -> None:
-    """Games between generator and critic: ``generator(match) -> scalar`` and ``critic(match) -> {"loss": scalar, ...}``.
+    """Games of generator and critic: ``generator(match) -> scalar`` and ``critic(match) -> {"loss": scalar, ...}``.
 
     See :class:`inpaintkit.Objective` and :class:`inpaintkit.Match`. Example::
 
@@ -122,8 +122,8 @@ def register_methods(register: Register) -> None:
 def run_reported(run: Path, step: int, logs: Mapping[str, Any]) -> None:
     """A run wrote a line of its log: for experiment trackers.
 
-    Fires whenever a line goes to ``log.jsonl``: ``run`` is the run's folder, ``step`` the global step, ``logs`` what was
-    logged (floats by name). An exception here is reported once and does not stop the run. Example::
+    Fires whenever a line goes to ``log.jsonl``: ``run`` is the run's folder, ``step`` the global step, ``logs`` what
+    was logged (floats by name). An exception here is reported once and does not stop the run. Example::
 
         @hookimpl
         def run_reported(run, step, logs):

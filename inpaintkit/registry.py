@@ -141,9 +141,4 @@ class Registry:
 
     def entries(self, kind: str | None = None) -> list[Entry]:
         """Every entry, of one kind or of all, sorted by name."""
-        return [
-            claim
-            for (of, _), claims in sorted(self._entries.items())
-            if kind in (None, of)
-            for claim in claims
-        ]
+        return [claim for (of, _), claims in sorted(self._entries.items()) if kind in (None, of) for claim in claims]

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from . import checkpoint, distributed
+from .devices import pick_device
 from .errors import InpaintkitError
 from .evaluation import evaluate_run
 from .images import find
@@ -16,7 +17,7 @@ from .recipe import Recipe
 from .report import write_report
 from .results import results_table
 from .runs import RECIPE, Run, latest_run, new_run, training_needed
-from .training import pick_device, train
+from .training import train
 from .yamltree import dump
 
 
@@ -70,9 +71,7 @@ def complete(recipe: Recipe, out: Path | None, root: Path, resume: bool, show: b
         measure(run.folder, None, None, recipe.run.device, show)
 
 
-def measure(
-    folder: Path, protocols: Sequence[str] | None, images: Path | None, device: str, show: bool = True
-) -> None:
+def measure(folder: Path, protocols: Sequence[str] | None, images: Path | None, device: str, show: bool = True) -> None:
     """Evaluates a run under its recipe's protocols, or others, prints the tables and writes the report."""
     console = Console(quiet=not show, highlight=False)
     if protocols or Run(folder).recipe().evaluate:

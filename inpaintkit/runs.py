@@ -180,5 +180,3 @@ def training_needed(recipe: Recipe) -> bool:
     """Whether the recipe's method has training steps (it is built without memory to see)."""
     with torch.device("meta"):
         return build_method(recipe).steps > 0
-
-

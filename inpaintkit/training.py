@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +17,20 @@ from torch import Tensor
 from . import checkpoint, distributed
 from .builtin.augment import augmenter
 from .data import load_images
-from .errors import CheckpointError, InpaintkitError, NonFiniteError
+from .devices import pick_device, pick_precision
+from .errors import CheckpointError, InpaintkitError
 from .feed import Feed, fixed_batch
+from .meters import FiniteGuard, Meter
 from .plugins import Plugins, installed
 from .progress import RunProgress
 from .recipe import Recipe, build_method
 from .rng import seed_of
 from .runs import ENVIRONMENT, Run, environment
 from .samples import png, sample_sheet
+from .signals import stop_signals
 from .types import Batch, Method, Sample
 
 SHEET_IMAGES = 8
-NEVER = 2**62  # later than any step
 
 
 class Interrupted(InpaintkitError):
@@ -43,9 +41,7 @@ class Interrupted(InpaintkitError):
         self.exit_code = 128 + number  # as shells tell which signal it was
 
 
-def train(
-    recipe: Recipe, run: Run, *, resume: bool = False, show: bool = True, plugins: Plugins | None = None
-) -> None:
+def train(recipe: Recipe, run: Run, *, resume: bool = False, show: bool = True, plugins: Plugins | None = None) -> None:
     """Trains the recipe's method into the run's folder, from the start or from its newest checkpoint.
 
     Raises:
@@ -77,7 +73,7 @@ class Training:
     show: bool
     step: int = 0
     seconds: float = 0.0  # of training, over all sessions of the run
-    guard: FiniteGuard = attrs.field(factory=lambda: FiniteGuard())
+    guard: FiniteGuard = attrs.Factory(FiniteGuard)
     complained: set[str] = attrs.field(factory=set)
 
     @classmethod
@@ -105,7 +101,7 @@ class Training:
             channels_last = device.type in ("cpu", "cuda")
         method.to(device=device)
         if channels_last:
-            method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            method.to(memory_format=torch.channels_last)
         masks = recipe.masks.build()
         feed = Feed(
             train_set,
@@ -254,101 +250,6 @@ class Training:
         Console(stderr=True, quiet=not self.show).print(f"warning: {text}", markup=False, soft_wrap=True)
 
 
-class FiniteGuard:
-    """Notes on the device at which step each logged term first was NaN or infinite: no step waits for the device."""
-
-    ADVICE = (
-        "the last good checkpoint is kept. Lower learning rates or weights, set method.clip, or train in float32"
-    )
-
-    def __init__(self) -> None:
-        self._first: dict[str, Tensor] = {}
-
-    def watch(self, logs: Mapping[str, Tensor], step: int) -> None:
-        for name, value in logs.items():
-            now = torch.where(torch.isfinite(value), NEVER, step)
-            self._first[name] = torch.minimum(self._first[name], now) if name in self._first else now
-
-    def check(self) -> None:
-        """Raises NonFiniteError naming the first term and step; asked before anything is kept."""
-        if not self._first:
-            return
-        first = torch.stack(list(self._first.values()))
-        distributed.least(first)
-        steps = first.tolist()
-        step = min(steps)
-        if step < NEVER:
-            terms = [name for name, at in zip(self._first, steps, strict=True) if at == step]
-            raise NonFiniteError(
-                f"{', '.join(terms)} became NaN or infinite in step {step + 1}; {self.ADVICE}"
-            )
-
-    def check_weights(self, method: Method, step: int) -> None:
-        """Raises NonFiniteError naming tensors: a finite loss can have a gradient that is not."""
-        weights = {name: value for name, value in method.state_dict().items() if value.is_floating_point()}
-        good = [torch.isfinite(value).all() for value in weights.values()]
-        bad = [name for name, fine in zip(weights, torch.stack(good).tolist(), strict=True) if not fine] if good else []
-        if bad:
-            names = ", ".join(bad[:3]) + (f" and {len(bad) - 3} more" if len(bad) > 3 else "")
-            raise NonFiniteError(f"weights became NaN or infinite by step {step}: {names}; {self.ADVICE}")
-
-
-class Meter:
-    """Means of what was logged since the last line, and the speed."""
-
-    def __init__(self) -> None:
-        self._sums: dict[str, Tensor] = {}
-        self._counts: dict[str, int] = {}
-        self._steps, self._began = 0, time.monotonic()
-
-    def add(self, logs: Mapping[str, Tensor]) -> None:
-        self._steps += 1
-        for name, value in logs.items():
-            value = value.detach().float()
-            self._sums[name] = self._sums[name] + value if name in self._sums else value
-            self._counts[name] = self._counts.get(name, 0) + 1
-
-    def flush(self, batch: int) -> tuple[dict[str, float], float]:
-        """(name -> mean, images a second), and starts over."""
-        values: dict[str, float] = {}
-        if self._sums:
-            sums = torch.stack(list(self._sums.values()))
-            distributed.average([sums])
-            means = sums.tolist()
-            values = {name: mean / self._counts[name] for name, mean in zip(self._sums, means, strict=True)}
-        speed = self._steps * batch / max(time.monotonic() - self._began, 1e-9)
-        self.__init__()  # type: ignore[misc]
-        return values, speed
-
-
-def pick_device(name: str) -> torch.device:
-    """``auto`` is the first accelerator, or the CPU; under torchrun each process has its own.
-
-    Raises:
-        InpaintkitError: there is no such device here.
-    """
-    if name == "auto":
-        found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-        name = found.type if found else "cpu"
-    try:
-        device = torch.device(name)
-        if device.type == "cuda" and device.index is None:
-            device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-            torch.cuda.set_device(device)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise InpaintkitError(f"device {name!r} cannot be used here: {str(error).splitlines()[0]}") from error
-    return device
-
-
-def pick_precision(name: str, device: torch.device) -> torch.dtype:
-    """``auto``: bfloat16 on GPUs that have it, float32 elsewhere."""
-    if name == "auto":
-        low = device.type == "cuda" and torch.cuda.is_bf16_supported()
-        return torch.bfloat16 if low else torch.float32
-    return torch.bfloat16 if name == "bfloat16" else torch.float32
-
-
 def newest(path: Path) -> Path:
     """The newest checkpoint of a run's folder; a checkpoint or a file stands for itself."""
     is_run = (path / "checkpoints").is_dir()
@@ -362,27 +263,3 @@ def anywhere(number: int, device: torch.device) -> int:
     told = torch.tensor(-number, device=device)
     distributed.least(told)
     return -int(told)
-
-
-@contextmanager
-def stop_signals() -> Iterator[Callable[[], int]]:
-    """Gives a function that tells the number of the signal that came, Ctrl-C or SIGTERM, or 0.
-
-    A second Ctrl-C interrupts at once (not with several processes: torchrun passes on what the terminal sent already).
-    """
-    received: list[int] = []
-
-    def note(number: int, frame: object) -> None:
-        if received and number == signal.SIGINT and distributed.world() == 1:
-            raise KeyboardInterrupt
-        received.append(number)
-
-    if threading.current_thread() is not threading.main_thread():  # only there may handlers be set
-        yield lambda: 0
-        return
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: received[0] if received else 0
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

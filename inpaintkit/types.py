@@ -3,7 +3,7 @@
 - **image**: float ``(B, 3, H, W)`` in [-1, 1], RGB.
 - **mask**: float ``(B, 1, H, W)``, 1 inside the hole and 0 where the pixel is known; binary.
 - **masked**: ``image * (1 - mask)``, what a method is given; a hidden pixel is 0.
-- **output**: what a generator draws, the full frame; **completed**: the output inside the hole, the known pixels outside.
+- **output**: what a generator draws, full frame; **completed**: the output inside the hole, the known pixels outside.
 """
 
 from __future__ import annotations

@@ -66,9 +66,7 @@ def register_losses(register: Any) -> None:
 def plugins() -> Plugins:
     found = load_plugins()
     module = types.ModuleType("fitting")
-    module.__dict__.update(
-        inpaintkit_api=1, register_generators=register_generators, register_losses=register_losses
-    )
+    module.__dict__.update(inpaintkit_api=1, register_generators=register_generators, register_losses=register_losses)
     assert not found.add("fitting", module).error
     return found
 

@@ -153,9 +153,7 @@ class Net(nn.Module):
 
     def __init__(self, inputs: int = 4, outputs: int = 3) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.Conv2d(inputs, 6, 3, padding=1), nn.Tanh(), nn.Conv2d(6, outputs, 3, padding=1)
-        )
+        self.layers = nn.Sequential(nn.Conv2d(inputs, 6, 3, padding=1), nn.Tanh(), nn.Conv2d(6, outputs, 3, padding=1))
 
     def forward(self, one: Tensor, mask: Tensor) -> Tensor:
         return self.layers(torch.cat([one, mask], 1))  # type: ignore[no-any-return]
@@ -214,9 +212,7 @@ def test_two_processes_do_what_one_does(write_recipe: Callable[..., Path], tmp_p
     for run in (one, two):
         assert [path.name for path in checkpoint.checkpoints(run.checkpoints)] == ["step-00000003", "step-00000006"]
         assert (run.folder / "report.html").is_file()
-    weights = [
-        checkpoint.read_tensors(run.checkpoints / "step-00000006" / checkpoint.METHOD) for run in (one, two)
-    ]
+    weights = [checkpoint.read_tensors(run.checkpoints / "step-00000006" / checkpoint.METHOD) for run in (one, two)]
     assert weights[0].keys() == weights[1].keys()
     for name in weights[0]:
         if not name.startswith("weigher"):

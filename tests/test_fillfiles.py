@@ -15,8 +15,8 @@ import torch
 from PIL import Image, ImageOps
 
 from inpaintkit.errors import DataError, InpaintkitError
-from inpaintkit.filling import fill
 from inpaintkit.fillfiles import fill_files
+from inpaintkit.filling import fill
 from inpaintkit.types import Method
 
 

@@ -354,4 +354,3 @@ def test_package_files_stay_inside_the_package(file):
     with pytest.raises(OptionErrors) as caught:
         PackageFiles("skimage", ["data/coffee.png", file])
     assert [error.path for error in caught.value.errors] == [("files", 1)]
-

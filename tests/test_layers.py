@@ -7,8 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import inpaintkit
 import pytest
+
+import inpaintkit
 
 PACKAGE = Path(inpaintkit.__file__).parent
 
@@ -18,13 +19,14 @@ LAYERS = [
     {"cli"},
     {"running", "testing"},
     {"training", "evaluation", "exam", "results", "statistics", "pictures", "report", "charts", "curves", "filling",
-     "fillfiles", "check", "feed", "samples", "progress"},
+     "fillfiles", "check", "feed", "samples", "progress",
+     "meters", "signals"},
     {"checkpoint", "runs", "data", "cache"},
     {"recipe", "protocol", "transform", "structure", "signature", "spec", "merging", "yamltree", "plugins"},
     {"builtin", "methods"},
     {"registry", "hookspecs"},
     {"padding", "windows", "holes", "rasters", "rasterfiles"},
-    {"schedule", "weights", "nn", "rng", "pixels", "distributed", "images", "prepare"},
+    {"schedule", "weights", "nn", "rng", "pixels", "devices", "distributed", "images", "prepare"},
     {"types"},
     {"errors"},
 ]  # fmt: skip
@@ -40,7 +42,7 @@ def imported(path: Path) -> set[str]:
             if node.level == depth:
                 found |= {node.module.split(".")[0]} if node.module else {alias.name for alias in node.names}
             elif node.level == 0 and (node.module or "").split(".")[0] == "inpaintkit":
-                found |= {part for part in (node.module or "").split(".")[1:2]}
+                found |= set((node.module or "").split(".")[1:2])
         elif isinstance(node, ast.Import):
             found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("inpaintkit.")}
     return found & set(LEVEL)

@@ -17,14 +17,17 @@ from PIL import Image
 from torch import Tensor, nn
 
 from inpaintkit import checkpoint, hookimpl
+from inpaintkit.devices import pick_device
 from inpaintkit.errors import CheckpointError, InpaintkitError, NonFiniteError
 from inpaintkit.feed import Feed, fixed_batch
+from inpaintkit.meters import FiniteGuard, Meter
 from inpaintkit.plugins import Plugins, load_plugins
 from inpaintkit.recipe import Recipe, load_recipe
 from inpaintkit.rng import generator, seed_of
 from inpaintkit.running import begin, changed, complete
 from inpaintkit.runs import Run, latest_run, load, new_run
-from inpaintkit.training import FiniteGuard, Interrupted, Meter, Training, newest, pick_device, stop_signals, train
+from inpaintkit.signals import stop_signals
+from inpaintkit.training import Interrupted, Training, newest, train
 from inpaintkit.types import Batch, Generator, Loss, Sample
 
 Write = Callable[..., Path]
@@ -86,9 +89,7 @@ def register_losses(register: Any) -> None:
 def plugins() -> Plugins:
     found = load_plugins()
     module = types.ModuleType("toy")
-    module.__dict__.update(
-        inpaintkit_api=1, register_generators=register_generators, register_losses=register_losses
-    )
+    module.__dict__.update(inpaintkit_api=1, register_generators=register_generators, register_losses=register_losses)
     assert not found.add("toy", module).error
     return found
 
@@ -260,9 +261,7 @@ def test_init_from_takes_weights_only(write_recipe: Write, tmp_path: Path, plugi
     first = trained(load_recipe(write_recipe(plain(), name="first"), plugins=plugins), tmp_path / "first", plugins)
     chosen = first.checkpoints / "step-00000004"
     for number, source in enumerate((first.folder, chosen, chosen / checkpoint.METHOD)):
-        recipe = load_recipe(
-            write_recipe(plain(seed=9, init_from=str(source)), name=f"next{number}"), plugins=plugins
-        )
+        recipe = load_recipe(write_recipe(plain(seed=9, init_from=str(source)), name=f"next{number}"), plugins=plugins)
         run = run_of(recipe, tmp_path / f"next{number}")
         training = Training.begin(recipe, run, torch.device("cpu"), plugins, resume=False, show=False)
         expected = weights(first, 6 if number == 0 else 4)
@@ -282,6 +281,39 @@ def test_init_from_a_misfit_names_the_keys(write_recipe: Write, tmp_path: Path, 
     recipe = load_recipe(write_recipe(plain(init_from=str(tmp_path / "nowhere")), name="none"), plugins=plugins)
     with pytest.raises(CheckpointError, match="nowhere is missing"):
         trained(recipe, tmp_path / "none", plugins)
+
+
+def test_init_from_a_run_with_fewer_parts(
+    write_recipe: Write, tmp_path: Path, plugins: Plugins, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A critic that the first run had not begins fresh, the average at the generator, and balances at nothing."""
+    first = trained(load_recipe(write_recipe(plain(), name="first"), plugins=plugins), tmp_path / "first", plugins)
+    critics = {"image": {"net": {"use": "dcgan", "size": 16, "width": 4}, "objective": "hinge"}}
+
+    def after(source: Path, stage: str, **options: Any) -> Training:
+        weighed = {"reconstruction": 1, "image": {"match": "reconstruction", "hold": 2}}
+        method = {
+            "generator": {"use": "plain", "width": None},
+            "critics": critics,
+            "stages": [{"name": stage, "steps": 3, "weights": weighed}],
+            **options,
+        }
+        recipe = load_recipe(write_recipe(plain(method=method, init_from=str(source)), name=stage), plugins=plugins)
+        run = run_of(recipe, tmp_path / stage)
+        return Training.begin(recipe, run, torch.device("cpu"), plugins, resume=False, show=True)
+
+    second = after(first.folder, "second", ema=0.5)
+    state, saved = checkpoint.contiguous(second.method.state_dict()), weights(first, 6)
+    for name, value in saved.items():
+        assert torch.equal(state[name], value)
+        assert torch.equal(state[name.replace("generator", "averaged")], value)
+    assert "holds no critics.image: fresh weights there" in capsys.readouterr().err
+    second.loop(lambda: 0)
+    third = after(tmp_path / "second", "third")  # other stages, so other balances; no average
+    state, saved = checkpoint.contiguous(third.method.state_dict()), weights(Run(tmp_path / "second"), 3)
+    assert all(torch.equal(state[name], saved[name]) for name in state if not name.startswith("weigher"))
+    assert state["weigher.third/image"].tolist() == [0, 0]
+    assert "fresh" not in capsys.readouterr().err
 
 
 def test_newest(tmp_path: Path) -> None:

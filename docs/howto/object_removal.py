@@ -1,8 +1,8 @@
 """Takes the rocket off its launch pad: ``python docs/howto/object_removal.py RUN [FOLDER]``.
 
 RUN is the folder of a trained run. FOLDER, by default ``object-removal``, receives the photograph (``rocket.png``, from
-scikit-image), the mask drawn by hand (``mask.png``), what ``fill`` made of it (``filled.png``), and the three side by side
-(``object-removal.png``, the picture of object-removal.md).
+scikit-image), the mask drawn by hand (``mask.png``), what ``fill`` made of it (``filled.png``), and the three side by
+side (``object-removal.png``, the picture of object-removal.md).
 """
 
 from __future__ import annotations
@@ -10,17 +10,18 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from inpaintkit import fill, load
 from PIL import Image, ImageDraw
 from skimage import data
+
+from inpaintkit import fill, load
 
 GROW = 3  # pixels: an outline drawn by hand cuts corners, and a bright edge that stays would be continued
 PANEL = (480, 320)  # of the picture of all three
 
 #: The outline (x, y) of the rocket with its cradle, clockwise from the nose.
 ROCKET = [
-    (321, 124), (330, 134), (334, 152), (334, 174), (337, 180), (336, 340), (357, 362), (357, 405), (284, 405), (284, 397),
-    (288, 360), (307, 339), (308, 176), (310, 152), (314, 134),
+    (321, 124), (330, 134), (334, 152), (334, 174), (337, 180), (336, 340), (357, 362), (357, 405), (284, 405),
+    (284, 397), (288, 360), (307, 339), (308, 176), (310, 152), (314, 134),
 ]  # fmt: skip
 #: What stands out of it: short platforms on both sides, and a rod at its foot.
 ARMS = [(302, 318, 342, 324), (318, 400, 324, 414)]

@@ -1,8 +1,8 @@
 """The tables of perceptual-fcn.md, from the results of runs: ``python perceptual_fcn_tables.py FOLDER``.
 
 FOLDER holds a run's folder for each row, named ``<row>-<seed>``: rows of ``HEADLINE`` (the long runs) and of
-``ABLATIONS`` (the short ones, ``short-<row>-<seed>``). Rows that are not there are left out. Means are over images and then over
-seeds; intervals are paired bootstraps over images, of values averaged over seeds.
+``ABLATIONS`` (the short ones, ``short-<row>-<seed>``). Rows that are not there are left out. Means are over images and
+then over seeds; intervals are paired bootstraps over images, of values averaged over seeds.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+
 from inpaintkit.results import Results, read_results
 from inpaintkit.statistics import Interval, bootstrap
 

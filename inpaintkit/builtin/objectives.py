@@ -141,9 +141,7 @@ class WGANGP(Objective):
             Contextual Attention", 2018, section 3.2).
     """
 
-    def __init__(
-        self, penalty: Annotated[float, Gt(0)] = 10.0, region: Literal["whole", "hole"] = "whole"
-    ) -> None:
+    def __init__(self, penalty: Annotated[float, Gt(0)] = 10.0, region: Literal["whole", "hole"] = "whole") -> None:
         super().__init__()
         self.penalty, self.region = penalty, region
 
@@ -153,10 +151,12 @@ class WGANGP(Objective):
     def critic(self, match: Match) -> dict[str, Tensor]:
         real = match.score(match.real).float()
         fakes = [match.score(fake).float() for fake in match.fakes]
-        norms = torch.stack([
-            gradient_norms(match.score, match.real, fake, match.mask if self.region == "hole" else None)
-            for fake in match.fakes
-        ])
+        norms = torch.stack(
+            [
+                gradient_norms(match.score, match.real, fake, match.mask if self.region == "hole" else None)
+                for fake in match.fakes
+            ]
+        )
         penalty = (norms - 1).square().mean()
         scores = _scores(real, fakes)
         distance = _mean([fake.mean() for fake in fakes]) - real.mean()
@@ -171,9 +171,7 @@ class WGANGP(Objective):
         return f"penalty={self.penalty}, region={self.region}"
 
 
-def gradient_norms(
-    score: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mask: Tensor | None = None
-) -> Tensor:
+def gradient_norms(score: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mask: Tensor | None = None) -> Tensor:
     """|grad of the mean score| at a random point between each real picture and its fake.
 
     Runs eagerly and in float32: what is compiled cannot be differentiated twice, and half precision overflows.

@@ -62,7 +62,7 @@ class Adversarial(Method):
         self.adam = optimizer or Adam()
         self.ema, self.clip, self.accumulate, self.log_gradients = ema, clip, accumulate, log_gradients
         self._optimizers: dict[str, Optimizer] = {}
-        self.register_load_state_dict_pre_hook(_average_starts_at_generator)
+        self.register_load_state_dict_pre_hook(_average_starts_at_generator)  # type: ignore[no-untyped-call]
 
     def _check(self, losses: Mapping[str, Loss], critics: Mapping[str, Critic]) -> None:
         terms = [*losses, *critics]
@@ -200,7 +200,7 @@ class Adversarial(Method):
                         for name, term in terms.items():
                             logs[f"gradient/{name}"] = gradient_norm(term, sample.output)
                 total = sum((numbers[name] * terms[name] for name in numbers), start=sample.output.new_zeros(()))
-                (total / len(parts)).backward()
+                (total / len(parts)).backward()  # type: ignore[no-untyped-call]
             for name, term in terms.items():
                 add(logs, f"generator/{name}", term, len(parts))
         parameters = list(self.generator.parameters())

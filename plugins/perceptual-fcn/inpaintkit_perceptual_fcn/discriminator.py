@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated
 
 from annotated_types import Ge
+from torch import Tensor, nn
+
 from inpaintkit import Discriminator, OptionError
 from inpaintkit.nn import normal_init
-from torch import Tensor, nn
 
 
 class DCGANDiscriminator(Discriminator):
@@ -23,11 +25,11 @@ class DCGANDiscriminator(Discriminator):
     def __init__(self, size: Annotated[int, Ge(16)] = 128, width: Annotated[int, Ge(1)] = 64) -> None:
         super().__init__()
         if size & (size - 1):
-            raise OptionError(f"size: the side is halved down to 4, so it must be a power of two, not {size}", ("size",))
+            raise OptionError(f"the side is halved down to 4, so it must be a power of two, not {size}", ("size",))
         halvings = size.bit_length() - 3
         widths = [3, *(width * min(2**level, 8) for level in range(halvings))]
         layers: list[nn.Module] = []
-        for inputs, outputs in zip(widths, widths[1:], strict=False):
+        for inputs, outputs in pairwise(widths):
             layers += [
                 nn.Conv2d(inputs, outputs, 4, 2, 1, bias=False),
                 nn.BatchNorm2d(outputs),

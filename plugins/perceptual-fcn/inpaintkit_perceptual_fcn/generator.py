@@ -7,9 +7,10 @@ from typing import Annotated
 
 import torch
 from annotated_types import Ge, MultipleOf
+from torch import Tensor, nn
+
 from inpaintkit import Generator
 from inpaintkit.nn import normal_init
-from torch import Tensor, nn
 
 
 def block(inputs: int, outputs: int, stride: int = 1, dilation: int = 1) -> nn.Sequential:

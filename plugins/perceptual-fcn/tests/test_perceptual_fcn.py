@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 import torch
+from inpaintkit_perceptual_fcn.discriminator import DCGANDiscriminator
+from inpaintkit_perceptual_fcn.generator import DilatedFCN
+from torch import nn
+
 from inpaintkit import Batch, Critic, OptionError, Sample, load_recipe
 from inpaintkit.builtin.losses import SmoothL1
 from inpaintkit.builtin.objectives import NonSaturating
 from inpaintkit.recipe import build_method
-from inpaintkit_perceptual_fcn.discriminator import DCGANDiscriminator
-from inpaintkit_perceptual_fcn.generator import DilatedFCN
-from torch import nn
 
 
 def parameters(module: nn.Module) -> int:
@@ -34,7 +35,7 @@ def test_parameter_counts() -> None:
     [({}, 295), ({"dilated": False}, 119), ({"dilations": ()}, 71), ({"dilations": (2, 4, 8, 16)}, 551)],
 )
 def test_receptive_field(options: dict[str, Any], field: int) -> None:
-    """How far along a row the gradient of one output pixel reaches: beyond the largest hole of 80 thanks to dilation."""
+    """How far along a row the gradient of one output pixel reaches: beyond a hole of 80 with dilation alone."""
     net = DilatedFCN(4, **options).eval()
     for layer in net.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
@@ -84,7 +85,7 @@ def test_reconstruction_is_the_smooth_l1_mean_over_hole_and_channels() -> None:
     by_hand = []
     for b in range(2):
         total, count = 0.0, 0
-        for (y, x) in mask[b, 0].nonzero().tolist():
+        for y, x in mask[b, 0].nonzero().tolist():
             for c in range(3):
                 t = abs(float(output[b, c, y, x] - image[b, c, y, x]))
                 total += t * t / 2 if t < 1 else t - 0.5

@@ -1,0 +1,78 @@
+"""What is watched while a training goes on: that all is finite, means of what is logged, and the speed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from . import distributed
+from .errors import NonFiniteError
+from .types import Method
+
+NEVER = 2**62  # later than any step
+
+
+class FiniteGuard:
+    """Notes on the device at which step each logged term first was NaN or infinite: no step waits for the device."""
+
+    ADVICE = "the last good checkpoint is kept. Lower learning rates or weights, set method.clip, or train in float32"
+
+    def __init__(self) -> None:
+        self._first: dict[str, Tensor] = {}
+
+    def watch(self, logs: Mapping[str, Tensor], step: int) -> None:
+        for name, value in logs.items():
+            now = torch.where(torch.isfinite(value), NEVER, step)
+            self._first[name] = torch.minimum(self._first[name], now) if name in self._first else now
+
+    def check(self) -> None:
+        """Raises NonFiniteError naming the first term and step; asked before anything is kept."""
+        if not self._first:
+            return
+        first = torch.stack(list(self._first.values()))
+        distributed.least(first)
+        steps = first.tolist()
+        step = min(steps)
+        if step < NEVER:
+            terms = [name for name, at in zip(self._first, steps, strict=True) if at == step]
+            raise NonFiniteError(f"{', '.join(terms)} became NaN or infinite in step {step + 1}; {self.ADVICE}")
+
+    def check_weights(self, method: Method, step: int) -> None:
+        """Raises NonFiniteError naming tensors: a finite loss can have a gradient that is not."""
+        weights = {name: value for name, value in method.state_dict().items() if value.is_floating_point()}
+        good = [torch.isfinite(value).all() for value in weights.values()]
+        bad = [name for name, fine in zip(weights, torch.stack(good).tolist(), strict=True) if not fine] if good else []
+        if bad:
+            names = ", ".join(bad[:3]) + (f" and {len(bad) - 3} more" if len(bad) > 3 else "")
+            raise NonFiniteError(f"weights became NaN or infinite by step {step}: {names}; {self.ADVICE}")
+
+
+class Meter:
+    """Means of what was logged since the last line, and the speed."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
+        self._steps, self._began = 0, time.monotonic()
+
+    def add(self, logs: Mapping[str, Tensor]) -> None:
+        self._steps += 1
+        for name, value in logs.items():
+            value = value.detach().float()
+            self._sums[name] = self._sums[name] + value if name in self._sums else value
+            self._counts[name] = self._counts.get(name, 0) + 1
+
+    def flush(self, batch: int) -> tuple[dict[str, float], float]:
+        """(name -> mean, images a second), and starts over."""
+        values: dict[str, float] = {}
+        if self._sums:
+            sums = torch.stack(list(self._sums.values()))
+            distributed.average([sums])
+            means = sums.tolist()
+            values = {name: mean / self._counts[name] for name, mean in zip(self._sums, means, strict=True)}
+        speed = self._steps * batch / max(time.monotonic() - self._began, 1e-9)
+        self.__init__()  # type: ignore[misc]
+        return values, speed
