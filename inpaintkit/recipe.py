@@ -188,7 +188,8 @@ def build_method(recipe: RecipeKeys, without: Collection[str] = ()) -> Method:
 
 def _missing_plugins(requires: Any, plugins: Plugins, root: Node) -> list[Problem]:
     problems = []
-    reports = {report.name: report for report in plugins.reports}
+    # where a second plugin of one name was refused, the first is the one that counts
+    reports = {report.name: report for report in sorted(plugins.reports, key=lambda report: not report.error)}
     for at, name in enumerate(requires if isinstance(requires, list | tuple) else ()):
         path = ("requires", at)
         if not isinstance(name, str):

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from inpaintkit import hookimpl
-from inpaintkit.errors import PluginError
+from inpaintkit.errors import PluginError, RecipeError
 from inpaintkit.hookspecs import API_VERSION, KINDS
 from inpaintkit.plugins import OFFICIAL, PluginReport, Plugins, load_plugins
+from inpaintkit.recipe import load_recipe
 
 
 def made(name: str, *hooks: Any, api: Any = API_VERSION) -> types.ModuleType:
@@ -190,7 +191,7 @@ def test_official_wins_whichever_comes_first() -> None:
 
 
 @pytest.mark.parametrize("name", ["inpaintkit", "first"])
-def test_taken_name_of_a_plugin(name: str) -> None:
+def test_taken_name_of_a_plugin(name: str, tmp_path: Path) -> None:
     """Nobody passes for the core or for another plugin, and nothing of the second enters, not even what is free."""
     plugins = Plugins()
     plugins.add("first", made("first_module", losses("a-loss", target="first:A")))
@@ -199,6 +200,13 @@ def test_taken_name_of_a_plugin(name: str) -> None:
     assert "second_module" in report.error
     assert repr(name) in report.error
     assert plugins.registry.entries() == before
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text(f"requires: [{name}, second]\nmethod: {{use: adversarial, generator: dilated-fcn}}\n")
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(recipe, plugins=plugins)
+    told = [str(problem) for problem in caught.value.problems if problem.path[0] == "requires"]
+    assert len(told) == 1  # the first of that name is there, whoever came later
+    assert "'second' is not installed" in told[0]
 
 
 def test_one_module_under_two_names_keeps_the_first() -> None:
