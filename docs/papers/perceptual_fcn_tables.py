@@ -31,7 +31,7 @@ ABLATIONS = {
     "short-layer4": "all, fire8 (as relu4_3)",
     "short-layer5": "all, fire9 (as relu5_3)",
 }
-COLUMNS = {"psnr[hole": "PSNR hole", "psnr[whole": "PSNR whole", "ssim[gauss11,same": "SSIM hole", "l1[hole": "L1 hole"}
+COLUMNS = {"psnr[hole": "PSNR hole", "psnr[whole": "PSNR whole", "ssim[hole": "SSIM hole", "l1[hole": "L1 hole"}
 SHARP = "gradient-energy"
 
 
