@@ -1,8 +1,8 @@
 """Takes the mission patch off a space suit: ``python object_removal.py RUN [FOLDER]``.
 
-RUN is the folder of a trained run. FOLDER, by default ``object-removal``, receives the photograph (``astronaut.png``, from
-scikit-image, at half its size), the mask drawn by hand (``mask.png``), what ``fill`` made of it (``filled.png``), and the
-three side by side (``object-removal.png``, the picture of object-removal.md).
+RUN is the folder of a trained run. FOLDER, by default ``object-removal``, receives the photograph (``astronaut.png``,
+from scikit-image, at half its size), the mask drawn by hand (``mask.png``), what ``fill`` made of it (``filled.png``),
+and the three side by side (``object-removal.png``, the picture of object-removal.md).
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from inpaintkit import fill, load
 from PIL import Image, ImageDraw
 from skimage import data
+
+from inpaintkit import fill, load
 
 GROW = 2  # pixels: the mask is drawn by eye
 PATCH = (66, 173, 105, 212)  # left, top, right, bottom of the round patch
