@@ -320,7 +320,14 @@ FOREIGN = ("git", "cd", "source", "pip", "pytest")
 def commands(page: Path) -> list[list[str]]:
     """The commands of a page's shell blocks, and what its text has between backquotes."""
     lines = [line for block in blocks(page, "bash") for line in block.text.replace("\\\n", " ").splitlines()]
-    words = [shlex.split(part, comments=True) for line in lines for part in line.split("&&")]
+    named: dict[str, str] = {}  # as in faces="--profile small", used as $faces
+    words = []
+    for line in lines:
+        if assigned := re.fullmatch(r"""(\w+)=(["']?)(.*?)\2\s*""", line):
+            named[assigned[1]] = assigned[3]
+            continue
+        line = re.sub(r"\$(\w+)", lambda found: named[found[1]], line)
+        words += [shlex.split(part, comments=True) for part in line.split("&&")]
     text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     inline = [shlex.split(code) for code in re.findall(r"`(inpaintkit [^`]+)`", text)]
     return [command for command in [*words, *inline] if command]
