@@ -172,7 +172,8 @@ BUNDLED = {
     "faces_center_64": (64, 32, 32), "faces_random_64": (64, 24, 40), "faces_shifted_64": (64, 32, 32),
     "faces_rotated_64": (64, 32, 32), "faces_center_128": (128, 64, 64), "faces_random_128": (128, 48, 80),
     "faces_shifted_128": (128, 64, 64), "faces_rotated_128": (128, 64, 64), "streets_center_128": (128, 64, 64),
-    "streets_random_128": (128, 48, 80), "demo": (64, 32, 32),
+    "streets_random_128": (128, 48, 80), "streets_center_64": (64, 32, 32), "streets_random_64": (64, 24, 40),
+    "demo": (64, 16, 16),
 }  # fmt: skip
 
 
