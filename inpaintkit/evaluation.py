@@ -17,7 +17,8 @@ from torch import Tensor
 from .checkpoint import latest, write_atomically
 from .data import ImageSet
 from .errors import InpaintkitError, OptionError
-from .exam import Exam, MeanColor, completions
+from .exam import Exam, completions
+from .methods.mean_color import MeanColor
 from .pictures import choose, named, strip
 from .pixels import to_uint8
 from .plugins import Plugins

@@ -143,14 +143,6 @@ def completions(
         yield Completion(indices, names, Sample(image, mask, views), finite, seconds)
 
 
-class MeanColor(Method):
-    """Fills each hole with the mean color of the picture's known pixels: what any method must beat."""
-
-    def inpaint(self, masked: Tensor, mask: Tensor) -> Tensor:
-        known = (1 - mask).sum((2, 3), keepdim=True).clamp(min=1)
-        return (masked.sum((2, 3), keepdim=True) / known).expand_as(masked)
-
-
 class _Recorder(Method):
     """Keeps what a method drew over the whole frame: the known pixels are composited away outside."""
 

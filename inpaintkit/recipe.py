@@ -239,12 +239,14 @@ def _extended(source: str, folder: Path) -> Path:
 
 
 def bundled(kind: Literal["recipe", "protocol"] = "recipe") -> dict[str, Path]:
-    """The recipes or protocols that come with inpaintkit, by name."""
+    """The recipes or protocols that come with inpaintkit, by name; one in a folder as ``classical/telea``."""
     here = Path(__file__).parent
     places = [here / "recipes", here.parent / "recipes"]  # in a wheel; beside the package in a checkout
     shelf = next((place for place in places if place.is_dir()), places[0])
-    files = (shelf if kind == "recipe" else shelf / "protocols").glob("*.yaml")
-    return {file.stem: file for file in sorted(files)}
+    protocols = shelf / "protocols"
+    root = shelf if kind == "recipe" else protocols
+    files = (file for file in root.rglob("*.yaml") if kind == "protocol" or protocols not in file.parents)
+    return {file.relative_to(root).with_suffix("").as_posix(): file for file in sorted(files)}
 
 
 def _find(source: str | Path, kind: Literal["recipe", "protocol"], folder: Path) -> Path:

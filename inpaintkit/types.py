@@ -185,6 +185,7 @@ class Method(nn.Module):
     """
 
     training_only: ClassVar[tuple[str, ...]] = ()  # options that `load` leaves out: no critic is built to fill a hole
+    stochastic: bool = False  # whether `inpaint` draws at random: another state of torch's generator, another picture
 
     @property
     def steps(self) -> int:

@@ -30,7 +30,8 @@ from inpaintkit import (
     hookimpl,
 )
 from inpaintkit.evaluation import evaluate, evaluate_run, write_results
-from inpaintkit.exam import Exam, MeanColor, completions
+from inpaintkit.exam import Exam, completions
+from inpaintkit.methods.mean_color import MeanColor
 from inpaintkit.pictures import strip
 from inpaintkit.plugins import Plugins, load_plugins
 from inpaintkit.protocol import Protocol, load_protocol

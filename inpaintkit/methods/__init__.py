@@ -1,4 +1,4 @@
-"""The methods that come with the core: the training step that most papers share."""
+"""The methods that come with the core: the training step that most papers share, and the least to beat."""
 
 from __future__ import annotations
 
@@ -10,3 +10,4 @@ inpaintkit_api = 1
 @hookimpl
 def register_methods(register: Register) -> None:
     register("adversarial", "inpaintkit.methods.adversarial:Adversarial")
+    register("mean-color", "inpaintkit.methods.mean_color:MeanColor")
