@@ -1,0 +1,28 @@
+"""What every method of the plugin asks of a mask."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from inpaintkit import InpaintkitError
+
+
+def require_known(mask: Tensor) -> None:
+    """Each picture has a pixel to start from.
+
+    Args:
+        mask: (B, 1, H, W), 1 inside the hole and 0 where the pixel is known.
+
+    Raises:
+        InpaintkitError: pictures of the batch are hidden entirely; the message names their indices.
+    """
+    hidden = torch.nonzero(mask.bool().flatten(1).all(1)).flatten().tolist()
+    if hidden:
+        which = ", ".join(str(index) for index in hidden[:8])
+        more = f" and {len(hidden) - 8} more" if len(hidden) > 8 else ""
+        raise InpaintkitError(
+            f"nothing is known of {'picture' if len(hidden) == 1 else 'pictures'} {which}{more} (counted from 0 in the "
+            f"batch of {len(mask)}): the mask is 1 everywhere, and this method needs at least one known pixel. "
+            "The mask is 1 in the hole and 0 where the pixel is known; was it meant the other way round?"
+        )
