@@ -20,7 +20,7 @@ LAYERS = [
     {"running", "testing"},
     {"training", "evaluation", "exam", "results", "statistics", "pictures", "report", "charts", "curves", "filling",
      "fillfiles", "check", "feed", "samples", "progress",
-     "meters", "signals"},
+     "meters", "signals", "entrants", "comparison", "comparison_files", "memory"},
     {"checkpoint", "runs", "data", "cache"},
     {"recipe", "protocol", "transform", "structure", "signature", "spec", "merging", "yamltree", "plugins"},
     {"builtin", "methods"},
