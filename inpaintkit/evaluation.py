@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from torch import Tensor
 from .checkpoint import latest, write_atomically
 from .data import ImageSet
 from .errors import InpaintkitError, OptionError
-from .exam import Exam, completions
+from .exam import Completion, Exam, completions
 from .methods.mean_color import MeanColor
 from .pictures import choose, named, strip
 from .pixels import to_uint8
@@ -26,7 +26,7 @@ from .prepare import Source
 from .protocol import Protocol, load_protocol
 from .results import FILE, Measure, Results, Row, to_json
 from .runs import Run, environment, load, training_needed
-from .statistics import Interval, bootstrap
+from .statistics import Interval
 from .types import Method, Metric
 
 
@@ -51,12 +51,32 @@ def measure(
     Raises:
         InpaintkitError: two metrics share a label, or one refuses these pictures.
     """
+    title = f"{name} under {exam.protocol.name}" if progress else ""
+    parts = completions(method, exam, device=device, batch=batch, progress=title)
+    return tally(parts, exam, name=name, kind=kind or type(method).__name__, device=device, keep=keep)
+
+
+def tally(
+    parts: Iterable[Completion],
+    exam: Exam,
+    *,
+    name: str,
+    kind: str,
+    device: torch.device | str = "cpu",
+    keep: NDArray[np.uint8] | None = None,
+) -> Row:
+    """Measures completions of an exam's pictures, whoever made them: all of them, in order, once.
+
+    ``seconds_per_image`` is the median over the batches, without the first one where there are more: it warms up.
+
+    Raises:
+        InpaintkitError: as :func:`measure`.
+    """
     metrics = build_metrics(exam, torch.device(device))
     values: dict[str, list[Tensor]] = {label: [] for label in metrics}
     times: list[float] = []
     odd: list[str] = []
-    title = f"{name} under {exam.protocol.name}" if progress else ""
-    for part in completions(method, exam, device=device, batch=batch, progress=title):
+    for part in parts:
         for label, metric in metrics.items():
             found = metric.update(part.sample)
             if found is not None:
@@ -67,9 +87,9 @@ def measure(
             keep[part.indices[0] : part.indices[-1] + 1] = to_uint8(part.sample.output).cpu().numpy()
     return Row(
         name=name,
-        method=kind or type(method).__name__,
+        method=kind,
         metrics={label: _measured(metric, values[label], len(exam)) for label, metric in metrics.items()},
-        seconds_per_image=float(np.median(times)),  # the first batch warms up
+        seconds_per_image=float(np.median(times[1:] or times)),
         non_finite=tuple(odd),
     )
 
@@ -164,11 +184,12 @@ def evaluate_run(
         source = images or protocol.images or (options.test if options else None)
         cache, strict = (options.cache, options.strict) if options else (None, False)
         exams.append(Exam.open(protocol, source, cache=cache, strict=strict, progress=progress))
-    method = load(run.folder, device, plugins)
+    source = run.folder
     trained: dict[str, Any] = {"seed": recipe.seed, "training_seeds": 0}
     if training_needed(recipe):
-        _, state, _ = latest(run.checkpoints)
+        source, state, _ = latest(run.checkpoints)
         trained |= {"steps": state["step"], "training_seconds": state.get("seconds"), "training_seeds": 1}
+    method = load(source, device, plugins)
     found = []
     for exam in exams:
         with tempfile.TemporaryFile() as file:  # on disk: test sets may be large
@@ -226,7 +247,7 @@ def _results(row: Row, exam: Exam, device: torch.device | str, batch: int, plugi
         row=row,
         baseline=attrs.evolve(baseline, training_seeds=0),
         ranked_by=ranked_by,
-        device=_device_name(torch.device(device)),
+        device=device_name(torch.device(device)),
         batch=batch,
         plugins=found.pop("plugins", {}),
         environment=found,
@@ -240,12 +261,8 @@ def _measured(metric: Metric, values: Sequence[Tensor], count: int) -> Measure:
     per_image = torch.cat(list(values)).tolist()
     if len(per_image) != count:
         raise InpaintkitError(f"metric {metric.label}: {len(per_image)} values for {count} images")
-    try:
-        interval = bootstrap(per_image)
-    except ValueError:  # undefined for every image: no hole has a ring of known pixels, say
-        interval = Interval(float("nan"), float("nan"), float("nan"), 0)
-    return Measure(interval, metric.higher_is_better, tuple(per_image))
+    return Measure.over(per_image, metric.higher_is_better)
 
 
-def _device_name(device: torch.device) -> str:
+def device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)

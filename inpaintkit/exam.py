@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from .data import ImageSet, load_images
 from .errors import DataError
+from .memory import PeakMemory
 from .padding import inpaint_padded
 from .pixels import to_float, to_uint8
 from .prepare import Source
@@ -104,6 +106,7 @@ class Completion:
         sample: image, mask, ``output`` and ``completed``, all of them at 8-bit levels, on the method's device.
         finite: (B,), False where the method drew NaN or infinity inside the hole (shown and measured as black).
         seconds: what ``inpaint`` took.
+        memory: bytes that ``inpaint`` needed at its peak, if that was asked for and the platform tells.
     """
 
     indices: tuple[int, ...]
@@ -111,15 +114,27 @@ class Completion:
     sample: Sample
     finite: Tensor
     seconds: float
+    memory: int | None = None
 
 
 def completions(
-    method: Method, exam: Exam, *, device: torch.device | str = "cpu", batch: int = 32, progress: str = ""
+    method: Method,
+    exam: Exam,
+    *,
+    device: torch.device | str = "cpu",
+    batch: int = 32,
+    progress: str = "",
+    draw: int = 0,
+    memory: bool = False,
 ) -> Iterator[Completion]:
     """Every picture of the exam in order, completed by a method, ``batch`` at a time.
 
-    A method that draws at random is seeded by (the protocol's seed, the first index of the batch), and the global
-    generators are put back after each batch.
+    A method that draws at random is seeded by (the protocol's seed, the first index of the batch, ``draw``), and the
+    global generators are put back after each batch.
+
+    Args:
+        draw: which sample of a method that draws at random; changes nothing for others.
+        memory: also measure the peak of memory, which takes some time of its own for each batch.
     """
     device = torch.device(device)
     method = _Recorder(method.to(device))
@@ -129,18 +144,20 @@ def completions(
         given = exam.batch(indices)
         image, mask = given.image.to(device), given.mask.to(device)
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
-            torch.manual_seed(seed_of(exam.protocol.seed, "draw", start))
-            _wait(device)
-            began = time.perf_counter()
-            completed = inpaint_padded(method, image * (1 - mask), mask)
-            _wait(device)
-            seconds = time.perf_counter() - began
+            torch.manual_seed(seed_of(exam.protocol.seed, "draw", start, *([draw] if draw else [])))
+            masked, peak = image * (1 - mask), PeakMemory(device)
+            with peak if memory else nullcontext():
+                _wait(device)
+                began = time.perf_counter()
+                completed = inpaint_padded(method, masked, mask)
+                _wait(device)
+                seconds = time.perf_counter() - began
         # What stood in the known pixels is irrelevant: a method may leave anything there.
         finite = (completed.isfinite() | ~mask.bool()).flatten(1).all(1)
         output = to_float(to_uint8(method.output[..., : exam.side, : exam.side]))
         views = {"output": output, "completed": composite(output, image, mask)}
         names = tuple(exam.images.names[index] for index in indices)
-        yield Completion(indices, names, Sample(image, mask, views), finite, seconds)
+        yield Completion(indices, names, Sample(image, mask, views), finite, seconds, peak.extra)
 
 
 class _Recorder(Method):

@@ -12,7 +12,7 @@ import attrs
 from rich.table import Table
 
 from .errors import InpaintkitError
-from .statistics import Interval, paired_difference
+from .statistics import Interval, bootstrap, paired_difference
 
 FORMAT = 1
 FILE = "results.json"
@@ -28,6 +28,15 @@ class Measure:
     interval: Interval
     higher_is_better: bool | None = None
     per_image: tuple[float, ...] | None = None
+
+    @classmethod
+    def over(cls, per_image: Sequence[float], higher_is_better: bool | None) -> Measure:
+        """Of values image by image; where it is defined for none (no hole has a ring, say) its mean is NaN."""
+        try:
+            interval = bootstrap(per_image)
+        except ValueError:
+            interval = Interval(float("nan"), float("nan"), float("nan"), 0)
+        return cls(interval, higher_is_better, tuple(per_image))
 
 
 @attrs.frozen
@@ -128,7 +137,7 @@ def to_json(results: Results) -> dict[str, Any]:
         "protocol": {**results.protocol, "hash": results.hash},
         "images": {"count": len(results.names), "digest": results.digest, "names": list(results.names)},
         "ranked_by": results.ranked_by,
-        "pictures": [{**attrs.asdict(picture), "value": _number(picture.value)} for picture in results.pictures],
+        "pictures": [{**attrs.asdict(picture), "value": number(picture.value)} for picture in results.pictures],
         "device": results.device,
         "batch": results.batch,
         "environment": dict(results.environment),
@@ -176,34 +185,50 @@ def read_results(path: Path) -> Results:
 def _row_to_json(row: Row) -> dict[str, Any]:
     tree = attrs.asdict(row, recurse=False)
     tree["non_finite"] = list(row.non_finite)
-    tree["metrics"] = {
-        label: {
-            "mean": _number(measure.interval.mean),
-            "low": _number(measure.interval.low),
-            "high": _number(measure.interval.high),
-            "n": measure.interval.n,
-            "higher_is_better": measure.higher_is_better,
-            "per_image": None if measure.per_image is None else [_number(value) for value in measure.per_image],
-        }
-        for label, measure in row.metrics.items()
-    }
+    tree["metrics"] = measures_to_json(row.metrics)
     return tree
 
 
 def _row_from_json(tree: Mapping[str, Any]) -> Row:
-    metrics = {
-        label: Measure(
-            Interval(float(entry["mean"]), float(entry["low"]), float(entry["high"]), entry["n"]),
-            entry["higher_is_better"],
-            None if entry["per_image"] is None else tuple(float(value) for value in entry["per_image"]),
-        )
-        for label, entry in tree["metrics"].items()
-    }
+    metrics = measures_from_json(tree["metrics"])
     fields = [field.name for field in attrs.fields(Row) if field.name not in ("metrics", "non_finite")]
     return Row(metrics=metrics, non_finite=tuple(tree["non_finite"]), **{name: tree[name] for name in fields})
 
 
-def _number(value: float) -> float | str:
+def measures_to_json(metrics: Mapping[str, Measure]) -> dict[str, Any]:
+    """By label, with the values of the images."""
+    return {
+        label: {
+            **interval_to_json(measure.interval),
+            "higher_is_better": measure.higher_is_better,
+            "per_image": None if measure.per_image is None else [number(value) for value in measure.per_image],
+        }
+        for label, measure in metrics.items()
+    }
+
+
+def measures_from_json(tree: Mapping[str, Any]) -> dict[str, Measure]:
+    """The inverse of :func:`measures_to_json`."""
+    return {
+        label: Measure(
+            interval_from_json(entry),
+            entry["higher_is_better"],
+            None if entry["per_image"] is None else tuple(float(value) for value in entry["per_image"]),
+        )
+        for label, entry in tree.items()
+    }
+
+
+def interval_to_json(interval: Interval) -> dict[str, Any]:
+    mean, low, high = map(number, interval)
+    return {"mean": mean, "low": low, "high": high, "n": interval.n}
+
+
+def interval_from_json(entry: Mapping[str, Any]) -> Interval:
+    return Interval(float(entry["mean"]), float(entry["low"]), float(entry["high"]), entry["n"])
+
+
+def number(value: float) -> float | str:
     """JSON has no NaN and no infinity: they are written as words, which ``float`` reads."""
     return float(value) if math.isfinite(value) else str(float(value))
 
@@ -256,10 +281,10 @@ def results_table(results: Results) -> Table:
         cells.append(written(baseline.metrics[label].interval) if label in baseline.metrics else ("", ""))
         cells.append(written(paired[label], signed=True) if label in paired else ("", ""))
         texts = [f"{mean}\n[dim]{rest}[/dim]" if rest else mean for mean, rest in cells]
-        table.add_row(f"{_escaped(label)} {better(measure)}", *texts)
+        table.add_row(f"{escaped(label)} {better(measure)}", *texts)
     return table
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Rich takes ``[words in brackets]`` for markup, and labels have them."""
     return text.replace("[", "\\[")
