@@ -173,7 +173,8 @@ BUNDLED = {
     "faces_rotated_64": (64, 32, 32), "faces_center_128": (128, 64, 64), "faces_random_128": (128, 48, 80),
     "faces_shifted_128": (128, 64, 64), "faces_rotated_128": (128, 64, 64), "streets_center_128": (128, 64, 64),
     "streets_random_128": (128, 48, 80), "streets_center_64": (64, 32, 32), "streets_random_64": (64, 24, 40),
-    "demo": (64, 16, 16),
+    "demo": (64, 16, 16), "objects_center_24": (24, 8, 8), "objects_random_24": (24, 4, 12),
+    "objects_center_64": (64, 22, 22), "objects_random_64": (64, 10, 32),
 }  # fmt: skip
 
 
