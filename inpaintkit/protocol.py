@@ -129,10 +129,13 @@ def plain(value: Any) -> Any:
     """
     if isinstance(value, Spec):
         try:
-            options = {option.name: option.default for option in signature_of(value.factory) if not option.required}
+            defaults = {option.name: option.default for option in signature_of(value.factory) if not option.required}
         except SignatureError:
-            options = {}
-        options |= value.options
+            defaults = {}
+        options = defaults | value.options
+        for name in getattr(value.factory, "added", ()):
+            if options[name] == defaults[name]:  # as it was before the option: its hash stays
+                del options[name]
         tree = {"use": value.name} if value.kind else {}
         return tree | {name: plain(option) for name, option in sorted(options.items())}
     if attrs.has(type(value)):

@@ -154,6 +154,8 @@ class MaskSampler:
     Each mask of the batch is its own draw, and the whole is a function of the generator's state alone.
     """
 
+    added: ClassVar[tuple[str, ...]] = ()  # options younger than protocols: at their defaults no hash knows of them
+
     def __call__(self, count: int, size: tuple[int, int], rng: torch.Generator) -> Tensor:
         raise TypeError(f"{type(self).__name__} does not define __call__(count, size, rng)")
 

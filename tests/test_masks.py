@@ -15,6 +15,7 @@ from inpaintkit.rng import generator
 
 SAMPLERS = [
     m.CenterSquare(9),
+    m.CenterSquare(5, (-5, 4)),
     m.RandomSquare(3, 12),
     m.RandomRectangles(2, 14),
     m.RandomRectangles(2, 8, 2, 5),
@@ -85,6 +86,30 @@ def test_the_center_square_is_in_the_center(size, side):
     assert mask.sum() == side * side
     assert 0 <= size[0] - side - 2 * top <= 1
     assert 0 <= size[1] - side - 2 * left <= 1
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_an_offset_moves_the_center_square_down_and_right_as_far_as_it_fits(data):
+    size = data.draw(st.tuples(st.integers(1, 20), st.integers(1, 20)))
+    side = data.draw(st.integers(1, min(size)))
+    offset = data.draw(st.tuples(st.integers(-12, 12), st.integers(-12, 12)))
+    top, left, *_ = bounding_box(m.center_squares(1, size, generator(0), side=side)[0, 0])
+    top, left = top + offset[0], left + offset[1]
+    if 0 <= top <= size[0] - side and 0 <= left <= size[1] - side:
+        mask = m.center_squares(2, size, generator(0), side=side, offset=offset)[1, 0]
+        assert bounding_box(mask) == (top, left, side, side)
+        assert mask.sum() == side * side
+    else:
+        with pytest.raises(OptionError, match="leaves a picture of") as caught:
+            m.center_squares(2, size, generator(0), side=side, offset=offset)
+        assert caught.value.path == ("offset",)
+
+
+def test_the_refusal_of_an_offset_names_the_possible_ones():
+    words = r"at offset \(4, 0\) .* 9x8 .*: -2 to 3 rows and -2 to 2 columns are possible"
+    with pytest.raises(OptionError, match=words):
+        m.center_squares(1, (9, 8), generator(0), side=4, offset=(4, 0))
 
 
 @settings(max_examples=40, deadline=None)

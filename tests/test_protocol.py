@@ -96,6 +96,16 @@ def test_settings_are_complete_and_plain(plugins: Plugins) -> None:
     assert again.settings() == settings
 
 
+def test_an_option_that_was_added_later_changes_no_older_protocol(plugins: Plugins) -> None:
+    def masks(**options: Any) -> dict[str, Any]:
+        found = load_protocol(tree(masks={"use": "center-square", "side": 4, **options}), plugins).settings()["masks"]
+        assert isinstance(found, dict)
+        return found
+
+    assert masks() == masks(offset=[0, 0]) == {"use": "center-square", "side": 4}
+    assert masks(offset=[0, 2]) == {"use": "center-square", "side": 4, "offset": [0, 2]}
+
+
 def test_all_mistakes_are_told_at_once_with_their_places(tmp_path: Path, plugins: Plugins) -> None:
     file = tmp_path / "bad.yaml"
     file.write_text(

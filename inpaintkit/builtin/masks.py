@@ -8,7 +8,7 @@ fit into the picture raises :class:`~inpaintkit.errors.OptionError`.
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal, get_args
+from typing import Annotated, ClassVar, Literal, get_args
 
 import attrs
 import torch
@@ -30,12 +30,22 @@ Ratio = Annotated[float, Gt(0), Lt(1)]  # of the picture's pixels
 Where = Literal["left", "right", "top", "bottom", "random"]
 
 
-def center_squares(count: int, size: Size, rng: torch.Generator, *, side: int) -> Tensor:
-    """One square of ``side`` pixels in the middle; where that is not exact, half a pixel toward the top left."""
+def center_squares(
+    count: int, size: Size, rng: torch.Generator, *, side: int, offset: tuple[int, int] = (0, 0)
+) -> Tensor:
+    """One square of ``side`` pixels in the middle; where that is not exact, half a pixel toward the top left.
+
+    ``offset`` moves it by whole (rows, columns) from there, down and to the right where positive.
+    """
     _require_fit("side", side, size)
-    height, width = size
-    top = torch.full((count, 1), (height - side) // 2, device=rng.device)
-    left = torch.full((count, 1), (width - side) // 2, device=rng.device)
+    corner = [(length - side) // 2 + by for length, by in zip(size, offset, strict=True)]
+    if any(not 0 <= at <= length - side for at, length in zip(corner, size, strict=True)):
+        fits = [(-((length - side) // 2), (length - side + 1) // 2) for length in size]
+        rows, columns = (f"{low} to {high}" for low, high in fits)
+        hole = f"a hole of {side} pixels at offset ({offset[0]}, {offset[1]})"
+        told = f"{hole} leaves a picture of {_spell(size)} pixels (height x width)"
+        raise OptionError(f"{told}: {rows} rows and {columns} columns are possible", ("offset",))
+    top, left = (torch.full((count, 1), at, device=rng.device) for at in corner)
     return boxes(top, left, torch.full_like(top, side), torch.full_like(top, side), size)
 
 
@@ -169,15 +179,18 @@ def outpainting_frames(count: int, size: Size, rng: torch.Generator, *, border: 
 
 @attrs.frozen
 class CenterSquare(MaskSampler):
-    """:func:`center_squares` of ``side`` pixels."""
+    """:func:`center_squares` of ``side`` pixels, moved by ``offset``: [rows, columns], down and right are positive."""
+
+    added: ClassVar[tuple[str, ...]] = ("offset",)
 
     side: Side
+    offset: tuple[int, int] = (0, 0)
 
     def __attrs_post_init__(self) -> None:
         check(at_least(1, side=self.side))
 
     def __call__(self, count: int, size: Size, rng: torch.Generator) -> Tensor:
-        return center_squares(count, size, rng, side=self.side)
+        return center_squares(count, size, rng, side=self.side, offset=self.offset)
 
 
 @attrs.frozen
