@@ -27,6 +27,7 @@ _PUBLIC = {
     "recipe": ("load_recipe",),
     "training": ("train",),
     "evaluation": ("evaluate",),
+    "comparing": ("compare",),
     "runs": ("load",),
     "filling": ("fill",),
     "fillfiles": ("FillReport", "fill_files"),
@@ -48,6 +49,7 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
+    from .comparing import compare as compare
     from .errors import CheckpointError as CheckpointError
     from .errors import DataError as DataError
     from .errors import InpaintkitError as InpaintkitError

@@ -13,7 +13,7 @@ import click
 from . import __version__
 from .errors import InpaintkitError
 
-RUNS = Path("runs")
+RUNS, COMPARISONS = Path("runs"), Path("comparisons")
 
 
 class Reporting(click.Group):
@@ -106,6 +106,40 @@ def evaluate(run: Path, protocols: Sequence[str], images: Path | None, device: s
     from .running import measure
 
     measure(run, list(protocols) or None, images, device)
+
+
+@main.command()
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCES...")
+@click.option("--protocol", "protocols", multiple=True, required=True, help="A bundled name or a file; repeatable.")
+@click.option("--images", type=click.Path(path_type=Path), help="Pictures in place of the protocol's or the recipe's.")
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path),
+    help="The folder of what is written; by default a new one comparisons/PROTOCOL.",
+)  # fmt: skip
+@click.option("--best-of", type=click.IntRange(2), metavar="K", help="Random methods: also a row with the best of K.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="At most N pictures, spread evenly over all.")
+@click.option("--pictures", default=8, show_default=True, type=click.IntRange(0), help="Pictures in the grid.")
+@click.option("--batch", default=32, show_default=True, type=click.IntRange(1), help="Pictures at once.")
+@click.option("--device", default="auto", show_default=True)
+@click.pass_context
+def compare(
+    context: click.Context,
+    /,
+    sources: Sequence[str],
+    protocols: Sequence[str],
+    images: Path | None,
+    out: Path | None,
+    **options: Any,
+) -> None:
+    """Measures methods side by side: runs, checkpoints, or recipes of untrained methods, each also as NAME=SOURCE.
+
+    Runs of one recipe with different seeds become one row. Differences are to the first row. Prints a table and
+    writes it as Markdown, CSV and JSON with a picture grid. Exit code 2 when a row failed; the others are kept.
+    """
+    from .comparing import side_by_side
+
+    if not side_by_side(sources, protocols, images, out, COMPARISONS, **options):
+        context.exit(2)
 
 
 @main.command()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import blake2b
 
 import attrs
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
+from .exam import Exam
 from .pixels import to_uint8
 from .results import Picture, Results
 from .samples import HIDDEN, png
@@ -17,6 +19,7 @@ from .statistics import ranks
 from .types import Batch
 
 WORST = 12
+GAP, VISIBLE = 4, 96  # pixels between the pictures of a grid, and their least width
 
 Pixels = NDArray[np.uint8]
 
@@ -61,3 +64,54 @@ def strip(given: Batch, output: Pixels) -> bytes:
         page[:, left : left + width, :3] = tile.transpose(1, 2, 0)
         page[:, left : left + width, 3] = 255
     return png(Image.fromarray(page))
+
+
+def given_columns(exam: Exam, indices: Sequence[int]) -> list[tuple[str, list[Pixels]]]:
+    """What methods are to reach and what they are given: the first two columns of a grid."""
+    truth, masked = [], []
+    for index in indices:
+        given = exam.batch([index])
+        pixels, hole = to_uint8(given.image[0]).numpy(), given.mask[0].bool().numpy()
+        truth.append(pixels)
+        masked.append(np.where(hole, to_uint8(torch.tensor(HIDDEN)).numpy(), pixels))
+    return [("truth", truth), ("masked", masked)]
+
+
+def grid(columns: Sequence[tuple[str, Sequence[Pixels]]]) -> bytes:
+    """Pictures (3, S, S) uint8 by column, one row each, as a PNG with the columns' names on top.
+
+    Pictures narrower than 96 pixels are enlarged by a whole number, so that each of their pixels is a square.
+    """
+    side = columns[0][1][0].shape[-1]
+    scale = -(-VISIBLE // side)
+    wide = side * scale
+    font = ImageFont.load_default()
+    heads = [wrapped(name, wide, font) for name, _ in columns]
+    line = sum(font.getmetrics()) if isinstance(font, ImageFont.FreeTypeFont) else 12
+    top = GAP + line * max(map(len, heads)) + GAP
+    page = Image.new("RGB", (GAP + len(columns) * (wide + GAP), top + len(columns[0][1]) * (wide + GAP)), "white")
+    pen = ImageDraw.Draw(page)
+    for x, ((_, pictures), head) in enumerate(zip(columns, heads, strict=True)):
+        left = GAP + x * (wide + GAP)
+        for number, words in enumerate(head):
+            pen.text((left, GAP + number * line), words, fill="black", font=font)
+        for y, pixels in enumerate(pictures):
+            tile = Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+            page.paste(tile.resize((wide, wide), Image.Resampling.NEAREST), (left, top + y * (wide + GAP)))
+    return png(page)
+
+
+def wrapped(text: str, width: int, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> list[str]:
+    """Lines of at most ``width`` pixels, broken at spaces and underscores where there are some."""
+    if not isinstance(font, ImageFont.FreeTypeFont):  # its letters are those of Latin-1
+        text = text.encode("latin-1", "replace").decode("latin-1")
+    lines: list[str] = []
+    rest = " ".join(text.split())
+    while rest:
+        fits = next((n for n in range(len(rest), 1, -1) if font.getlength(rest[:n].rstrip()) <= width), 1)
+        if fits < len(rest):
+            at = max(rest.rfind(mark, 1, fits) for mark in " _-/")
+            fits = at + 1 if at > 0 else fits
+        lines.append(rest[:fits].rstrip())
+        rest = rest[fits:].lstrip()
+    return lines

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 from rich.table import Table
@@ -106,7 +106,17 @@ class Results:
         return differences(self.row, self.baseline)
 
 
-def differences(row: Row, other: Row) -> dict[str, Interval]:
+class Measured(Protocol):
+    """A row of any table."""
+
+    @property
+    def metrics(self) -> Mapping[str, Measure]: ...
+
+    @property
+    def training_seeds(self) -> int | None: ...
+
+
+def differences(row: Measured, other: Measured) -> dict[str, Interval]:
     """The paired differences ``row - other`` of every metric that both have for each image.
 
     The two must have been measured under the same protocol hash.
@@ -256,7 +266,7 @@ def better(measure: Measure) -> str:
     return {True: "\N{UPWARDS ARROW}", False: "\N{DOWNWARDS ARROW}", None: ""}[measure.higher_is_better]
 
 
-def standing(row: Row) -> str:
+def standing(row: Measured) -> str:
     """Over how many training seeds a row stands, in words."""
     words = {None: "training seeds unknown", 0: "not trained", 1: "one training seed"}
     return words.get(row.training_seeds, f"{row.training_seeds} training seeds")

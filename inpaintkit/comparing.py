@@ -1,0 +1,224 @@
+"""Compares methods under a protocol: the same pictures and masks for each, and nothing measured is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import attrs
+import torch
+from rich.console import Console
+
+from .comparison import Comparison, read_comparison
+from .comparison_rows import compete
+from .comparison_table import comparison_table
+from .data import ImageSet
+from .devices import pick_device
+from .entrants import Entrant, Given, gather
+from .errors import DataError, InpaintkitError, Problem, RecipeError
+from .evaluation import build_metrics
+from .exam import Exam
+from .plugins import Plugins
+from .prepare import Source
+from .protocol import Protocol, load_protocol
+from .recipe import DataOptions
+from .runs import new_run
+
+Asked = Protocol | str | Path | Mapping[str, Any]
+Images = Source | Sequence[Source] | ImageSet
+
+
+def compare(
+    sources: Given | Iterable[Given],
+    protocol: Asked,
+    images: Images | None = None,
+    *,
+    out: str | Path | None = None,
+    device: torch.device | str = "cpu",
+    batch: int = 32,
+    best_of: int | None = None,
+    limit: int | None = None,
+    pictures: int = 8,
+    cache: Path | None = None,
+    plugins: Plugins | None = None,
+    progress: bool = False,
+) -> Comparison:
+    """Measures methods side by side: the same pictures and masks, differences paired with the first row.
+
+    A row whose method fails is told in ``failed``, and the others go on.
+
+    Args:
+        sources: runs, checkpoints and recipes of untrained methods, each also as ``LABEL=SOURCE``, and mappings of
+            names to methods; see :func:`inpaintkit.entrants.gather`.
+        protocol: a protocol, the name of a bundled one, a file, or a mapping.
+        images: instead of the pictures that the protocol or the first run's recipe names.
+        out: a new or empty folder for ``comparison.md``, ``.csv``, ``.json`` and ``grid.png``; by default nothing is
+            written. The JSON is written after each row, so that an interruption loses none.
+        batch: how many pictures a method is given at a time.
+        best_of: for methods that draw at random, also a row with the best of so many samples for each picture, chosen
+            by the truth under the first metric; at least 2.
+        limit: at most so many pictures, spread evenly over all.
+        pictures: rows of the grid, spread evenly over the pictures.
+        cache: the folder of decoded pictures.
+
+    Raises:
+        RecipeError: everything that is wrong with sources, protocol and pictures, before anything is computed.
+        InpaintkitError: every row failed, or ``out`` holds something.
+    """
+    given = [sources] if isinstance(sources, str | Path | Mapping) else list(sources)
+    entrants, [exam] = prepare(
+        given, [protocol], images, device=device, best_of=best_of, limit=limit, cache=cache, plugins=plugins,
+        progress=progress,
+    )  # fmt: skip
+    folder = None if out is None else empty_folder(Path(out))
+    return compete(
+        entrants, exam, folder, device=device, batch=batch, best_of=best_of, pictures=pictures, plugins=plugins,
+        progress=progress,
+    )  # fmt: skip
+
+
+def prepare(
+    sources: Sequence[Given],
+    protocols: Sequence[Asked],
+    images: Images | None = None,
+    *,
+    device: torch.device | str = "cpu",
+    best_of: int | None = None,
+    limit: int | None = None,
+    cache: Path | None = None,
+    plugins: Plugins | None = None,
+    progress: bool = False,
+) -> tuple[list[Entrant], list[Exam]]:
+    """Rows and exams, looked at in full before anything is computed; see :func:`compare`.
+
+    Raises:
+        RecipeError: everything that is wrong.
+    """
+    problems: list[Problem] = []
+    entrants: list[Entrant] = []
+    loaded: list[Protocol] = []
+    with _heard(problems):
+        entrants = gather(sources, plugins)
+    for asked in protocols:
+        with _heard(problems):
+            loaded.append(asked if isinstance(asked, Protocol) else load_protocol(asked, plugins))
+    for name, number, least in (("best of", best_of, 2), ("limit", limit, 1)):
+        if number is not None and number < least:
+            problems.append(Problem(f"{name} {number}: at least {least} is needed"))
+    if best_of and entrants and not any(entrant.stochastic for entrant in entrants):
+        problems.append(Problem("best of several samples: none of these methods draws at random, so leave it out"))
+    if problems:  # the pictures depend on both
+        raise RecipeError(problems)
+    exams = []
+    options = next((one.data for one in entrants if one.data is not None and one.data.test is not None), None)
+    for protocol in loaded:
+        with _heard(problems):
+            exams.append(_exam(protocol, images, options, limit, cache, progress))
+            build_metrics(exams[-1], torch.device(device))  # refused now, not after the work is done
+    for exam in exams:
+        problems += [
+            Problem(f"{one.name} works at {one.size} x {one.size} only, and {exam.protocol.name} is at {exam.side}")
+            for one in entrants
+            if one.size not in (None, exam.side)
+        ]
+    if problems:
+        raise RecipeError(problems)
+    return entrants, exams
+
+
+def side_by_side(
+    sources: Sequence[Given],
+    protocols: Sequence[Asked],
+    images: Images | None,
+    out: Path | None,
+    root: Path,
+    *,
+    device: str = "auto",
+    batch: int = 32,
+    best_of: int | None = None,
+    limit: int | None = None,
+    pictures: int = 8,
+    show: bool = True,
+) -> bool:
+    """The command: each protocol's comparison printed and written into ``out``, or a new folder under ``root``.
+
+    Several protocols share ``out``: each has a folder in it.
+
+    Returns:
+        Whether every row has its numbers.
+    """
+    console = Console(quiet=not show, highlight=False)
+    where, progress = pick_device(device), show and console.is_terminal
+    entrants, exams = prepare(sources, protocols, images, device=where, best_of=best_of, limit=limit, progress=progress)
+    if out is not None:
+        empty_folder(out)
+    good = True
+    for exam in exams:
+        name = exam.protocol.name
+        folder = new_run(root if out is None else out, name).folder if out is None or len(exams) > 1 else out
+        try:
+            found = compete(
+                entrants, exam, folder, device=where, batch=batch, best_of=best_of, pictures=pictures, progress=progress
+            )
+        except KeyboardInterrupt as error:
+            kept = read_comparison(folder)
+            rows = ", ".join(row.name for row in kept.rows) or "no row"
+            told = f"interrupted in {', '.join(kept.failed) or 'the end'}; {folder} keeps {rows}"
+            raise InpaintkitError(told) from error
+        console.print(comparison_table(found))
+        console.print(f"written to {folder}", markup=False, soft_wrap=True)
+        for row, reason in found.failed.items():
+            Console(stderr=True, highlight=False).print(f"failed: {row}: {reason}", markup=False, soft_wrap=True)
+        good = good and not found.failed
+    return good
+
+
+def _exam(
+    protocol: Protocol,
+    images: Images | None,
+    options: DataOptions | None,
+    limit: int | None,
+    cache: Path | None,
+    progress: bool,
+) -> Exam:
+    """The protocol's exam on the pictures given, its own, or else those of a run's recipe."""
+    if limit is not None:
+        protocol = attrs.evolve(protocol, limit=min(limit, protocol.limit or limit))
+    own = images if images is not None else protocol.images
+    if own is None and options is not None:
+        return Exam.open(protocol, options.test, cache=cache or options.cache, strict=options.strict, progress=progress)
+    if own is None:
+        raise DataError(
+            f"protocol {protocol.name} names no pictures, and no run here has a recipe with `data: {{test: ...}}`: "
+            "say which with --images"
+        )
+    return Exam.open(protocol, own, cache=cache, progress=progress)
+
+
+def empty_folder(folder: Path) -> Path:
+    """The folder, made if need be.
+
+    Raises:
+        InpaintkitError: it holds something, or cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        filled = any(folder.iterdir())
+    except OSError as error:
+        raise InpaintkitError(f"the folder {folder} cannot be made: {error}") from error
+    if filled:
+        raise InpaintkitError(f"{folder} is not empty: nothing is overwritten; name another folder")
+    return folder
+
+
+@contextmanager
+def _heard(problems: list[Problem]) -> Iterator[None]:
+    """What is wrong inside joins the problems."""
+    try:
+        yield
+    except RecipeError as error:
+        problems += error.problems
+    except InpaintkitError as error:
+        problems.append(Problem(str(error)))

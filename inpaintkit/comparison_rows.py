@@ -1,0 +1,210 @@
+"""Measures the rows of a comparison one after the other; what was measured is written before the next begins."""
+
+from __future__ import annotations
+
+import math
+import traceback
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import attrs
+import torch
+from torch import Tensor
+
+from .comparison import Comparison, ComparisonRow
+from .comparison_files import write_comparison, write_json
+from .entrants import Entrant
+from .errors import InpaintkitError
+from .evaluation import build_metrics, device_name, tally
+from .exam import Completion, Exam, completions
+from .pictures import Pixels, given_columns, grid
+from .pixels import to_uint8
+from .plugins import Plugins
+from .report import evenly
+from .results import Row
+from .runs import environment
+from .types import Method, Metric, Sample
+
+Tiles = list[Pixels]
+
+
+def compete(
+    entrants: Sequence[Entrant],
+    exam: Exam,
+    folder: Path | None = None,
+    *,
+    device: torch.device | str = "cpu",
+    batch: int = 32,
+    best_of: int | None = None,
+    pictures: int = 8,
+    plugins: Plugins | None = None,
+    progress: bool = False,
+) -> Comparison:
+    """Every entrant under one exam; see :func:`inpaintkit.compare`.
+
+    Raises:
+        InpaintkitError: every row failed.
+        KeyboardInterrupt: what was measured is in ``folder``.
+    """
+    wanted = evenly(range(len(exam)), pictures) if pictures > 1 else list(range(len(exam)))[:pictures]
+    found = environment(plugins)
+    comparison = Comparison(
+        protocol=exam.protocol.settings(),
+        hash=exam.hash,
+        names=exam.images.names,
+        digest=exam.images.digest,
+        reference=entrants[0].name,
+        pictures=tuple(exam.images.names[index] for index in wanted),
+        device=device_name(torch.device(device)),
+        threads=torch.get_num_threads(),
+        batch=batch,
+        plugins=found.pop("plugins", {}),
+        environment=found,
+    )
+    columns = given_columns(exam, wanted)
+    try:
+        for entrant in entrants:
+            try:
+                for row, tiles in measured_rows(
+                    entrant, exam, wanted, device=device, batch=batch, best_of=best_of, progress=progress
+                ):
+                    comparison = comparison.added(row)
+                    columns.append((row.name, tiles))
+            except KeyboardInterrupt:
+                comparison = comparison.without(entrant.name, "interrupted")
+                raise
+            except Exception as error:  # of a method: the others go on
+                comparison = comparison.without(entrant.name, _told(error))
+            if folder is not None:
+                write_json(folder, comparison)
+        comparison = attrs.evolve(comparison, complete=True)
+    finally:
+        if folder is not None:
+            write_comparison(folder, comparison, grid(columns) if wanted else None)
+    if not comparison.rows:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in comparison.failed.items())
+        raise InpaintkitError(f"no row could be measured: {reasons}")
+    return comparison
+
+
+def measured_rows(
+    entrant: Entrant,
+    exam: Exam,
+    wanted: Sequence[int],
+    *,
+    device: torch.device | str = "cpu",
+    batch: int = 32,
+    best_of: int | None = None,
+    progress: bool = False,
+) -> Iterator[tuple[ComparisonRow, Tiles]]:
+    """The row of an entrant over all its runs; then, if it draws at random, that of its best of several samples.
+
+    With each row come what the first run made of the pictures ``wanted``: (3, S, S), uint8.
+
+    Raises:
+        InpaintkitError: a run cannot be loaded any more, or nothing tells which sample is the best.
+    """
+    rows: list[Row] = []
+    chosen: list[Row] = []
+    tiles: dict[int, Pixels] = {}
+    chosen_tiles: dict[int, Pixels] = {}
+    memory = None
+    drawn = best_of if best_of and entrant.stochastic else 0
+    for at in range(entrant.count):
+        method = entrant.load(at, device)
+        seed = f", seed {entrant.seeds[at]}" if len(entrant.seeds) > 1 else ""
+        title = f"{entrant.name} under {exam.protocol.name}{seed}" if progress else ""
+        parts = completions(method, exam, device=device, batch=batch, progress=title)
+        parts = watched(parts, () if at else wanted, tiles)
+        rows.append(tally(parts, exam, name=entrant.name, kind=entrant.kind, device=device))
+        if at == 0:  # warm by now: what is loaded once, when first used, is no part of it
+            part = next(completions(method, exam, device=device, batch=batch, memory=True))
+            memory = None if part.memory is None else part.memory // len(part.indices)
+        if drawn:
+            title = title and f"{title}, best of {drawn}"
+            label = chooser(rows[-1])
+            parts = best_completions(method, exam, drawn, label, device=device, batch=batch, progress=title)
+            parts = watched(parts, () if at else wanted, chosen_tiles)
+            chosen.append(tally(parts, exam, name=entrant.name, kind=entrant.kind, device=device))
+    yield ComparisonRow.over(entrant, rows, memory=memory), [tiles[index] for index in wanted]
+    if chosen:
+        row = ComparisonRow.over(entrant, chosen, memory=memory, best_of=drawn, chosen_by=chooser(rows[0]))
+        yield row, [chosen_tiles[index] for index in wanted]
+
+
+def best_completions(
+    method: Method,
+    exam: Exam,
+    count: int,
+    label: str,
+    *,
+    device: torch.device | str = "cpu",
+    batch: int = 32,
+    progress: str = "",
+) -> Iterator[Completion]:
+    """Of ``count`` samples of each picture the one that is best by the metric ``label``: the truth chooses.
+
+    The first sample is the one that :func:`inpaintkit.exam.completions` draws. ``seconds`` are those of all samples.
+    """
+    metric = build_metrics(exam, torch.device(device))[label]
+    draws = [
+        completions(method, exam, device=device, batch=batch, draw=draw, progress="" if draw else progress)
+        for draw in range(count)
+    ]
+    for parts in zip(*draws, strict=True):
+        values = torch.stack([_values(metric, part) for part in parts])  # (count, B)
+        values = values if metric.higher_is_better else -values
+        yield _picked(parts, values.nan_to_num(-math.inf, math.inf, -math.inf).argmax(0))
+
+
+def _values(metric: Metric, part: Completion) -> Tensor:
+    found = metric.update(part.sample)
+    if found is None:
+        raise InpaintkitError(f"{metric.label} has no value for each picture")
+    return found
+
+
+def _picked(parts: Sequence[Completion], pick: Tensor) -> Completion:
+    """Of each picture one sample, ``pick`` (B,)."""
+    each = torch.arange(len(pick), device=pick.device)
+    first = parts[0]
+    views = {
+        name: torch.stack([part.sample.view(name) for part in parts])[pick, each] for name in ("output", "completed")
+    }
+    return Completion(
+        first.indices,
+        first.names,
+        Sample(first.sample.image, first.sample.mask, views),
+        torch.stack([part.finite for part in parts])[pick, each],
+        sum(part.seconds for part in parts),
+    )
+
+
+def chooser(row: Row) -> str:
+    """The label of the metric by which the truth chooses: the first with values per image and a better end.
+
+    Raises:
+        InpaintkitError: there is none.
+    """
+    for label, measure in row.metrics.items():
+        if measure.per_image is not None and measure.higher_is_better is not None:
+            return label
+    raise InpaintkitError("best of several samples: no metric of the protocol tells which picture is better")
+
+
+def watched(parts: Iterable[Completion], wanted: Collection[int], into: dict[int, Pixels]) -> Iterator[Completion]:
+    """The same completions; those of the pictures ``wanted`` are kept as pixels (3, S, S)."""
+    for part in parts:
+        for place, index in enumerate(part.indices):
+            if index in wanted:
+                into[index] = to_uint8(part.sample.completed[place]).cpu().numpy()
+        yield part
+
+
+def _told(error: Exception) -> str:
+    """An error in one line; of one that nobody raised on purpose with the place that it came from."""
+    if isinstance(error, InpaintkitError):
+        return " ".join(str(error).split())
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text} ({Path(place.filename).name}:{place.lineno})"
