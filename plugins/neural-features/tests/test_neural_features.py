@@ -228,10 +228,22 @@ def test_the_recipe_says_what_the_paper_says() -> None:
 @pytest.mark.parametrize("profile", [None, "small"])
 def test_every_ablation_differs_from_its_recipe_in_one_thing(profile: str | None) -> None:
     base = load_recipe("neural_features_24", profile)
-    names = [name for name in bundled() if name.startswith("neural_features_ablations/")]
+    names = [name for name in bundled() if name.startswith("neural_features_ablations/") and "tuned" not in name]
     assert len(names) == 12
     for name in names:
         recipe = load_recipe(name, profile)
         assert build_on_meta(recipe).steps == build_on_meta(base).steps, "equal images seen"
-        assert recipe.masks == base.masks or recipe.masks.options == base.masks.options
-        assert recipe.method.options != base.method.options
+        assert recipe.tree["masks"] == base.tree["masks"]
+        assert recipe.tree["method"] != base.tree["method"]
+
+
+def test_the_tuned_recipes_differ_in_their_networks_alone() -> None:
+    tuned = [load_recipe(f"neural_features_ablations/{name}") for name in bundled_tuned()]
+    assert len(tuned) == 3
+    methods = [{key: value for key, value in recipe.tree["method"].items() if key != "generator"} for recipe in tuned]
+    assert methods[0] == methods[1] == methods[2]
+    assert all(recipe.tree["masks"] == load_recipe("neural_features_24_random").tree["masks"] for recipe in tuned)
+
+
+def bundled_tuned() -> list[str]:
+    return [name.partition("/")[2] for name in bundled() if "/tuned" in name]
