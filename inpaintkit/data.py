@@ -22,7 +22,7 @@ from .rng import generator, seed_of
 
 
 def load_images(
-    sources: Source | Sequence[Source],
+    sources: str | Source | Sequence[str | Source],
     prepare: Prepare | None = None,
     *,
     cache: Path | None = None,
@@ -40,7 +40,8 @@ def load_images(
         DataError: a source is missing or holds no pictures, none can be read (``strict``: not all can), or the cache
             cannot be written.
     """
-    several = [sources] if isinstance(sources, Source) else list(sources)
+    given = [sources] if isinstance(sources, str | Source) else sources
+    several = [Path(source) if isinstance(source, str) else source for source in given]
     path, index = cached(find(several), prepare or Prepare(), cache or default_folder(), progress=progress)
     if index.unreadable and (strict or not index.names):
         raise DataError(_listing(index.unreadable, "no picture is left" if not index.names else "strict is set"))

@@ -266,11 +266,17 @@ def add(logs: dict[str, Tensor], key: str, value: Tensor, parts: int) -> None:
 
 @torch.no_grad()
 def track(averaged: nn.Module, module: nn.Module, decay: float) -> None:
-    """Exponential moving average: parameters move by ``1 - decay``, buffers are copied."""
+    """Exponential moving average: parameters and floating-point buffers move by ``1 - decay``, others are copied.
+
+    Batch norm's running statistics have to follow the averaged weights, not those of the moment.
+    """
     for mean, parameter in zip(averaged.parameters(), module.parameters(), strict=True):
         mean.lerp_(parameter, 1 - decay)
-    for copied, buffer in zip(averaged.buffers(), module.buffers(), strict=True):
-        copied.copy_(buffer)
+    for mean, buffer in zip(averaged.buffers(), module.buffers(), strict=True):
+        if buffer.is_floating_point():
+            mean.lerp_(buffer, 1 - decay)
+        else:
+            mean.copy_(buffer)
 
 
 def _average_starts_at_generator(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
