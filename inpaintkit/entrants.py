@@ -126,12 +126,13 @@ def gather(sources: Iterable[Given], plugins: Plugins | None = None) -> list[Ent
         try:
             found = _look(str(given), plugins)
         except RecipeError as error:
-            problems += [attrs.evolve(one, message=f"{given}: {one.message}") for one in error.problems]
+            prefixed = [attrs.evolve(one, message=f"{given}: {one.message}") for one in error.problems]
+            problems += [one if one.where else named for one, named in zip(error.problems, prefixed, strict=True)]
         except (InpaintkitError, OSError) as error:
             told = str(error)
             problems.append(Problem(told if told.startswith(str(given)) else f"{given}: {told}"))
         else:
-            if found.state is None and str(given) in seen:  # of runs, the seeds tell
+            if found.state is None and not found.label and str(given) in seen:  # of runs, the seeds tell
                 problems.append(
                     Problem(f"{given} is given twice: a name before it makes a second row, as in A={given}")
                 )
