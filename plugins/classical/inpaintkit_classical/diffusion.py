@@ -1,0 +1,89 @@
+"""Harmonic and biharmonic filling: the smoothest pictures that agree with what is known."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from annotated_types import Gt, Lt
+from torch import Tensor
+
+from inpaintkit import Method
+
+from .known import require_known
+from .multigrid import Multigrid, conjugate_gradients, laplacian
+from .region import around, levels
+
+Tolerance = Annotated[float, Gt(0), Lt(1)]
+
+
+class Harmonic(Method):
+    """Solves Laplace's equation in the hole: each hidden pixel is the mean of its 4 neighbors.
+
+    It minimizes the sum of squared differences between neighbors. Known pixels beside the hole are Dirichlet data. At
+    the picture's border stands Neumann's condition: a neighbor outside the picture is left out of the mean. No value
+    lies beyond those of the known pixels beside the hole.
+
+    All pictures and channels are solved together in float64, by conjugate gradients with a multigrid preconditioner; a
+    picture's own residual decides when it is done.
+
+    Args:
+        tolerance: how small the residual becomes, in the preconditioner's norm and relative to that of a hole filled
+            with the mean color. At 1e-8 the values lie within 1e-6 of the exact solution, also of 128x128 holes.
+
+    Raises:
+        InpaintkitError: a picture has no known pixel.
+    """
+
+    order = 1  # how often the Laplacian is applied
+
+    def __init__(self, tolerance: Tolerance = 1e-8) -> None:
+        super().__init__()
+        self.tolerance = tolerance
+
+    def inpaint(self, masked: Tensor, mask: Tensor) -> Tensor:
+        """``masked`` (B, 3, H, W) and ``mask`` (B, 1, H, W) -> the picture with its hole filled, of the same type."""
+        require_known(mask)
+        region = around(mask, margin=self.order)  # the equations of hidden pixels look no farther
+        hole = region.take(mask.bool())
+        lowest, mean, highest = levels(masked, mask)
+        known = region.take(masked)
+        start = torch.where(hole, mean, known.double())
+        inside = hole.double()
+        multigrid = Multigrid(inside)
+
+        def operator(u: Tensor) -> Tensor:
+            for _ in range(self.order):
+                u = laplacian(u)
+            return u * inside
+
+        def preconditioner(r: Tensor) -> Tensor:
+            for _ in range(self.order):
+                r = multigrid(r)
+            return r
+
+        found = start + conjugate_gradients(operator, preconditioner, -operator(start), self.tolerance)
+        return region.put(masked, torch.where(hole, found.clamp(lowest, highest).to(masked.dtype), known))
+
+
+class Biharmonic(Harmonic):
+    """Solves the bi-Laplace equation in the hole: the smooth continuation of values and of slopes.
+
+    It minimizes the sum of squared Laplacians over all pixels at which a hidden pixel takes part; so values and slopes
+    of the known pixels go on into the hole (Chui and Mhaskar 2010, MRA contextual-recovery extension of smooth
+    functions on manifolds; Damelin and Hoang 2018, On surface completion and image inpainting by biharmonic functions:
+    numerical aspects). The operator is the five-point Laplacian applied twice, 13 points inside the picture; each of
+    the two leaves out neighbors beyond the picture's border, as `skimage.restoration.inpaint_biharmonic` does. Also as
+    there, what overshoots is cut off at the lowest and the highest known value of the picture's channel.
+
+    Solved as the harmonic equation is; the preconditioner is two V-cycles of the Laplacian.
+
+    Args:
+        tolerance: how small the residual becomes, in the preconditioner's norm and relative to that of a hole filled
+            with the mean color. At 1e-8 the values lie within 1e-5 of the exact solution, also of 128x128 holes.
+
+    Raises:
+        InpaintkitError: a picture has no known pixel.
+    """
+
+    order = 2

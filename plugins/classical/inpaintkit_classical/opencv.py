@@ -1,0 +1,97 @@
+"""OpenCV's two methods of inpainting, as methods."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Annotated, Any
+
+import torch
+from annotated_types import Ge, Le
+from torch import Tensor
+
+from inpaintkit import InpaintkitError, Method
+
+from .known import require_known
+
+
+class OpenCV(Method):
+    """What the two have in common: pictures go to ``cv2.inpaint`` one by one, on the CPU, in 8 bits.
+
+    Args:
+        radius: pixels; how far from a hidden pixel the known ones are that it is made of.
+    """
+
+    flag = ""  # the name of cv2's constant
+
+    def __init__(self, radius: Annotated[int, Ge(1), Le(100)] = 3) -> None:
+        super().__init__()
+        self.radius = radius
+
+    def setup(self) -> None:
+        """Finds OpenCV.
+
+        Raises:
+            InpaintkitError: it is not installed, or cannot be imported.
+        """
+        _cv2()
+
+    def inpaint(self, masked: Tensor, mask: Tensor) -> Tensor:
+        """``masked`` (B, 3, H, W) and ``mask`` (B, 1, H, W) -> the picture with its hole filled, of the same type.
+
+        What is drawn in the hole has the 256 levels of 8 bits; known pixels stay as they are.
+        """
+        cv2 = _cv2()
+        require_known(mask)
+        hole = mask.bool()
+        pixels = ((masked.float().masked_fill(hole, 0) + 1) * 127.5).round().clamp(0, 255).byte()
+        pictures = pixels.permute(0, 2, 3, 1).contiguous().cpu()  # RGB: OpenCV treats the channels alike
+        holes = (hole.byte() * 255).squeeze(1).contiguous().cpu()
+        drawn = [
+            torch.from_numpy(cv2.inpaint(picture.numpy(), where.numpy(), self.radius, getattr(cv2, self.flag)))
+            for picture, where in zip(pictures, holes, strict=True)
+        ]
+        output = torch.stack(drawn).permute(0, 3, 1, 2).to(masked.device, torch.float32) / 127.5 - 1
+        return torch.where(hole, output.to(masked.dtype), masked)
+
+
+class Telea(OpenCV):
+    """Fills from the rim inward, each pixel with a weighted mean of first-order extrapolations of its known neighbors
+    (Telea 2004, An image inpainting technique based on the fast marching method), by OpenCV, in 8 bits on the CPU.
+
+    Needs the extra: ``pip install "inpaintkit-classical[opencv]"``.
+
+    Args:
+        radius: pixels; how far from a hidden pixel the known ones are that it is made of.
+
+    Raises:
+        InpaintkitError: OpenCV is not installed, or a picture has no known pixel.
+    """
+
+    flag = "INPAINT_TELEA"
+
+
+class NavierStokes(OpenCV):
+    """Continues lines of equal brightness into the hole, after the transport of vorticity in a fluid (Bertalmio,
+    Bertozzi and Sapiro 2001, Navier-Stokes, fluid dynamics, and image and video inpainting), as OpenCV has it: one
+    march from the rim inward, in 8 bits on the CPU.
+
+    Needs the extra: ``pip install "inpaintkit-classical[opencv]"``.
+
+    Args:
+        radius: pixels; how far from a hidden pixel the known ones are that it is made of.
+
+    Raises:
+        InpaintkitError: OpenCV is not installed, or a picture has no known pixel.
+    """
+
+    flag = "INPAINT_NS"
+
+
+def _cv2() -> Any:
+    """The module, imported when it is first used."""
+    try:
+        return import_module("cv2")
+    except ImportError as error:
+        raise InpaintkitError(
+            f'OpenCV cannot be imported ({error}): pip install "inpaintkit-classical[opencv]"'
+        ) from error
