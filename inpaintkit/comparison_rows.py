@@ -80,7 +80,7 @@ def compete(
         comparison = attrs.evolve(comparison, complete=True)
     finally:
         if folder is not None:
-            write_comparison(folder, comparison, grid(columns) if wanted else None)
+            write_comparison(folder, comparison, grid(columns) if wanted and comparison.rows else None)
     if not comparison.rows:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in comparison.failed.items())
         raise InpaintkitError(f"no row could be measured: {reasons}")

@@ -64,8 +64,10 @@ def broken(label: str, width: int = 9) -> str:
 
 def mean_text(row: ComparisonRow, label: str) -> str:
     """The mean, with the standard deviation over training seeds where there are some."""
-    mean, _ = written(row.metrics[label].interval)
-    spread = row.spread(label)
+    interval, spread = row.metrics[label].interval, row.spread(label)
+    if math.isnan(interval.mean):
+        return NONE
+    mean, _ = written(interval)
     return mean if spread is None else f"{mean}\N{NO-BREAK SPACE}\N{PLUS-MINUS SIGN}{_two(spread)}"
 
 
@@ -115,12 +117,16 @@ def caption(comparison: Comparison) -> str:
 
 def about(comparison: Comparison) -> str:
     """How intervals, differences, p-values and costs were found."""
-    parts = [
-        "Intervals: 95 %, bootstrap over images.",
-        f"Differences are paired, against {comparison.reference}; p by sign flips, Holm's correction over the rows.",
-        "Time: median over batches, the first left out where there are more; memory: the peak for one batch, "
-        "beyond what was there before, divided by its images.",
-    ]
+    first = comparison.reference
+    parts = ["Intervals: 95 %, bootstrap over images."]
+    if first in comparison.failed:
+        parts.append(f"The first row, {first}, failed: there are no differences.")
+    elif len(comparison.rows) > 1:
+        parts.append(f"Differences are paired, against {first}; p by sign flips, Holm's correction over the rows.")
+    parts.append(
+        "Time: median over batches, the first left out where there are more; memory: the peak for one batch, beyond "
+        "what was there before, divided by its images."
+    )
     if any(len(row.seeds) > 1 for row in comparison.rows):
         parts.append("Over several training seeds each image counts with its mean; \N{PLUS-MINUS SIGN} is the standard "
                      "deviation of the seeds' means.")  # fmt: skip
