@@ -220,6 +220,8 @@ def test_the_recipe_says_what_the_paper_says() -> None:
     assert dict(third.weights) == {"reconstruction": 1, "local": 200, "global": 200, "features": 0.05}
     assert method.steps == 200 * 157  # epochs of 20,112 pictures
     assert method.size == 24
+    carried = [stage.weights["local"] for stage in build_on_meta(load_recipe("neural_features_24_random")).stages[1:]]
+    assert carried == pytest.approx([200 * (24 / 64) ** 2] * 2, rel=0.01)
     assert (method.adam.lr, tuple(method.adam.betas)) == (2e-4, (0.5, 0.999))
     assert recipe.data is not None
     assert recipe.data.batch == 128
@@ -228,8 +230,12 @@ def test_the_recipe_says_what_the_paper_says() -> None:
 @pytest.mark.parametrize("profile", [None, "small"])
 def test_every_ablation_differs_from_its_recipe_in_one_thing(profile: str | None) -> None:
     base = load_recipe("neural_features_24", profile)
+    random = "neural_features_ablations/random_200"
     names = [name for name in bundled() if name.startswith("neural_features_ablations/") and "tuned" not in name]
-    assert len(names) == 12
+    assert len(names) == 14
+    assert load_recipe(random, profile).tree["method"] == base.tree["method"]
+    assert load_recipe(random, profile).tree["masks"] == load_recipe("neural_features_24_random").tree["masks"]
+    names.remove(random)
     for name in names:
         recipe = load_recipe(name, profile)
         assert build_on_meta(recipe).steps == build_on_meta(base).steps, "equal images seen"
