@@ -1,0 +1,153 @@
+"""Patches of the known part, copied into the hole: PatchMatch inside the completion by votes of Wexler et al."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, get_args
+
+import torch
+from annotated_types import Ge
+from torch import Tensor
+from torch.nn import functional as F
+
+from inpaintkit import InpaintkitError, Method, OptionError, OptionErrors, composite
+
+from .patchfield import Patches, largest_radius
+from .patchsearch import Field
+from .patchstart import contrast, enlarged, smooth, worth
+
+Search = Literal["patchmatch", "exhaustive"]
+Pyramid = list[tuple[Tensor, Tensor]]  # features (B, C, H, W) and hole (B, 1, H, W), finest first
+
+
+class PatchMatch(Method):
+    """Completion by patches, coarse to fine; all pictures of a batch at once, on the device of the tensors.
+
+    At every level, in turn: each whole patch that touches the hole looks for the nearest whole patch that does not
+    (Barnes et al. 2009, PatchMatch), and each hidden pixel becomes the weighted mean of what the patches over it found
+    (Wexler et al. 2007, Space-Time Completion of Video, eq. 5). This is the coherence half of Simakov et al. 2008,
+    Summarizing Visual Data Using Bidirectional Similarity; the other half, that every known patch occurs in the
+    result, holds by itself where the known part stays. A coarse pixel that touches the hole is hole. Inside the hole a
+    pixel counts 1.3 times less for each step away from the known ones. A finer level begins with the coarser one's
+    matches; the first one begins with a smooth fill.
+
+    A picture without a known patch of ``radius`` at some level takes the largest that it has; a coarse level that has
+    not even one of 3 x 3 pixels is left out for it. At the finest the least is a single pixel.
+
+    Differs from Barnes et al.: neighbors are looked at by all patches at once, not in scan order; and from Wexler et
+    al.: the pixels' worth also weighs the distance between patches, and the patches carry features of texture.
+
+    Args:
+        radius: patches have 2 ``radius`` + 1 pixels a side; None: 3, and 2 where a side of the picture is below 64.
+        levels: of the pyramid, each half of the next; None: as long as the shorter side holds four patches.
+        iterations: of search and vote at the finest level; twice, three times ... as many at the coarser ones.
+        passes: of propagation and random search in every iteration; the exhaustive search has none.
+        texture: how far the mean contrast around a pixel counts beside its color; 0: the color alone.
+        search: ``exhaustive`` compares every patch with every known one, the reference for small pictures.
+
+    Raises:
+        OptionErrors: for a value out of its range.
+    """
+
+    stochastic = True
+
+    def __init__(
+        self,
+        radius: Annotated[int, Ge(1)] | None = None,
+        levels: Annotated[int, Ge(1)] | None = None,
+        iterations: Annotated[int, Ge(1)] = 3,
+        passes: Annotated[int, Ge(1)] = 4,
+        texture: Annotated[float, Ge(0)] = 5.0,
+        search: Search = "patchmatch",
+    ) -> None:
+        super().__init__()
+        least = {"radius": radius, "levels": levels, "iterations": iterations, "passes": passes}
+        problems = [
+            OptionError(f"{name} is {value}: at least 1 is needed", (name,))
+            for name, value in least.items()
+            if value is not None and value < 1
+        ]
+        if not 0 <= texture < float("inf"):
+            problems.append(OptionError(f"texture is {texture}: a number of at least 0 is needed", ("texture",)))
+        if search not in get_args(Search):
+            problems.append(
+                OptionError(f"search is {search!r}: one of {', '.join(get_args(Search))} is needed", ("search",))
+            )
+        if problems:
+            raise OptionErrors(problems)
+        self.radius, self.levels, self.iterations = radius, levels, iterations
+        self.passes, self.texture, self.search = passes, texture, search
+
+    @torch.no_grad()
+    def inpaint(self, masked: Tensor, mask: Tensor) -> Tensor:
+        """``masked`` (B, 3, H, W) and ``mask`` (B, 1, H, W) -> completed (B, 3, H, W) in the dtype of ``masked``.
+
+        Known pixels come back bit-exact, and what ``masked`` holds under the hole is not looked at.
+
+        Raises:
+            InpaintkitError: where pictures have no known pixel; names them.
+        """
+        hole = mask.float()
+        if bool((lost := hole.flatten(1).all(1)).any()):
+            numbers = ", ".join(str(number) for number in lost.nonzero()[:, 0].tolist())
+            raise InpaintkitError(
+                f"picture {numbers} of the batch: no known pixel to copy from; make the hole smaller"
+            )
+        if not bool(hole.any()):
+            return masked
+        image = torch.where(mask.bool(), 0, masked.float())
+        radius = self.radius or (3 if min(image.shape[2:]) >= 64 else 2)
+        return composite(self._complete(self._pyramid(image, hole, radius), radius), masked, mask)
+
+    def _pyramid(self, image: Tensor, hole: Tensor, radius: int) -> Pyramid:
+        shorter = min(image.shape[2:])
+        levels = self.levels or 1
+        while self.levels is None and shorter >> levels >= 4 * (2 * radius + 1):
+            levels += 1
+        if self.texture:
+            image = torch.cat([image, self.texture * contrast(image, hole, 2 ** (levels - 1))], 1)
+        pyramid = [(image, hole)]
+        while len(pyramid) < levels and max(image.shape[2:]) > 1:
+            image, hole = F.avg_pool2d(image, 2, ceil_mode=True), F.max_pool2d(hole, 2, ceil_mode=True)
+            pyramid.append((image, hole))
+        return pyramid
+
+    def _complete(self, pyramid: Pyramid, radius: int) -> Tensor:
+        """The finest level with the hole filled (B, 3, H, W)."""
+        image, hole = pyramid[-1]
+        filled, coarse = image, image.new_full((len(image), 2, *image.shape[2:]), -1, dtype=torch.long)
+        begun = torch.zeros(len(image), dtype=torch.bool, device=image.device)
+        for level in reversed(range(len(pyramid))):
+            image, hole = pyramid[level]
+            radii = largest_radius(hole, radius)
+            active = hole.flatten(1).any(1) & (radii >= min(level, 1))
+            guess = enlarged(filled, image) if bool(begun.any()) else image
+            if bool((active & ~begun).any()):
+                guess = torch.where(begun[:, None, None, None], guess, smooth(image, hole))
+            filled = torch.where(hole.bool(), guess, image)
+            matches = image.new_full((len(image), 2, *image.shape[2:]), -1, dtype=torch.long)
+            for fitting in radii[active].unique().tolist():  # one for nearly every batch
+                some = (active & (radii == fitting)).nonzero()[:, 0]
+                patches = Patches.of(hole[some], fitting)
+                filled[some], matches[some] = self._level(patches, filled[some], hole[some], coarse[some], level)
+            begun, coarse = begun | active, matches
+        return filled[:, :3]
+
+    def _level(
+        self, patches: Patches, image: Tensor, hole: Tensor, coarse: Tensor, level: int
+    ) -> tuple[Tensor, Tensor]:
+        """The level's picture with the hole filled, and its matches as rows and columns, -1 where there are none."""
+        match, carried = patches.carried(coarse)
+        match = torch.where(carried, match, patches.anywhere())
+        field = Field(patches, patches.flat(image), patches.flat(worth(hole)), match)
+        field.vote(field.trust * carried)
+        for _ in range(self.iterations * (level + 1)):
+            if self.search == "exhaustive":
+                field.exhaust()
+            else:
+                for _ in range(self.passes):
+                    field.propagate()
+                    field.search()
+            field.vote(field.likeness())
+        places = patches.targets.new_full((len(patches.rank), 2), -1)
+        places[patches.targets] = torch.stack(patches.position(field.match), 1)
+        return patches.planes(field.flat), patches.planes(places)
