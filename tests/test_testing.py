@@ -907,6 +907,38 @@ class ForgetsMoments(GoodMethod):
         return logs
 
 
+class ScalesByHole(GoodMethod):
+    """NaN where there is nothing to fill."""
+
+    def inpaint(self, masked: Tensor, mask: Tensor) -> Any:
+        share = mask.sum((2, 3), keepdim=True)
+        return super().inpaint(masked, mask) * (share / share)
+
+
+class NeedsHole(GoodMethod):
+    """The box around the holes does not exist where there is none."""
+
+    def inpaint(self, masked: Tensor, mask: Tensor) -> Any:
+        assert mask.nonzero().amin(0)[1] == 0
+        return super().inpaint(masked, mask)
+
+
+class ScalesByKnown(GoodMethod):
+    """NaN where nothing is known."""
+
+    def inpaint(self, masked: Tensor, mask: Tensor) -> Any:
+        share = (1 - mask).sum((2, 3), keepdim=True)
+        return super().inpaint(masked, mask) * (share / share)
+
+
+class NeedsKnown(GoodMethod):
+    """An error of torch's where nothing is known."""
+
+    def inpaint(self, masked: Tensor, mask: Tensor) -> Any:
+        assert (1 - mask).nonzero().amin(0)[1] == 0
+        return super().inpaint(masked, mask)
+
+
 class HidesColor(GoodMethod):
     def __init__(self, loss: Loss | None = None) -> None:
         super().__init__()
@@ -1028,6 +1060,10 @@ BROKEN: list[tuple[str, str, Any, str]] = [
     ("method", "known pixels bit-exact", Darkens, "known pixels changed: does it write to masked or mask"),
     ("method", "hidden pixels unread", Peeks, r"preview\(batch\) draws something else when hidden pixels change"),
     ("method", "independent of batch mates", Averages, "when only the others of its batch change"),
+    ("method", "unusual masks", ScalesByHole, "first of two masks is empty, what inpaint drew has .* NaN"),
+    ("method", "unusual masks", NeedsHole, "where all masks are empty, inpaint.* raised IndexError"),
+    ("method", "unusual masks", ScalesByKnown, r"mask is 1 everywhere\), what inpaint drew has .* NaN"),
+    ("method", "unusual masks", NeedsKnown, r"1 everywhere\), inpaint raised IndexError.*raise InpaintkitError"),
     ("method", "trains", NeverSteps, "the step of stage 'first' changes no parameter"),
     ("method", "trains", HoldsNothing, "no optimizer holds layer.weight, layer.bias"),
     ("method", "trains", SpareInMethod, "no stage changes spare.weight, spare.bias"),

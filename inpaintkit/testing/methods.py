@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .. import checkpoint
 from ..check import failing_steps
+from ..errors import InpaintkitError
 from ..filling import fill
 from ..methods.adversarial import Adversarial
 from ..padding import inpaint_padded
@@ -109,6 +110,31 @@ def batch_mates(component: Component) -> None:
     one, other = (shown_to(component, method, 3, seed) for seed in (0, 1))
     mixed = torch.cat([one.masked[:1], other.masked[1:]])
     require_independent(lambda shown: drawn(method, *shown), (one.masked, one.mask), (mixed, one.mask))
+
+
+def unusual_masks(component: Component) -> None:
+    """A picture without a hole can be shown beside others; one without known pixels is filled, or refused plainly."""
+    method = component.ready()
+    given = shown_to(component, method, 2)
+    some = given.mask.clone()
+    some[0] = 0
+    for what, mask in (("the first of two masks is empty", some), ("all masks are empty", torch.zeros_like(some))):
+        try:
+            output = drawn(method, given.image * (1 - mask), mask)
+        except Violation as error:
+            raise Violation(f"where {what}, {error}") from error
+        require_finite(output, f"where {what}, what inpaint drew")
+    what = "nothing is known of the pictures (the mask is 1 everywhere)"
+    everything = torch.ones_like(some)
+    try:
+        with torch.no_grad():
+            output = method.eval().inpaint(torch.zeros_like(given.image), everything)
+    except InpaintkitError:
+        return
+    except Exception as error:
+        hint = "raise InpaintkitError, saying which pictures, or fill them"
+        raise Violation(f"where {what}, inpaint raised {type(error).__name__}: {error}. {hint}") from error
+    require_finite(output, f"where {what}, what inpaint drew")
 
 
 def optimized(method: Method) -> dict[str, Tensor]:
@@ -243,6 +269,7 @@ METHOD: dict[str, Check] = {
     "known pixels bit-exact": known_pixels,
     "hidden pixels unread": hidden_pixels,
     "independent of batch mates": batch_mates,
+    "unusual masks": unusual_masks,
     "trains": trains,
     "training repeats": repeats,
     "resumes": resumes,
