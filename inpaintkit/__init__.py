@@ -28,6 +28,7 @@ _PUBLIC = {
     "training": ("train",),
     "evaluation": ("evaluate",),
     "comparing": ("compare",),
+    "sweeping": ("sweep",),
     "runs": ("load",),
     "filling": ("fill",),
     "fillfiles": ("FillReport", "fill_files"),
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     from .schedule import Adam as Adam
     from .schedule import Rate as Rate
     from .schedule import Stage as Stage
+    from .sweeping import sweep as sweep
     from .training import train as train
     from .types import Batch as Batch
     from .types import Discriminator as Discriminator

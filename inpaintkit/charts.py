@@ -106,7 +106,7 @@ def histogram(title: str, values: Mapping[str, Sequence[float]], *, unit: str = 
     edges = np.linspace(low, high, bins + 1)
     counts = {name: np.histogram(one, edges)[0].astype(np.float64) for name, one in finite.items()}
     top = max(float(count.max()) for count in counts.values())
-    x, y = Scale(low, high, False, _ticks(low, high, 6)), Scale(0.0, top * 1.06, False, _ticks(0, top, 4))
+    x, y = Scale(low, high, False, ticks(low, high, 6)), Scale(0.0, top * 1.06, False, ticks(0, top, 4))
     left, bottom = x(edges, LEFT, WIDTH - RIGHT), HEIGHT - BOTTOM
     bars = [
         f'<rect class="bar s{index % COLORS}" x="{a + 0.5:.1f}" width="{b - a - 1:.1f}" '
@@ -166,17 +166,17 @@ def value_scale(main: Sequence[Floats], raw: Sequence[Floats]) -> Scale:
         low, high = low - (abs(low) or 1.0) * 0.1, high + (abs(high) or 1.0) * 0.1
     margin = (high - low) * 0.06
     floor = 0.0 if 0 <= low < 0.35 * high else low - margin  # zero, where it is near, is the honest base
-    return Scale(floor, high + margin, False, _ticks(floor, high + margin, 5))
+    return Scale(floor, high + margin, False, ticks(floor, high + margin, 5))
 
 
 def _step_scale(low: float, high: float) -> Scale:
     if high <= low:
         low, high = low - 1, high + 1
     low = 0.0 if 0 < low < 0.1 * high else low
-    return Scale(low, high, False, _ticks(low, high, 6))
+    return Scale(low, high, False, ticks(low, high, 6))
 
 
-def _ticks(low: float, high: float, about: int) -> tuple[float, ...]:
+def ticks(low: float, high: float, about: int) -> tuple[float, ...]:
     """Round numbers between the ends: steps of 1, 2 or 5 times a power of ten."""
     rough = (high - low) / about
     power = 10.0 ** math.floor(math.log10(rough))

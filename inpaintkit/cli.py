@@ -119,6 +119,11 @@ def evaluate(run: Path, protocols: Sequence[str], images: Path | None, device: s
 @click.option("--best-of", type=click.IntRange(2), metavar="K", help="Random methods: also a row with the best of K.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="At most N pictures, spread evenly over all.")
 @click.option("--pictures", default=8, show_default=True, type=click.IntRange(0), help="Pictures in the grid.")
+@click.option(
+    "--sweep", "sweeps", multiple=True, metavar="OPTION=VALUES",
+    help="Also over values of an option of the holes, as in side=4..16 or offset=-8..8:8; repeatable.",
+)  # fmt: skip
+@click.option("--picture", type=click.IntRange(0), metavar="INDEX", help="The picture on the sheets of sweeps.")
 @click.option("--batch", default=32, show_default=True, type=click.IntRange(1), help="Pictures at once.")
 @click.option("--device", default="auto", show_default=True)
 @click.pass_context

@@ -25,6 +25,8 @@ from .prepare import Source
 from .protocol import Protocol, load_protocol
 from .recipe import DataOptions
 from .runs import new_run
+from .sweep_plan import plan_all
+from .sweeping import median_picture, sweep_all
 
 Asked = Protocol | str | Path | Mapping[str, Any]
 Images = Source | Sequence[Source] | ImageSet
@@ -140,11 +142,14 @@ def side_by_side(
     best_of: int | None = None,
     limit: int | None = None,
     pictures: int = 8,
+    sweeps: Sequence[str] = (),
+    picture: int | None = None,
     show: bool = True,
 ) -> bool:
     """The command: each protocol's comparison printed and written into ``out``, or a new folder under ``root``.
 
-    Several protocols share ``out``: each has a folder in it.
+    Several protocols share ``out``: each has a folder in it. ``sweeps`` such as ``side=4..16`` follow each comparison,
+    with sheets of ``picture``, by default the median one of the first row.
 
     Returns:
         Whether every row has its numbers.
@@ -152,10 +157,11 @@ def side_by_side(
     console = Console(quiet=not show, highlight=False)
     where, progress = pick_device(device), show and console.is_terminal
     entrants, exams = prepare(sources, protocols, images, device=where, best_of=best_of, limit=limit, progress=progress)
+    planned = plan_all(exams, sweeps, picture)
     if out is not None:
         empty_folder(out)
     good = True
-    for exam in exams:
+    for exam, plans in zip(exams, planned, strict=True):
         name = exam.protocol.name
         folder = new_run(root if out is None else out, name).folder if out is None or len(exams) > 1 else out
         try:
@@ -172,6 +178,9 @@ def side_by_side(
         for row, reason in found.failed.items():
             Console(stderr=True, highlight=False).print(f"failed: {row}: {reason}", markup=False, soft_wrap=True)
         good = good and not found.failed
+        shown = median_picture(found) if picture is None else picture
+        whole = sweep_all(entrants, exam, plans, folder, shown, console, device=where, batch=batch, progress=progress)
+        good = good and whole
     return good
 
 

@@ -132,7 +132,7 @@ def plain(value: Any) -> Any:
             defaults = {option.name: option.default for option in signature_of(value.factory) if not option.required}
         except SignatureError:
             defaults = {}
-        options = defaults | value.options
+        options = {**defaults, **value.options}
         for name in getattr(value.factory, "added", ()):
             if options[name] == defaults[name]:  # as it was before the option: its hash stays
                 del options[name]

@@ -1,0 +1,258 @@
+"""What a sweep measures: ``side=4..16`` read as values of an option of the mask sampler, each with its exam."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from decimal import Decimal
+from itertools import product
+from types import NoneType
+from typing import Any, get_args, get_origin
+
+import attrs
+from torch import Tensor
+
+from .errors import InpaintkitError, Problem, RecipeError, did_you_mean
+from .exam import Exam
+from .plugins import Plugins, installed
+from .protocol import load_protocol
+from .recipe import bundled
+from .signature import Option, bare, is_union, signature_of
+from .spec import INVALID, Spec
+from .structure import Structurer
+from .types import MaskSampler
+
+Number = int | float
+Value = Number | tuple[Number, Number]  # of an option that is one number, or a pair: rows and columns
+
+MOST = 1000  # values of a sweep
+TOLD = 5  # refused values that are spelled out
+_NUMBER = r"[-+]?(?:\d+(?:\.\d+)?|\.\d+)"
+_RANGE = re.compile(rf"({_NUMBER})\s*\.\.\s*({_NUMBER})(?:\s*:\s*({_NUMBER}))?")
+_BUILTIN = "inpaintkit.builtin.masks"
+_UNITS = {
+    **dict.fromkeys(("side", "offset", "min", "max"), "pixels"),
+    "ratio": "share of the pixels",
+    **dict.fromkeys(("min_width", "max_width", "max_length"), "share of the short side"),
+    "border": "share of each side",
+}  # of the built-in samplers' options
+
+
+@attrs.frozen(eq=False)
+class Plan:
+    """One option of a protocol's mask sampler, the values that it takes, and an exam for each.
+
+    Attributes:
+        text: as it was asked for.
+        sampler: the registered name.
+        own: the value that the protocol itself has; None where a pair or a number is not set there.
+        unit: of the values, in words; may be empty.
+        values: rising; pairs are all combinations, row by row.
+    """
+
+    text: str
+    option: str
+    sampler: str
+    own: Value | None
+    unit: str
+    values: tuple[Value, ...]
+    exams: tuple[Exam, ...] = attrs.field(repr=False)
+
+    @property
+    def grid(self) -> bool:
+        """Whether the values are pairs: rows and columns."""
+        return isinstance(self.values[0], tuple)
+
+
+def plan(exam: Exam, text: str, plugins: Plugins | None = None) -> Plan:
+    """Reads what to sweep, and tries every value.
+
+    Args:
+        exam: of the protocol whose mask sampler is changed; its pictures are shared.
+        text: ``option=first..last``, ``option=first..last:step`` or ``option=4,8,12``, also mixed. The step is 1 unless
+            said, and the last value is met where the steps lead to it. For an option that is a pair of numbers these
+            are the values on both axes.
+
+    Raises:
+        RecipeError: the text cannot be read, the protocol's sampler has no such option of numbers, or it refuses
+            values; all of them.
+    """
+    option, numbers = parse(text)
+    spec = exam.protocol.masks
+    plugins = plugins or installed()
+    options = {each.name: each for each in signature_of(spec.factory)}
+    axes = numeric(options[option].type) if option in options else 0
+    if not axes:
+        raise RecipeError([Problem(_no_option(exam, text, option, options, plugins))])
+    values: list[Value] = list(numbers) if axes == 1 else list(product(numbers, numbers))
+    if len(values) > MOST:
+        raise RecipeError([Problem(f"sweep {text}: these are {len(values):,} values: at most {MOST:,} are taken")])
+    exams, refused = [], []
+    for value in values:
+        try:
+            exams.append(_changed(exam, spec, options[option], value, plugins))
+        except (InpaintkitError, ValueError) as error:
+            problems = getattr(error, "problems", None) or [Problem(str(error))]
+            refused.append(f"{spelled(value)}: {'; '.join(problem.message for problem in problems)}")
+    if refused:
+        told = [f"{option} {each}" for each in (refused if len(refused) <= TOLD + 1 else refused[:TOLD])]
+        told += [f"and {len(refused) - TOLD} more values"] if len(refused) > TOLD + 1 else []
+        raise RecipeError([Problem(f"sweep {text}: {each}") for each in told])
+    own = spec.options.get(option, None if options[option].required else options[option].default)
+    return Plan(
+        text=text,
+        option=option,
+        sampler=spec.name,
+        own=own if own in values else None,
+        unit=_UNITS.get(option, "") if spec.factory.__module__ == _BUILTIN else "",
+        values=tuple(values),
+        exams=tuple(exams),
+    )
+
+
+def plan_all(exams: Sequence[Exam], texts: Sequence[str], picture: int | None = None) -> list[list[Plan]]:
+    """Several sweeps of each exam, each of another option, whose sheets show the ``picture`` of that index.
+
+    Raises:
+        RecipeError: everything that is wrong with any of them.
+    """
+    problems: list[Problem] = []
+    if picture is not None and not texts:
+        problems.append(Problem(f"picture {picture} is that of the sheets of sweeps, and there is no sweep"))
+    options = [text.partition("=")[0].strip() for text in texts]
+    for option in dict.fromkeys(options):
+        if options.count(option) > 1:
+            problems.append(Problem(f"{option} is swept twice: one sweep takes several ranges, as in {option}=4..8,12"))
+    found: list[list[Plan]] = []
+    for exam in exams:
+        found.append([])
+        for text in texts:
+            try:
+                found[-1].append(plan(exam, text))
+            except RecipeError as error:
+                problems += error.problems
+        try:
+            require_picture(exam, picture or 0)
+        except InpaintkitError as error:
+            problems.append(Problem(str(error)))
+    if problems:
+        raise RecipeError(dict.fromkeys(problems))
+    return found
+
+
+def require_picture(exam: Exam, index: int) -> None:
+    """Raises InpaintkitError where the exam has no picture of that index."""
+    if not 0 <= index < len(exam):
+        raise InpaintkitError(f"there is no picture {index}: the {len(exam):,} pictures are 0 to {len(exam) - 1}")
+
+
+def parse(text: str) -> tuple[str, list[Number]]:
+    """The option's name and the numbers, rising, each once; exact in decimals.
+
+    Raises:
+        RecipeError: everything that cannot be read.
+
+    >>> parse("side=4..16:4")
+    ('side', [4, 8, 12, 16])
+    >>> parse("ratio=0.1..0.3:0.1,0.8")
+    ('ratio', [0.1, 0.2, 0.3, 0.8])
+    """
+    option, equals, rest = (part.strip() for part in text.partition("="))
+    problems: list[str] = []
+    if not option.isidentifier() or not equals or not rest:
+        problems.append("a sweep is written OPTION=FIRST..LAST[:STEP] or OPTION=VALUE,VALUE, as in side=4..16")
+    found: set[Decimal] = set()
+    whole = True
+    for part in [] if problems else rest.split(","):
+        part = part.strip()
+        single, several = re.fullmatch(_NUMBER, part), _RANGE.fullmatch(part)
+        whole = whole and "." not in part.replace("..", "")
+        if single:
+            found.add(Decimal(part))
+        elif several is None:
+            problems.append(f"{part!r} is neither a number nor FIRST..LAST[:STEP]")
+        else:
+            first, last, step = (None if number is None else Decimal(number) for number in several.groups())
+            assert first is not None
+            assert last is not None
+            if step is None and (first % 1 or last % 1):
+                problems.append(f"{part} needs a step, as in {part}:0.1")
+            elif step is not None and step <= 0:
+                problems.append(f"the step of {part} is {step}: more than 0 is needed")
+            elif first > last:
+                problems.append(f"{part} ends before it begins: write {last}..{first}")
+            elif (count := int((last - first) / (step or 1)) + 1) > MOST:
+                problems.append(f"{part} is {count:,} values: at most {MOST:,} are taken")
+            else:
+                found |= {first + index * (step or 1) for index in range(count)}
+    if problems:
+        raise RecipeError([Problem(f"sweep {text}: {problem}") for problem in problems])
+    return option, [int(number) if whole else float(number) for number in sorted(found)]
+
+
+def spelled(value: Value) -> str:
+    """``8``, ``0.25``, ``(-8, 0)``."""
+    return f"({value[0]:g}, {value[1]:g})" if isinstance(value, tuple) else f"{value:g}"
+
+
+def axes_of(value: Value) -> tuple[Number, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def numeric(expected: Any) -> int:
+    """How many numbers an option is: 1, 2 for a pair, 0 for anything else. ``None`` beside them is passed over."""
+    expected = bare(expected)
+    if is_union(expected):
+        members = [member for member in get_args(expected) if member is not NoneType]
+        return max(map(numeric, members), default=0)
+    if expected in (int, float):
+        return 1
+    args = get_args(expected)
+    pair = get_origin(expected) is tuple and len(args) == 2 and Ellipsis not in args
+    return 2 if pair and all(numeric(arg) == 1 for arg in args) else 0
+
+
+def _changed(exam: Exam, spec: Spec[MaskSampler], option: Option, value: Value, plugins: Plugins) -> Exam:
+    """The exam with another value of the option; a mask is drawn to see that it fits into the pictures."""
+    structurer = Structurer(plugins)
+    structured = structurer.structure(list(value) if isinstance(value, tuple) else value, option.type)
+    if structurer.faults or structured is INVALID:
+        raise RecipeError(structurer.problems())
+    changed = attrs.evolve(spec, options={**spec.options, option.name: structured}, source=None)
+    opened = Exam.open(attrs.evolve(exam.protocol, masks=changed), exam.images)
+    mask: Tensor = opened.mask(0)
+    assert mask.shape[-1] == exam.side
+    return opened
+
+
+def _no_option(exam: Exam, text: str, option: str, options: Mapping[str, Option], plugins: Plugins) -> str:
+    """That a sampler has no such option, which it has, and who else has this one."""
+    name = exam.protocol.masks.name
+    whose = f"sweep {text}: the mask sampler {name!r} of protocol {exam.protocol.name}"
+    known = [each.name for each in options.values() if numeric(each.type)]
+    if option in options:
+        told = f"{whose} takes for {option} {options[option].annotation}, and no number"
+    else:
+        told = f"{whose} has no option {option!r}{did_you_mean(option, known)}"
+    told += f"; its numbers are {', '.join(known)}" if known else "; it has no numbers"
+    others = []
+    for entry in plugins.registry.entries("mask sampler"):
+        with suppress(InpaintkitError, TypeError):  # of a plugin that is broken
+            if any(each.name == option and numeric(each.type) for each in signature_of(entry.load())):
+                others.append(entry.name)
+    if others:
+        told += f"; {option} is an option of {', '.join(others)}{_protocols_with(others, exam.side, plugins)}"
+    return told
+
+
+def _protocols_with(samplers: Sequence[str], side: int, plugins: Plugins, most: int = 3) -> str:
+    """``" (as in objects_center_24)"``: bundled protocols with one of these samplers, those of the same size first."""
+    found = []
+    for name in bundled("protocol"):
+        with suppress(InpaintkitError):  # it names a plugin that is missing here
+            protocol = load_protocol(name, plugins)
+            if protocol.masks.name in samplers:
+                found.append((protocol.size != side, name))
+    names = [name for _, name in sorted(found)[:most]]
+    return f" (as in the protocols {', '.join(names)})" if names else ""

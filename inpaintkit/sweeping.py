@@ -1,0 +1,172 @@
+"""Measures methods while one option of a protocol's holes changes: how size and place of a hole matter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import torch
+from rich.console import Console
+
+from .comparison import Comparison, ComparisonRow
+from .comparison_rows import watched
+from .data import ImageSet
+from .entrants import Entrant, Given, gather
+from .errors import InpaintkitError
+from .evaluation import build_metrics, device_name, tally
+from .exam import Exam, completions
+from .pictures import Pixels, given_columns
+from .plugins import Plugins
+from .prepare import Source
+from .protocol import Protocol, load_protocol
+from .results import Row
+from .statistics import ranks
+from .sweep_curves import Curve, Point, Sweep
+from .sweep_files import failures, write_sweep
+from .sweep_plan import Plan, plan, require_picture, spelled
+
+Asked = Protocol | str | Path | Mapping[str, Any]
+
+
+def sweep(
+    methods: Entrant | Given | Iterable[Entrant | Given],
+    exam: Exam | Asked,
+    what: str | Plan,
+    images: Source | Sequence[Source] | ImageSet | None = None,
+    *,
+    device: torch.device | str = "cpu",
+    batch: int = 32,
+    picture: int = 0,
+    out: str | Path | None = None,
+    plugins: Plugins | None = None,
+    progress: bool = False,
+) -> Sweep:
+    """Measures every method at every value of an option of the protocol's mask sampler. Each method is loaded once.
+
+    A method that fails at a value has no number there, and the reason; the others go on.
+
+    Args:
+        methods: what :func:`inpaintkit.entrants.gather` takes, or what it gave.
+        exam: an exam, or a protocol to open on ``images``.
+        what: such as ``"side=4..16"`` or ``"offset=-8..8:8"``; see :func:`inpaintkit.sweep_plan.plan`.
+        picture: the index of the picture for the sheet.
+        out: a folder for what :func:`inpaintkit.sweep_files.write_sweep` writes, after each method.
+
+    Raises:
+        RecipeError: methods, protocol or values are wrong, before anything is computed.
+        InpaintkitError: there is no such picture, or ``out`` cannot be written to.
+        KeyboardInterrupt: what was measured is in ``out``.
+    """
+    given = [methods] if isinstance(methods, Entrant | str | Path | Mapping) else list(methods)
+    entrants = [one for one in given if isinstance(one, Entrant)]
+    if len(entrants) < len(given):
+        entrants = gather([one for one in given if not isinstance(one, Entrant)], plugins)
+    if not isinstance(exam, Exam):
+        protocol = exam if isinstance(exam, Protocol) else load_protocol(exam, plugins)
+        exam = Exam.open(protocol, images, progress=progress)
+    planned = plan(exam, what, plugins) if isinstance(what, str) else what
+    require_picture(exam, picture)
+    columns = [given_columns(each, [picture]) for each in planned.exams]
+    found = Sweep(
+        plan=planned,
+        protocol=exam.protocol.settings(),
+        hashes=tuple(each.hash for each in planned.exams),
+        names=exam.images.names,
+        digest=exam.images.digest,
+        labels=tuple(build_metrics(exam, torch.device(device))),
+        picture=picture,
+        truth=columns[0][0][1][0],
+        masked=tuple(masked[0] for _, (_, masked) in columns),
+        device=device_name(torch.device(device)),
+        batch=batch,
+    )
+    for at, entrant in enumerate(entrants, 1):
+        curve = _curve(entrant, planned, picture, device, batch, progress)
+        found = attrs.evolve(found, curves=(*found.curves, curve), complete=at == len(entrants))
+        if out is not None:
+            write_sweep(Path(out), found)
+    if not any(point.metrics for curve in found.curves for point in curve.points):
+        raise InpaintkitError(f"nothing could be measured: {'; '.join(dict.fromkeys(found.failed.values()))}")
+    return found
+
+
+def sweep_all(
+    entrants: Sequence[Entrant],
+    exam: Exam,
+    plans: Sequence[Plan],
+    folder: Path,
+    picture: int,
+    console: Console,
+    *,
+    device: torch.device | str = "cpu",
+    batch: int = 32,
+    progress: bool = False,
+) -> bool:
+    """Several sweeps into one folder, told on the console; returns whether every method has a number everywhere.
+
+    Raises:
+        InpaintkitError: it was interrupted; says what is kept.
+    """
+    whole = True
+    for planned in plans:
+        try:
+            found = sweep(
+                entrants, exam, planned, device=device, batch=batch, picture=picture, out=folder, progress=progress
+            )
+        except KeyboardInterrupt as error:
+            told = f"interrupted in the sweep {planned.text}; {folder} keeps the comparison and all whole curves"
+            raise InpaintkitError(told) from error
+        console.print(f"sweep {planned.text}: {folder / f'sweep-{planned.option}.md'}", markup=False, soft_wrap=True)
+        for line in failures(found):
+            Console(stderr=True, highlight=False).print(f"failed: {line}", markup=False, soft_wrap=True)
+        whole = whole and not found.failed
+    return whole
+
+
+def median_picture(comparison: Comparison) -> int:
+    """The index of the picture at which the first row of a comparison is neither good nor bad; 0 if nothing tells."""
+    for measure in comparison.rows[0].metrics.values() if comparison.rows else ():
+        if measure.per_image is not None and measure.higher_is_better is not None:
+            order = ranks(measure.per_image, measure.higher_is_better)
+            return order[(len(order) - 1) // 2] if order else 0
+    return 0
+
+
+def _curve(
+    entrant: Entrant, planned: Plan, picture: int, device: torch.device | str, batch: int, progress: bool
+) -> Curve:
+    count = len(planned.values)
+    rows: list[list[Row]] = [[] for _ in range(count)]
+    tiles: list[dict[int, Pixels]] = [{} for _ in range(count)]
+    failed = [""] * count
+    for run in range(entrant.count):
+        try:
+            method = entrant.load(run, device)
+        except Exception as error:  # the other methods go on
+            failed = [told or _told(error) for told in failed]
+            break
+        for at, (value, exam) in enumerate(zip(planned.values, planned.exams, strict=True)):
+            if failed[at]:
+                continue
+            title = f"{entrant.name} at {planned.option} {spelled(value)}" if progress else ""
+            try:
+                parts = completions(method, exam, device=device, batch=batch, progress=title)
+                parts = watched(parts, () if run else (picture,), tiles[at])
+                rows[at].append(tally(parts, exam, name=entrant.name, kind=entrant.kind, device=device))
+            except Exception as error:  # a hole too large for it, say
+                failed[at] = _told(error)
+    points = []
+    for value, measured, tile, reason in zip(planned.values, rows, tiles, failed, strict=True):
+        if reason:
+            points.append(Point(value, tile=tile.get(picture), failed=reason))
+        else:
+            row = ComparisonRow.over(entrant, measured)
+            points.append(Point(value, row.metrics, row.seconds_per_image, tile[picture]))
+    return Curve(entrant.name, entrant.kind, entrant.seeds, entrant.training_seeds, entrant.stochastic, tuple(points))
+
+
+def _told(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if isinstance(error, InpaintkitError) else f"{type(error).__name__}: {text}"
