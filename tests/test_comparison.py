@@ -467,6 +467,13 @@ def test_memory_is_that_of_the_method(compared: Compared) -> None:
     assert (frugal.memory_per_image or 0) < 1_000_000
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_memory_on_cuda_is_that_of_tensors() -> None:
+    with PeakMemory("cuda") as peak:
+        torch.ones(4_000_000, device="cuda")
+    assert peak.extra == pytest.approx(16_000_000, rel=0.05)
+
+
 def test_memory_where_nobody_can_tell(compared: Compared, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("inpaintkit.memory.CLEAR", tmp_path / "none" / "clear_refs")
     found = compared({"hungry": Hungry()}, limit=2)
