@@ -1,0 +1,442 @@
+"""Sweeps: what is read, what is refused, what is measured against evaluations one by one, and the files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import attrs
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from torch import Tensor
+
+from inpaintkit import InpaintkitError, Method, RecipeError, sweep
+from inpaintkit.cli import main
+from inpaintkit.comparison import ComparisonRow
+from inpaintkit.entrants import Entrant
+from inpaintkit.evaluation import evaluate
+from inpaintkit.exam import Exam
+from inpaintkit.pictures import given_columns
+from inpaintkit.protocol import load_protocol
+from inpaintkit.results import Measure
+from inpaintkit.statistics import bootstrap
+from inpaintkit.sweep_charts import LEFT, PANEL, RIGHT, Line, Map, Panel, svg
+from inpaintkit.sweep_files import to_csv, to_json, to_markdown, to_svg, write_sweep
+from inpaintkit.sweep_plan import parse, plan, plan_all
+from inpaintkit.sweep_sheet import sheet_columns, to_sheet
+from inpaintkit.sweeping import median_picture
+
+HOLE, WHOLE = "psnr[hole,255]", "psnr[whole,255]"
+XML = "{http://www.w3.org/2000/svg}"
+
+
+class Level(Method):
+    def __init__(self, level: float = 0.0) -> None:
+        super().__init__()
+        self.level = level
+
+    def inpaint(self, masked: Tensor, mask: Tensor) -> Tensor:
+        return torch.full_like(masked, self.level)
+
+
+class Small(Level):
+    """Refuses holes of more than ``most`` pixels."""
+
+    def __init__(self, most: int, error: BaseException) -> None:
+        super().__init__(0.1)
+        self.most, self.error = most, error
+
+    def inpaint(self, masked: Tensor, mask: Tensor) -> Tensor:
+        if mask[0].sum() > self.most:
+            raise self.error
+        return super().inpaint(masked, mask)
+
+
+@attrs.frozen(eq=False)
+class Seeds(Entrant):
+    """Runs that differ in their seed; counts how often one is loaded."""
+
+    levels: tuple[float, ...] = ()
+    loads: list[int] = attrs.field(factory=list)
+
+    def load(self, at: int = 0, device: torch.device | str = "cpu") -> Method:
+        self.loads.append(at)
+        return Level(self.levels[at])
+
+
+def tree(**masks: Any) -> dict[str, Any]:
+    metrics: list[Any] = [{"use": "psnr", "region": "hole"}, {"use": "l1"}, {"use": "psnr", "region": "whole"}]
+    return {"name": "toy", "size": 12, "masks": masks or {"use": "center-square", "side": 4}, "metrics": metrics}
+
+
+@pytest.fixture(scope="module")
+def exam(pictures: Path) -> Exam:
+    return Exam.open(load_protocol(tree()), pictures)
+
+
+# --- what is asked for ----------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(-30, 30), st.integers(0, 40), st.integers(1, 9), st.booleans())
+def test_ranges_are_what_range_says(first: int, length: int, step: int, tenths: bool) -> None:
+    last = first + length
+    expected = list(range(first, last + 1, step))
+    if tenths:
+        text = f"x={first / 10:.1f}..{last / 10:.1f}:{step / 10:.1f}"
+        assert parse(text) == ("x", [value / 10 for value in expected])  # exact: no 0.30000000000000004
+    else:
+        assert parse(f"x={first}..{last}:{step}") == ("x", expected)
+
+
+def test_ranges_and_single_values_are_mixed_and_sorted() -> None:
+    assert parse(" side = 12, 4..6 ,5") == ("side", [4, 5, 6, 12])
+    assert all(type(value) is int for value in parse("side=4..6")[1])
+    assert parse("ratio=0.5,1") == ("ratio", [0.5, 1.0])
+    assert parse("offset=-8..8:8") == ("offset", [-8, 0, 8])
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("side", "is written OPTION=FIRST..LAST"),
+        ("side=", "is written OPTION=FIRST..LAST"),
+        ("=4", "is written OPTION=FIRST..LAST"),
+        ("side=4..", "'4..' is neither a number nor"),
+        ("side=4,,5", "'' is neither a number nor"),
+        ("side=nan", "'nan' is neither a number nor"),
+        ("side=9..4", "ends before it begins: write 4..9"),
+        ("side=4..9:0", "the step of 4..9:0 is 0"),
+        ("ratio=0.1..0.9", "needs a step, as in 0.1..0.9:0.1"),
+        ("side=1..999999999", "999,999,999 values: at most 1,000"),
+    ],
+)
+def test_what_cannot_be_read_is_refused(text: str, says: str) -> None:
+    with pytest.raises(RecipeError, match=re.escape(says)):
+        parse(text)
+
+
+def test_each_value_changes_the_masks_and_nothing_else(exam: Exam) -> None:
+    planned = plan(exam, "side=3..5")
+    assert (planned.option, planned.sampler, planned.own, planned.unit) == ("side", "center-square", 4, "pixels")
+    assert [int(each.mask(0).sum()) for each in planned.exams] == [9, 16, 25]
+    assert all(each.images is exam.images for each in planned.exams)
+    hashes = [each.hash for each in planned.exams]
+    assert hashes[1] == exam.hash
+    assert len(set(hashes)) == 3
+
+
+def test_a_pair_is_swept_on_both_axes(exam: Exam) -> None:
+    planned = plan(exam, "offset=-4..4:4")
+    assert planned.grid
+    assert planned.values == tuple((row, column) for row in (-4, 0, 4) for column in (-4, 0, 4))
+    for (row, column), each in zip(planned.values, planned.exams, strict=True):  # type: ignore[misc]
+        assert each.mask(0)[0, 0, 4 + row : 8 + row, 4 + column : 8 + column].sum() == each.mask(0).sum() == 16
+    assert planned.own == (0, 0)
+    assert planned.exams[4].hash == exam.hash
+
+
+def test_options_of_any_sampler_are_swept(pictures: Path) -> None:
+    squares = Exam.open(load_protocol(tree(use="random-square", min=2, max=5)), pictures)
+    assert plan(squares, "max=4..6").values == (4, 5, 6)
+    pixels = Exam.open(load_protocol(tree(use="random-pixels", ratio=0.5)), pictures)
+    planned = plan(pixels, "ratio=0.25..0.75:0.25")
+    assert [int(each.mask(0).sum()) for each in planned.exams] == [36, 72, 108]
+    assert planned.unit == "share of the pixels"
+    with pytest.raises(RecipeError, match=r"max 1: min \(2\) is larger than max \(1\)"):
+        plan(squares, "max=1..3")
+
+
+def test_everything_wrong_is_told_at_once(exam: Exam) -> None:
+    texts = ["side=12..14", "offset=-5..5:5", "sdie=4", "side=0", "offset=0.5", "x=.."]
+    with pytest.raises(RecipeError) as caught:
+        plan_all([exam], texts, picture=12)
+    told = "\n".join(str(problem) for problem in caught.value.problems)
+    for words in (
+        "side 13: a hole of 13 pixels does not fit", "side 14: ", "offset (-5, -5): ", "-4 to 4 rows and -4 to 4 columns",
+        "and 3 more values", "no option 'sdie', did you mean 'side'", "side 0: expected integer >= 1, not 0",
+        "offset (0.5, 0.5): expected integer", "'..' is neither", "there is no picture 12: the 12 pictures are 0 to 11",
+        "side is swept twice", "offset is swept twice",
+    ):  # fmt: skip
+        assert words in told, words
+    assert "side 12" not in told
+    with pytest.raises(RecipeError, match="there is no sweep"):
+        plan_all([exam], [], picture=1)
+
+
+def test_an_option_of_another_sampler_names_who_has_it(pictures: Path) -> None:
+    squares = Exam.open(load_protocol(tree(use="random-square", min=2, max=5)), pictures)
+    with pytest.raises(RecipeError) as caught:
+        plan(squares, "side=4..8")
+    told = str(caught.value)
+    assert "'random-square' of protocol toy has no option 'side'; its numbers are min, max" in told
+    assert "side is an option of center-square (as in the protocols " in told
+    half = Exam.open(load_protocol(tree(use="half", side="left")), pictures)
+    with pytest.raises(RecipeError, match=r"takes for side 'left', .* or 'random', and no number; it has no numbers"):
+        plan(half, "side=4..8")
+
+
+# --- what is measured -----------------------------------------------------------------------------------------------
+
+
+def test_each_point_is_the_evaluation_of_the_changed_protocol(exam: Exam, pictures: Path) -> None:
+    found = sweep({"zero": Level(), "bright": Level(0.8)}, exam, "side=2,5", batch=5)
+    assert [curve.name for curve in found.curves] == ["zero", "bright"]
+    assert found.complete
+    for curve, level in zip(found.curves, (0.0, 0.8), strict=True):
+        for point, side, whole in zip(curve.points, (2, 5), found.hashes, strict=True):
+            alone = evaluate(Level(level), tree(use="center-square", side=side), pictures)
+            assert alone.hash == whole
+            assert point.value == side
+            assert dict(point.metrics) == dict(alone.row.metrics)
+    assert found.charted == (HOLE, WHOLE)
+    assert dict(found.curves[1].over(HOLE)) == {
+        side: found.curves[1].points[at].metrics[HOLE] for at, side in ((0, 2), (1, 5))
+    }
+
+
+def test_protocols_and_recipes_are_opened_by_name(pictures: Path) -> None:
+    found = sweep("classical/mean_color", tree(), "side=3", pictures)
+    assert found.curves[0].name == "mean_color"
+    assert found.curves[0].standing == "not trained"
+
+
+def test_a_run_is_loaded_once_and_seeds_are_averaged_image_by_image(exam: Exam) -> None:
+    entrant = Seeds("ours", "level", ("a", "b"), (3, 4), trained=True, levels=(0.0, 0.5))
+    found = sweep(entrant, exam, "side=3,4,5")
+    assert entrant.loads == [0, 1]
+    assert found.curves[0].standing == "2 training seeds"
+    apart = sweep({"a": Level(0.0), "b": Level(0.5)}, exam, "side=3,4,5")
+    for point, a, b in zip(found.curves[0].points, apart.curves[0].points, apart.curves[1].points, strict=True):
+        ours, first, second = (np.array(one.metrics[HOLE].per_image) for one in (point, a, b))
+        assert ours == pytest.approx((first + second) / 2)
+        assert point.tile is not None
+        assert a.tile is not None
+        assert (point.tile == a.tile).all()  # the sheet shows the first run
+
+
+def test_distance_pools_places_image_by_image(exam: Exam) -> None:
+    found = sweep({"zero": Level()}, exam, "offset=-4..4:4")
+    points = {point.value: point.metrics[HOLE] for point in found.curves[0].points}
+    by_distance = found.curves[0].over(HOLE)
+    assert [distance for distance, _ in by_distance] == [0, 4, math.hypot(4, 4)]
+    assert by_distance[0][1] == points[0, 0]
+    for (_, measure), places in zip(
+        by_distance[1:], ([(0, 4), (4, 0), (0, -4), (-4, 0)], [(4, 4), (-4, 4), (4, -4), (-4, -4)]), strict=True
+    ):
+        means = np.mean([points[place].per_image for place in places], axis=0)
+        assert measure.interval.mean == pytest.approx(means.mean())
+        expected = bootstrap(means)
+        assert (measure.interval.low, measure.interval.high) == pytest.approx((expected.low, expected.high))
+
+
+def test_a_method_that_fails_somewhere_has_numbers_elsewhere(exam: Exam) -> None:
+    methods = {"small": Small(16, ZeroDivisionError("too large")), "zero": Level()}
+    found = sweep(methods, exam, "side=3..6")
+    assert found.failed == {("small", 5): "ZeroDivisionError: too large", ("small", 6): "ZeroDivisionError: too large"}
+    assert [at for at, _ in found.curves[0].over(HOLE)] == [3, 4]
+    assert [at for at, _ in found.curves[1].over(HOLE)] == [3, 4, 5, 6]
+    assert "small at side 5, 6: ZeroDivisionError: too large" in to_markdown(found)
+    assert sum(row["error"] != "" for row in csv.DictReader(io.StringIO(to_csv(found)))) == 2
+    to_sheet(found)
+    with pytest.raises(InpaintkitError, match="nothing could be measured: no known pixel"):
+        sweep({"small": Small(0, InpaintkitError("no known pixel"))}, exam, "side=3..6")
+
+
+def test_an_interruption_keeps_whole_curves(exam: Exam, tmp_path: Path) -> None:
+    methods = {"zero": Level(), "small": Small(16, KeyboardInterrupt())}
+    with pytest.raises(KeyboardInterrupt):
+        sweep(methods, exam, "side=3..6", out=tmp_path)
+    kept = json.loads((tmp_path / "sweep-side.json").read_text())
+    assert not kept["complete"]
+    assert [row["name"] for row in kept["rows"]] == ["zero"]
+    assert "INCOMPLETE" in (tmp_path / "sweep-side.md").read_text()
+
+
+def test_the_median_picture_is_that_of_the_first_row() -> None:
+    values = [5.0, 1.0, math.nan, 3.0, 2.0, 4.0]
+    row = ComparisonRow.over(Entrant("a", "b", ()), [measured(values)])
+    made: Any = type("Made", (), {"rows": (row,)})
+    assert median_picture(made) == 3
+    made.rows = ()
+    assert median_picture(made) == 0
+
+
+def measured(values: list[float]) -> Any:
+    metrics = {"neutral": Measure.over([0.0, 9.0], None), HOLE: Measure.over(values, True)}
+    return type("Row", (), {"metrics": metrics, "seconds_per_image": 0.1, "non_finite": ()})
+
+
+# --- what is written ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def sizes(exam: Exam) -> Any:
+    return sweep({"zero": Level(), "a <b> | c": Level(0.5)}, exam, "side=2..9", picture=7)
+
+
+@pytest.fixture(scope="module")
+def places(exam: Exam) -> Any:
+    return sweep({"zero": Level(), "half": Level(0.5)}, exam, "offset=-4..4:2", picture=7)
+
+
+def texts(root: ElementTree.Element) -> list[str]:
+    return [element.text or "" for element in root.iter(f"{XML}text")]
+
+
+def test_five_files_are_written(sizes: Any, tmp_path: Path) -> None:
+    written = write_sweep(tmp_path / "new", sizes)
+    assert sorted(path.name for path in written) == sorted(path.name for path in (tmp_path / "new").iterdir())
+    assert {path.name for path in written} == {f"sweep-side.{kind}" for kind in ("json", "csv", "md", "svg", "png")}
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InpaintkitError, match="cannot be written"):
+        write_sweep(tmp_path / "file", sizes)
+
+
+def test_json_and_csv_hold_every_metric(sizes: Any) -> None:
+    kept = json.loads(json.dumps(to_json(sizes), allow_nan=False))
+    assert kept["values"] == list(range(2, 10))
+    assert kept["hashes"] == list(sizes.hashes)
+    assert kept["picture"]["name"] == sizes.names[7]
+    lines = list(csv.DictReader(io.StringIO(to_csv(sizes))))
+    assert len(lines) == 2 * 8 * 3
+    for line in lines:
+        curve = next(curve for curve in sizes.curves if curve.name == line["row"])
+        point = next(point for point in curve.points if point.value == int(line["side"]))
+        interval = point.metrics[line["metric"]].interval
+        assert tuple(float(line[key]) for key in ("mean", "low", "high")) == tuple(interval)
+        entry = kept["rows"][sizes.curves.index(curve)]["points"][point.value - 2]["metrics"][line["metric"]]
+        assert entry["mean"] == interval.mean
+        assert ("per_image" in entry) == (line["metric"] in (HOLE, WHOLE))
+
+
+def test_tables_have_a_row_for_each_value(sizes: Any, places: Any) -> None:
+    text = to_markdown(sizes)
+    rows = [line for line in text.splitlines() if re.match(r"\| \d", line)]
+    assert len(rows) == 2 * 8
+    mean = sizes.curves[1].points[3].metrics[HOLE].interval.mean
+    assert abs(float(rows[3].split("|")[3].split()[0]) - mean) < 0.1
+    assert "a \\<b\\> \\| c" in text
+    text = to_markdown(places)
+    assert "| rows, columns | -4 | -2 | 0 | 2 | 4 |" in text
+    block = text.split("**half**, by offset:")[1].split("##")[0]
+    lines = [line.split("|")[1:-1] for line in block.strip().splitlines()[2:]]
+    shown = {
+        (float(line[0]), column): float(line[at + 1]) for line in lines for at, column in enumerate((-4, -2, 0, 2, 4))
+    }
+    for point in places.curves[1].points:
+        assert abs(shown[point.value] - point.metrics[HOLE].interval.mean) < 0.06
+
+
+def test_the_chart_stands_alone(sizes: Any, places: Any) -> None:
+    for found, panels in ((sizes, 2), (places, 2)):
+        text = to_svg(found)
+        root = ElementTree.fromstring(text)
+        assert root.tag == f"{XML}svg"
+        assert not {"script", "image", "a", "foreignObject"} & {
+            element.tag.removeprefix(XML) for element in root.iter()
+        }
+        assert not re.search(r"href|url\(|@import", text)
+        assert len([one for one in root.iter(f"{XML}path") if one.get("class") == "band"]) == panels * len(found.curves)
+    assert "a <b> | c" in texts(ElementTree.fromstring(to_svg(sizes)))
+    shown = texts(ElementTree.fromstring(to_svg(sizes)))
+    assert {"PSNR in the hole (dB)", "PSNR of the whole picture (dB)", "side of the hole (pixels)"} <= set(shown)
+    shown = texts(ElementTree.fromstring(to_svg(places)))
+    assert "distance of the hole from the center, Euclidean (pixels)" in shown
+
+
+def test_lines_lie_where_the_axes_say() -> None:
+    x, mean = np.array([1.0, 2, 4, 5, 8]), np.array([3.0, 5, math.nan, 4, 9])
+    root = ElementTree.fromstring(svg("t", "s", [Panel("p", "x", [Line("one", x, mean, mean - 1, mean + 1)])]))
+    ticks = {"x": {}, "y": {}}  # type: dict[str, dict[float, float]]
+    for element in root.iter(f"{XML}text"):
+        if (kind := element.get("class", "")) in ticks and re.fullmatch(r"[\d.]+", element.text or ""):
+            offset = 0.0 if kind == "x" else -4.0
+            ticks[kind][float(element.text or "")] = float(element.get(kind, "")) + offset
+    (x0, x1), (y0, y1) = (sorted(one.items())[:: len(one) - 1] for one in ticks.values())
+    circles = [one for one in root.iter(f"{XML}circle")][:4]
+    for circle, at, value in zip(circles, [1, 2, 5, 8], [3, 5, 4, 9], strict=True):
+        across, down = float(circle.get("cx", "")), float(circle.get("cy", ""))
+        assert x0[0] + (across - x0[1]) / (x1[1] - x0[1]) * (x1[0] - x0[0]) == pytest.approx(at, abs=0.01)
+        assert y0[0] + (down - y0[1]) / (y1[1] - y0[1]) * (y1[0] - y0[0]) == pytest.approx(value, abs=0.02)
+        assert LEFT <= across <= PANEL - RIGHT
+    lines = [one for one in root.iter(f"{XML}path") if one.get("class") == "line" and "h22" not in one.get("d", "")]
+    assert len(lines) == 2  # it breaks where there is no value
+
+
+def test_many_methods_are_told_apart_and_maps_share_their_colors() -> None:
+    one = np.array([1.0])
+    lines = [Line(f"m{at}", one, one * at, one * math.nan, one * math.nan) for at in range(20)]
+    maps = [
+        Map("a", [0, 1], [0, 1], np.array([[0.0, 1], [2, math.nan]])),
+        Map("b", [0, 1], [0, 1], np.full((2, 2), 2.0)),
+    ]
+    root = ElementTree.fromstring(svg("t", "s", [Panel("p", "x", lines)], maps, "about"))
+    drawn = [one for one in root.iter(f"{XML}path") if "h22" in one.get("d", "")]
+    assert len({(one.get("stroke"), one.get("stroke-dasharray")) for one in drawn}) == 20
+    cells = [one.get("fill") for one in root.iter(f"{XML}rect")][1:]
+    assert cells[2] == cells[4]
+    assert len(set(cells)) == 4
+    nothing = Panel("none", "x", [Line("m", one, one * math.nan, one, one)])
+    assert "none: no finite value" in texts(ElementTree.fromstring(svg("t", "s", [nothing])))
+
+
+def test_the_sheet_shows_six_sizes_and_nine_places(sizes: Any, places: Any) -> None:
+    assert [sizes.plan.values[at] for at in sheet_columns(sizes)] == [2, 3, 5, 6, 8, 9]
+    nine = [(row, column) for row in (-4, 0, 4) for column in (-4, 0, 4)]
+    assert [places.plan.values[at] for at in sheet_columns(places)] == nine
+    with Image.open(io.BytesIO(to_sheet(places))) as sheet:
+        page = np.asarray(sheet)
+    gap, scale, tile = 4, 8, 96
+    left, top = page.shape[1] - 9 * (tile + gap), page.shape[0] - 4 * (tile + gap)
+    for column, (row_offset, column_offset) in enumerate(nine):
+        rows = [
+            page[top + row * (tile + gap) :, left + column * (tile + gap) :][:tile:scale, :tile:scale]
+            for row in range(4)
+        ]
+        truth = places.truth.transpose(1, 2, 0)
+        hole = np.zeros((12, 12, 1), bool)
+        hole[4 + row_offset : 8 + row_offset, 4 + column_offset : 8 + column_offset] = True
+        for shown, level in zip(rows, (230, 128, 191, None), strict=True):
+            assert (shown == (truth if level is None else np.where(hole, level, truth))).all()
+
+
+def test_the_picture_on_the_sheet_is_the_one_asked_for(sizes: Any, exam: Exam) -> None:
+    assert (sizes.truth == given_columns(exam, [7])[0][1][0]).all()
+    with pytest.raises(InpaintkitError, match="no picture 12"):
+        sweep({"zero": Level()}, exam, "side=4", picture=12)
+
+
+# --- the command ----------------------------------------------------------------------------------------------------
+
+
+def test_compare_writes_sweeps_beside_the_table(pictures: Path, tmp_path: Path) -> None:
+    file = tmp_path / "toy.yaml"
+    file.write_text(json.dumps(tree()))
+    words = ["compare", "classical/mean_color", "--protocol", str(file), "--images", str(pictures), "--device", "cpu"]
+    out = tmp_path / "out"
+    result = CliRunner().invoke(main, [*words, "-o", str(out), "--sweep", "side=13", "--sweep", "depth=3"])
+    assert result.exit_code == 2
+    assert "does not fit" in result.output
+    assert "no option 'depth'" in result.output
+    assert not out.exists()
+    result = CliRunner().invoke(main, [*words, "-o", str(out), "--sweep", "side=2..4", "--sweep", "offset=-2..2:2"])
+    assert result.exit_code == 0, result.output
+    stems = {path.stem for path in out.iterdir()}
+    assert stems == {"comparison", "grid", "sweep-side", "sweep-offset"}
+    index = {
+        json.loads((out / f"sweep-{option}.json").read_text())["picture"]["index"] for option in ("side", "offset")
+    }
+    kept = json.loads((out / "comparison.json").read_text())["rows"][0]["metrics"][HOLE]["per_image"]
+    assert index == {sorted(range(12), key=kept.__getitem__)[5]}
