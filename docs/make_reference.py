@@ -57,6 +57,8 @@ FUNCTIONS: dict[str, str] = {
     "train": "inpaintkit",
     "evaluate": "inpaintkit",
     "evaluate_run": "inpaintkit.evaluation",
+    "compare": "inpaintkit",
+    "sweep": "inpaintkit.sweeping",
     "composite": "inpaintkit",
     "conformance": "inpaintkit.testing",
 }

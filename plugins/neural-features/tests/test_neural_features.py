@@ -244,11 +244,18 @@ def test_every_ablation_differs_from_its_recipe_in_one_thing(profile: str | None
 
 
 def test_the_tuned_recipes_differ_in_their_networks_alone() -> None:
-    tuned = [load_recipe(f"neural_features_ablations/{name}") for name in bundled_tuned()]
-    assert len(tuned) == 3
-    methods = [{key: value for key, value in recipe.tree["method"].items() if key != "generator"} for recipe in tuned]
+    tuned = {name: load_recipe(f"neural_features_ablations/{name}") for name in bundled_tuned()}
+    assert len(tuned) == 4
+    assert all(
+        recipe.tree["masks"] == load_recipe("neural_features_24_random").tree["masks"] for recipe in tuned.values()
+    )
+    whole = tuned.pop("tuned_whole").tree["method"]
+    methods = [
+        {key: value for key, value in one.tree["method"].items() if key != "generator"} for one in tuned.values()
+    ]
     assert methods[0] == methods[1] == methods[2]
-    assert all(recipe.tree["masks"] == load_recipe("neural_features_24_random").tree["masks"] for recipe in tuned)
+    assert whole["generator"] == tuned["tuned"].tree["method"]["generator"]
+    assert whole["losses"]["reconstruction"] == methods[0]["losses"]["reconstruction"] | {"region": "whole"}
 
 
 def bundled_tuned() -> list[str]:
