@@ -58,6 +58,7 @@ FUNCTIONS: dict[str, str] = {
     "evaluate": "inpaintkit",
     "evaluate_run": "inpaintkit.evaluation",
     "compare": "inpaintkit",
+    "sweep": "inpaintkit",
     "sweep": "inpaintkit.sweeping",
     "composite": "inpaintkit",
     "conformance": "inpaintkit.testing",

@@ -164,7 +164,8 @@ def test_everything_wrong_is_told_at_once(exam: Exam) -> None:
         plan_all([exam], texts, picture=12)
     told = "\n".join(str(problem) for problem in caught.value.problems)
     for words in (
-        "side 13: a hole of 13 pixels does not fit", "side 14: ", "offset (-5, -5): ", "-4 to 4 rows and -4 to 4 columns",
+        "side 13: a hole of 13 pixels does not fit", "side 14: ", "offset (-5, -5): ",
+        "-4 to 4 rows and -4 to 4 columns",
         "and 3 more values", "no option 'sdie', did you mean 'side'", "side 0: expected integer >= 1, not 0",
         "offset (0.5, 0.5): expected integer", "'..' is neither", "there is no picture 12: the 12 pictures are 0 to 11",
         "side is swept twice", "offset is swept twice",
@@ -365,7 +366,7 @@ def test_lines_lie_where_the_axes_say() -> None:
             offset = 0.0 if kind == "x" else -4.0
             ticks[kind][float(element.text or "")] = float(element.get(kind, "")) + offset
     (x0, x1), (y0, y1) = (sorted(one.items())[:: len(one) - 1] for one in ticks.values())
-    circles = [one for one in root.iter(f"{XML}circle")][:4]
+    circles = list(root.iter(f"{XML}circle"))[:4]
     for circle, at, value in zip(circles, [1, 2, 5, 8], [3, 5, 4, 9], strict=True):
         across, down = float(circle.get("cx", "")), float(circle.get("cy", ""))
         assert x0[0] + (across - x0[1]) / (x1[1] - x0[1]) * (x1[0] - x0[0]) == pytest.approx(at, abs=0.01)
