@@ -24,7 +24,7 @@ STYLE = (
     ".title{font-size:15px;font-weight:600;fill:#16181d}.head{font-weight:600;fill:#16181d}"
     ".x{text-anchor:middle}.y{text-anchor:end}.cell{text-anchor:middle;font-size:11px}"
     ".grid{stroke:#e8e8e3}.axis{stroke:#9aa1ac}.mark{stroke:#9aa1ac;stroke-dasharray:3 4}"
-    ".line{fill:none;stroke-width:1.8;stroke-linejoin:round}.band{stroke:none;fill-opacity:.13}"
+    ".line{fill:none;stroke-width:1.8;stroke-linejoin:round}.band{stroke:none}"
 )
 
 
@@ -107,21 +107,22 @@ def _panel(panel: Panel, names: Sequence[str]) -> str:
         parts.append(f'<line class="mark" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{bottom}"/>')
         anchor = "y" if at > PANEL / 2 else ""
         parts.append(_text(at + (-5 if anchor else 5), TOP + 9, panel.mark[1], anchor))
-    shapes = [_shapes(line, x, y, names.index(line.name)) for line in lines]
+    clear = min(0.13, 0.8 / len(lines))  # many bands lie over one another
+    shapes = [_shapes(line, x, y, names.index(line.name), clear) for line in lines]
     parts += [band for band, _ in shapes]  # all bands below all lines
     parts += [drawn for _, drawn in shapes]
     return "".join(parts)
 
 
-def _shapes(line: Line, x: Scale, y: Scale, index: int) -> tuple[str, str]:
-    """The band and the line with its dots."""
+def _shapes(line: Line, x: Scale, y: Scale, index: int, clear: float) -> tuple[str, str]:
+    """The band, of opacity ``clear``, and the line with its dots."""
     across = x(line.x, LEFT, PANEL - RIGHT)
     mean, low, high = (y(values, HEIGHT - BOTTOM, TOP) for values in (line.mean, line.low, line.high))
     color = COLORS[index % len(COLORS)]
     bands, drawn = [], []
     for run in _runs(np.isfinite(line.mean) & np.isfinite(line.low) & np.isfinite(line.high)):
         edge = [*zip(across[run], low[run], strict=True), *zip(across[run][::-1], high[run][::-1], strict=True)]
-        bands.append(f'<path class="band" fill="{color}" d="{_path(edge)}Z"/>')
+        bands.append(f'<path class="band" fill="{color}" fill-opacity="{clear:.3f}" d="{_path(edge)}Z"/>')
     for run in _runs(np.isfinite(line.mean)):
         points = list(zip(across[run], mean[run], strict=True))
         drawn.append(f'<path class="line" stroke="{color}"{_dashed(index)} d="{_path(points)}"/>')
@@ -131,7 +132,7 @@ def _shapes(line: Line, x: Scale, y: Scale, index: int) -> tuple[str, str]:
 
 def _legend(names: Sequence[str], width: int) -> tuple[str, int]:
     """Names in columns, and how high they are together."""
-    cell = 44 + LETTER * max(map(len, names), default=0)
+    cell = 48 + 1.05 * LETTER * max(map(len, names), default=0)
     columns = max(1, min(len(names), int((width - 32) / cell)))
     parts = []
     for at, name in enumerate(names):
