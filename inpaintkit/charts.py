@@ -163,7 +163,9 @@ def value_scale(main: Sequence[Floats], raw: Sequence[Floats]) -> Scale:
         low, high = low / 1.15, high * 1.15
         return Scale(low, high, True, _log_ticks(low, high))
     if high - low < 1e-9 * max(1.0, abs(high)):
-        low, high = low - (abs(low) or 1.0) * 0.1, high + (abs(high) or 1.0) * 0.1
+        spread = max(abs(low), abs(high)) * 0.1
+        spread = spread if spread > 1e-300 else 0.1  # a tenth of next to nothing is no distance
+        low, high = low - spread, high + spread
     margin = (high - low) * 0.06
     floor = 0.0 if 0 <= low < 0.35 * high else low - margin  # zero, where it is near, is the honest base
     return Scale(floor, high + margin, False, ticks(floor, high + margin, 5))

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -334,6 +334,7 @@ def test_thinning_keeps_ends_and_extremes(count: int, extremes: bool) -> None:
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=20))
+@example([5e-324])
 @settings(max_examples=60, deadline=None)
 def test_every_scale_holds_its_values_and_a_few_ticks(values: list[float]) -> None:
     array = np.array(values)
