@@ -59,7 +59,6 @@ FUNCTIONS: dict[str, str] = {
     "evaluate_run": "inpaintkit.evaluation",
     "compare": "inpaintkit",
     "sweep": "inpaintkit",
-    "sweep": "inpaintkit.sweeping",
     "composite": "inpaintkit",
     "conformance": "inpaintkit.testing",
 }

@@ -27,8 +27,8 @@ _PUBLIC = {
     "recipe": ("load_recipe",),
     "training": ("train",),
     "evaluation": ("evaluate",),
-    "comparing": ("compare",),
-    "sweeping": ("sweep",),
+    "comparison.compare": ("compare",),
+    "comparison.sweep": ("sweep",),
     "runs": ("load",),
     "filling": ("fill",),
     "fillfiles": ("FillReport", "fill_files"),
@@ -50,7 +50,8 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from .comparing import compare as compare
+    from .comparison.compare import compare as compare
+    from .comparison.sweep import sweep as sweep
     from .errors import CheckpointError as CheckpointError
     from .errors import DataError as DataError
     from .errors import InpaintkitError as InpaintkitError
@@ -71,7 +72,6 @@ if TYPE_CHECKING:
     from .schedule import Adam as Adam
     from .schedule import Rate as Rate
     from .schedule import Stage as Stage
-    from .sweeping import sweep as sweep
     from .training import train as train
     from .types import Batch as Batch
     from .types import Discriminator as Discriminator

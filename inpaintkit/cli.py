@@ -141,7 +141,7 @@ def compare(
     Runs of one recipe with different seeds become one row. Differences are to the first row. Prints a table and
     writes it as Markdown, CSV and JSON with a picture grid. Exit code 2 when a row failed; the others are kept.
     """
-    from .comparing import side_by_side
+    from .comparison.compare import side_by_side
 
     if not side_by_side(sources, protocols, images, out, COMPARISONS, **options):
         context.exit(2)

@@ -23,9 +23,7 @@ GROUP = "inpaintkit"
 BUILTIN_MODULES = ("inpaintkit.builtin", "inpaintkit.methods")
 
 #: Official plugins by entry-point name: they keep their names against other claims, and errors name their package.
-OFFICIAL: dict[str, str] = {
-    name: f"inpaintkit-{name}" for name in ("perceptual-fcn", "neural-features", "classical")
-}
+OFFICIAL: dict[str, str] = {name: f"inpaintkit-{name}" for name in ("perceptual-fcn", "neural-features", "classical")}
 
 
 @attrs.define

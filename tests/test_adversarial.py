@@ -252,7 +252,6 @@ def test_ema_in_closed_form(norm: bool) -> None:
     made = method(Stage("s", 9, {"l2": 1.0}), ema=decay, norm=norm)
     assert made.averaged is not None
 
-
     def now_of(module: nn.Module) -> dict[str, Tensor]:
         state = module.state_dict().items()
         return {name: value.double() for name, value in state if value.is_floating_point()}

@@ -198,7 +198,7 @@ def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(path: Path, content: bytes | str) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("inpaintkit.comparison_files.write_atomically", full)
+    monkeypatch.setattr("inpaintkit.comparison.files.write_atomically", full)
     told = call(MEAN, "--protocol", "small.yaml")
     assert told.exit_code == 2
     assert "comparison.json cannot be written" in told.stderr

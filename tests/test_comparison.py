@@ -20,10 +20,10 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from inpaintkit import InpaintkitError, Method, Metric, RecipeError, Sample, checkpoint, compare, hookimpl
-from inpaintkit.comparison import FILE, Comparison, ComparisonRow, from_json, read_comparison, to_json
-from inpaintkit.comparison_files import CSV, GRID, MARKDOWN, to_markdown, write_comparison
-from inpaintkit.comparison_table import caption, comparison_table, memory_text, p_text, seconds_text
-from inpaintkit.entrants import Entrant
+from inpaintkit.comparison.entrants import Entrant
+from inpaintkit.comparison.files import CSV, GRID, MARKDOWN, to_markdown, write_comparison
+from inpaintkit.comparison.outcome import FILE, Comparison, ComparisonRow, from_json, read_comparison, to_json
+from inpaintkit.comparison.table import caption, comparison_table, memory_text, p_text, seconds_text
 from inpaintkit.exam import Exam, completions
 from inpaintkit.memory import PeakMemory, reset_peak
 from inpaintkit.pictures import grid, wrapped

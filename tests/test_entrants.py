@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from inpaintkit import Method, RecipeError, checkpoint, hookimpl
-from inpaintkit.entrants import Entrant, gather
+from inpaintkit.comparison.entrants import Entrant, gather
 from inpaintkit.plugins import Plugins, load_plugins
 
 STEPS = 6

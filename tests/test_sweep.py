@@ -23,19 +23,19 @@ from torch import Tensor
 
 from inpaintkit import InpaintkitError, Method, RecipeError, sweep
 from inpaintkit.cli import main
-from inpaintkit.comparison import ComparisonRow
-from inpaintkit.entrants import Entrant
+from inpaintkit.comparison.entrants import Entrant
+from inpaintkit.comparison.outcome import ComparisonRow
+from inpaintkit.comparison.sweep import median_picture
+from inpaintkit.comparison.sweep_charts import LEFT, PANEL, RIGHT, Line, Map, Panel, svg
+from inpaintkit.comparison.sweep_files import to_csv, to_json, to_markdown, to_svg, write_sweep
+from inpaintkit.comparison.sweep_plan import parse, plan, plan_all
+from inpaintkit.comparison.sweep_sheet import sheet_columns, to_sheet
 from inpaintkit.evaluation import evaluate
 from inpaintkit.exam import Exam
 from inpaintkit.pictures import given_columns
 from inpaintkit.protocol import load_protocol
 from inpaintkit.results import Measure
 from inpaintkit.statistics import bootstrap
-from inpaintkit.sweep_charts import LEFT, PANEL, RIGHT, Line, Map, Panel, svg
-from inpaintkit.sweep_files import to_csv, to_json, to_markdown, to_svg, write_sweep
-from inpaintkit.sweep_plan import parse, plan, plan_all
-from inpaintkit.sweep_sheet import sheet_columns, to_sheet
-from inpaintkit.sweeping import median_picture
 
 HOLE, WHOLE = "psnr[hole,255]", "psnr[whole,255]"
 XML = "{http://www.w3.org/2000/svg}"

@@ -272,11 +272,11 @@ def track(averaged: nn.Module, module: nn.Module, decay: float) -> None:
     """
     for mean, parameter in zip(averaged.parameters(), module.parameters(), strict=True):
         mean.lerp_(parameter, 1 - decay)
-    for mean, buffer in zip(averaged.buffers(), module.buffers(), strict=True):
+    for kept, buffer in zip(averaged.buffers(), module.buffers(), strict=True):
         if buffer.is_floating_point():
-            mean.lerp_(buffer, 1 - decay)
+            kept.lerp_(buffer, 1 - decay)
         else:
-            mean.copy_(buffer)
+            kept.copy_(buffer)
 
 
 def _average_starts_at_generator(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:

@@ -79,10 +79,11 @@ class NeuralFeaturesGenerator(Generator):
         x = self.encoder(reflect_to(x, self.side))  # (B, 256, side/16, side/16)
         if self.fc is not None and self.defc is not None:
             x = F.relu(self.defc(F.relu(self.fc(x.flatten(1)))))
-            x = x.unflatten(1, self.map)
+            x = x.view(-1, *self.map)
         x = torch.tanh(self.out(self.decoder(x)))  # (B, 3, side, side)
-        before = (self.side - self.size) // 2
-        return x[..., before : before + self.size, before : before + self.size]
+        height, width = mask.shape[2:]
+        before = (self.side - height) // 2
+        return x[..., before : before + height, before : before + width]
 
 
 def convolutions(inputs: int, outputs: int, repeat: int = 1) -> list[nn.Module]:

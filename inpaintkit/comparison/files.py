@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .checkpoint import write_atomically
-from .comparison import FILE, Comparison, ComparisonRow, to_json
-from .comparison_table import NONE, about, caption, mean_text, memory_text, p_text, seconds_text
-from .errors import InpaintkitError
-from .results import better, written
+from ..checkpoint import write_atomically
+from ..errors import InpaintkitError
+from ..results import better, written
+from .outcome import FILE, Comparison, ComparisonRow, to_json
+from .table import NONE, about, caption, mean_text, memory_text, p_text, seconds_text
 
 MARKDOWN, CSV, GRID = "comparison.md", "comparison.csv", "grid.png"
 

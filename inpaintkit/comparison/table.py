@@ -8,8 +8,8 @@ import re
 from rich import box
 from rich.table import Table
 
-from .comparison import Comparison, ComparisonRow
-from .results import better, escaped, written
+from ..results import better, escaped, written
+from .outcome import Comparison, ComparisonRow
 
 SHOWN = 3  # metrics in the printed table; the files have all
 NONE = "-"

@@ -10,19 +10,19 @@ import attrs
 import torch
 from rich.console import Console
 
-from .comparison import Comparison, ComparisonRow
-from .comparison_rows import watched
-from .data import ImageSet
+from ..data import ImageSet
+from ..errors import InpaintkitError
+from ..evaluation import build_metrics, device_name, tally
+from ..exam import Exam, completions
+from ..pictures import Pixels, given_columns
+from ..plugins import Plugins
+from ..prepare import Source
+from ..protocol import Protocol, load_protocol
+from ..results import Row
+from ..statistics import ranks
 from .entrants import Entrant, Given, gather
-from .errors import InpaintkitError
-from .evaluation import build_metrics, device_name, tally
-from .exam import Exam, completions
-from .pictures import Pixels, given_columns
-from .plugins import Plugins
-from .prepare import Source
-from .protocol import Protocol, load_protocol
-from .results import Row
-from .statistics import ranks
+from .outcome import Comparison, ComparisonRow
+from .rows import watched
 from .sweep_curves import Curve, Point, Sweep
 from .sweep_files import failures, write_sweep
 from .sweep_plan import Plan, plan, require_picture, spelled
@@ -48,11 +48,11 @@ def sweep(
     A method that fails at a value has no number there, and the reason; the others go on.
 
     Args:
-        methods: what :func:`inpaintkit.entrants.gather` takes, or what it gave.
+        methods: what :func:`inpaintkit.comparison.entrants.gather` takes, or what it gave.
         exam: an exam, or a protocol to open on ``images``.
-        what: such as ``"side=4..16"`` or ``"offset=-8..8:8"``; see :func:`inpaintkit.sweep_plan.plan`.
+        what: such as ``"side=4..16"`` or ``"offset=-8..8:8"``; see :func:`inpaintkit.comparison.sweep_plan.plan`.
         picture: the index of the picture for the sheet.
-        out: a folder for what :func:`inpaintkit.sweep_files.write_sweep` writes, after each method.
+        out: a folder for what :func:`inpaintkit.comparison.sweep_files.write_sweep` writes, after each method.
 
     Raises:
         RecipeError: methods, protocol or values are wrong, before anything is computed.

@@ -10,9 +10,9 @@ from typing import Any
 import attrs
 import numpy as np
 
-from .pictures import Pixels
-from .results import Measure
-from .statistics import Interval
+from ..pictures import Pixels
+from ..results import Measure
+from ..statistics import Interval
 from .sweep_plan import Plan, Value
 
 
@@ -35,7 +35,7 @@ class Point:
 
 @attrs.frozen
 class Curve:
-    """One method over all values; name, kind and seeds as in :class:`inpaintkit.entrants.Entrant`."""
+    """One method over all values; name, kind and seeds as in :class:`inpaintkit.comparison.entrants.Entrant`."""
 
     name: str
     kind: str

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from .pictures import GAP, VISIBLE, Pixels, wrapped
-from .report import evenly
-from .samples import png
+from ..pictures import GAP, VISIBLE, Pixels, wrapped
+from ..report import evenly
+from ..samples import png
 from .sweep_curves import Sweep
 from .sweep_plan import axes_of, spelled
 

@@ -11,19 +11,19 @@ import attrs
 import torch
 from torch import Tensor
 
-from .comparison import Comparison, ComparisonRow
-from .comparison_files import write_comparison, write_json
+from ..errors import InpaintkitError
+from ..evaluation import build_metrics, device_name, tally
+from ..exam import Completion, Exam, completions
+from ..pictures import Pixels, given_columns, grid
+from ..pixels import to_uint8
+from ..plugins import Plugins
+from ..report import evenly
+from ..results import Row
+from ..runs import environment
+from ..types import Method, Metric, Sample
 from .entrants import Entrant
-from .errors import InpaintkitError
-from .evaluation import build_metrics, device_name, tally
-from .exam import Completion, Exam, completions
-from .pictures import Pixels, given_columns, grid
-from .pixels import to_uint8
-from .plugins import Plugins
-from .report import evenly
-from .results import Row
-from .runs import environment
-from .types import Method, Metric, Sample
+from .files import write_comparison, write_json
+from .outcome import Comparison, ComparisonRow
 
 Tiles = list[Pixels]
 

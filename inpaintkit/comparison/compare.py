@@ -11,22 +11,22 @@ import attrs
 import torch
 from rich.console import Console
 
-from .comparison import Comparison, read_comparison
-from .comparison_rows import compete
-from .comparison_table import comparison_table
-from .data import ImageSet
-from .devices import pick_device
+from ..data import ImageSet
+from ..devices import pick_device
+from ..errors import DataError, InpaintkitError, Problem, RecipeError
+from ..evaluation import build_metrics
+from ..exam import Exam
+from ..plugins import Plugins
+from ..prepare import Source
+from ..protocol import Protocol, load_protocol
+from ..recipe import DataOptions
+from ..runs import new_run
 from .entrants import Entrant, Given, gather
-from .errors import DataError, InpaintkitError, Problem, RecipeError
-from .evaluation import build_metrics
-from .exam import Exam
-from .plugins import Plugins
-from .prepare import Source
-from .protocol import Protocol, load_protocol
-from .recipe import DataOptions
-from .runs import new_run
+from .outcome import Comparison, read_comparison
+from .rows import compete
+from .sweep import median_picture, sweep_all
 from .sweep_plan import plan_all
-from .sweeping import median_picture, sweep_all
+from .table import comparison_table
 
 Asked = Protocol | str | Path | Mapping[str, Any]
 Images = Source | Sequence[Source] | ImageSet
@@ -53,7 +53,7 @@ def compare(
 
     Args:
         sources: runs, checkpoints and recipes of untrained methods, each also as ``LABEL=SOURCE``, and mappings of
-            names to methods; see :func:`inpaintkit.entrants.gather`.
+            names to methods; see :func:`inpaintkit.comparison.entrants.gather`.
         protocol: a protocol, the name of a bundled one, a file, or a mapping.
         images: instead of the pictures that the protocol or the first run's recipe names.
         out: a new or empty folder for ``comparison.md``, ``.csv``, ``.json`` and ``grid.png``; by default nothing is

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from .checkpoint import write_atomically
-from .comparison_files import csv_cell, markdown_table, plain_text
-from .errors import InpaintkitError
-from .results import Measure, better, decimals, measures_to_json, number, written
+from ..checkpoint import write_atomically
+from ..errors import InpaintkitError
+from ..results import Measure, better, decimals, measures_to_json, number, written
+from .files import csv_cell, markdown_table, plain_text
 from .sweep_charts import Line, Map, Panel, svg
 from .sweep_curves import Curve, Point, Sweep
 from .sweep_plan import axes_of, spelled

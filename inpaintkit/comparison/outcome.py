@@ -10,9 +10,8 @@ from typing import Any
 import attrs
 import numpy as np
 
-from .entrants import Entrant
-from .errors import InpaintkitError
-from .results import (
+from ..errors import InpaintkitError
+from ..results import (
     Measure,
     Row,
     differences,
@@ -23,7 +22,8 @@ from .results import (
     number,
     standing,
 )
-from .statistics import Interval, holm, paired_p_value
+from ..statistics import Interval, holm, paired_p_value
+from .entrants import Entrant
 
 FORMAT = 1
 FILE = "comparison.json"
@@ -34,7 +34,7 @@ class ComparisonRow:
     """One method under the protocol of a comparison.
 
     Attributes:
-        name, kind, seeds, steps, training_seconds, stochastic: as in :class:`inpaintkit.entrants.Entrant`.
+        name, kind, seeds, steps, training_seconds, stochastic: as in :class:`inpaintkit.comparison.entrants.Entrant`.
         sources: what was loaded, as text.
         training_seeds: over how many training runs the numbers stand; 0 for a method that is not trained, None where
             nobody knows.
