@@ -249,13 +249,17 @@ def test_the_tuned_recipes_differ_in_their_networks_alone() -> None:
     assert all(
         recipe.tree["masks"] == load_recipe("neural_features_24_random").tree["masks"] for recipe in tuned.values()
     )
-    whole = tuned.pop("tuned_whole").tree["method"]
+    whole = tuned.pop("tuned_whole")
     methods = [
         {key: value for key, value in one.tree["method"].items() if key != "generator"} for one in tuned.values()
     ]
     assert methods[0] == methods[1] == methods[2]
-    assert whole["generator"] == tuned["tuned"].tree["method"]["generator"]
-    assert whole["losses"]["reconstruction"] == methods[0]["losses"]["reconstruction"] | {"region": "whole"}
+    one = tuned["tuned"]
+    assert whole.tree["method"]["generator"] == one.tree["method"]["generator"]
+    assert whole.tree["method"]["losses"]["reconstruction"]["region"] == "whole"
+    assert {option["region"] for option in methods[0]["losses"].values()} == {"hole"}
+    steps = [build_on_meta(recipe).steps * recipe.data.batch for recipe in (whole, one) if recipe.data]
+    assert steps[0] == steps[1], "equal images seen"
 
 
 def bundled_tuned() -> list[str]:
