@@ -73,6 +73,14 @@ class NonFiniteError(InpaintkitError):
     """A loss term became NaN or infinite."""
 
 
+class Interrupted(InpaintkitError):
+    """A signal, such as Ctrl-C, ended a piece of work; the message says what was kept."""
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + number  # as shells tell which signal it was
+
+
 def dotted(path: Path) -> str:
     """``("stages", 1, "lr")`` -> ``"stages[1].lr"``."""
     text = ""

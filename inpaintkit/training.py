@@ -18,7 +18,7 @@ from . import checkpoint, distributed
 from .builtin.augment import augmenter
 from .data import load_images
 from .devices import pick_device, pick_precision
-from .errors import CheckpointError, InpaintkitError
+from .errors import CheckpointError, InpaintkitError, Interrupted
 from .feed import Feed, fixed_batch
 from .meters import FiniteGuard, Meter
 from .plugins import Plugins, installed
@@ -31,14 +31,6 @@ from .signals import stop_signals
 from .types import Batch, Method, Sample
 
 SHEET_IMAGES = 8
-
-
-class Interrupted(InpaintkitError):
-    """Ctrl-C or SIGTERM: the run stopped after a step, with a checkpoint."""
-
-    def __init__(self, message: str, number: int) -> None:
-        super().__init__(message)
-        self.exit_code = 128 + number  # as shells tell which signal it was
 
 
 def train(recipe: Recipe, run: Run, *, resume: bool = False, show: bool = True, plugins: Plugins | None = None) -> None:

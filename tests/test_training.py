@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from inpaintkit import checkpoint, hookimpl
 from inpaintkit.devices import pick_device
-from inpaintkit.errors import CheckpointError, InpaintkitError, NonFiniteError
+from inpaintkit.errors import CheckpointError, InpaintkitError, Interrupted, NonFiniteError
 from inpaintkit.feed import Feed, fixed_batch
 from inpaintkit.meters import FiniteGuard, Meter
 from inpaintkit.plugins import Plugins, load_plugins
@@ -27,7 +27,7 @@ from inpaintkit.rng import generator, seed_of
 from inpaintkit.running import begin, changed, complete
 from inpaintkit.runs import Run, latest_run, load, new_run
 from inpaintkit.signals import stop_signals
-from inpaintkit.training import Interrupted, Training, newest, train
+from inpaintkit.training import Training, newest, train
 from inpaintkit.types import Batch, Generator, Loss, Sample
 
 Write = Callable[..., Path]

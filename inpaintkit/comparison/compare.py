@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from rich.console import Console
 
 from ..data import ImageSet
 from ..devices import pick_device
-from ..errors import DataError, InpaintkitError, Problem, RecipeError
+from ..errors import DataError, InpaintkitError, Interrupted, Problem, RecipeError
 from ..evaluation import build_metrics
 from ..exam import Exam
 from ..plugins import Plugins
@@ -172,7 +173,7 @@ def side_by_side(
             kept = read_comparison(folder)
             rows = ", ".join(row.name for row in kept.rows) or "no row"
             told = f"interrupted in {', '.join(kept.failed) or 'the end'}; {folder} keeps {rows}"
-            raise InpaintkitError(told) from error
+            raise Interrupted(told, signal.SIGINT) from error
         console.print(comparison_table(found))
         console.print(f"written to {folder}", markup=False, soft_wrap=True)
         for row, reason in found.failed.items():

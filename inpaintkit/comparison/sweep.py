@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 from rich.console import Console
 
 from ..data import ImageSet
-from ..errors import InpaintkitError
+from ..errors import InpaintkitError, Interrupted
 from ..evaluation import build_metrics, device_name, tally
 from ..exam import Exam, completions
 from ..pictures import Pixels, given_columns
@@ -117,7 +118,7 @@ def sweep_all(
             )
         except KeyboardInterrupt as error:
             told = f"interrupted in the sweep {planned.text}; {folder} keeps the comparison and all whole curves"
-            raise InpaintkitError(told) from error
+            raise Interrupted(told, signal.SIGINT) from error
         console.print(f"sweep {planned.text}: {folder / f'sweep-{planned.option}.md'}", markup=False, soft_wrap=True)
         for line in failures(found):
             Console(stderr=True, highlight=False).print(f"failed: {line}", markup=False, soft_wrap=True)
