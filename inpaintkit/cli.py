@@ -163,10 +163,13 @@ def report(run: Path) -> None:
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="A file, or a folder for folders.")
 @click.option("--grow", default=0, show_default=True, type=click.IntRange(0), help="Widens the hole by so many pixels.")
 @click.option("--batch", default=8, show_default=True, type=click.IntRange(1), help="Pictures of one size at once.")
+@click.option(
+    "--seed", default=0, show_default=True, help="Of a method that draws at random: another, another picture."
+)
 @click.option("--device", default="auto", show_default=True)
 @click.pass_context
 def fill(
-    context: click.Context, run: str, image: Path, mask: Path, out: Path, grow: int, batch: int, device: str
+    context: click.Context, run: str, image: Path, mask: Path, out: Path, grow: int, batch: int, seed: int, device: str
 ) -> None:
     """Fills the hole in IMAGE with the method of RUN (a run's folder, or the recipe of an untrained method).
 
@@ -177,8 +180,8 @@ def fill(
     from .fillfiles import fill_files
     from .runs import load
 
-    method = load(run, pick_device(device))
-    result = fill_files(method, image, mask, out, grow=grow, batch=batch)
+    where = pick_device(device)
+    result = fill_files(load(run, where), image, mask, out, grow=grow, batch=batch, seed=seed, device=where)
     click.echo(str(result))
     context.exit(result.exit_code)
 

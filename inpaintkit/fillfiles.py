@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import attrs
+import torch
 from PIL import Image
 
 from .errors import DataError, InpaintkitError, did_you_mean
@@ -50,6 +51,8 @@ def fill_files(
     grow: int = 0,
     batch: int = 8,
     threshold: float = 0.5,
+    seed: int = 0,
+    device: torch.device | str | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> FillReport:
     """Fill one picture, or every picture in a folder; see :func:`inpaintkit.fill` for what happens to each.
@@ -60,7 +63,8 @@ def fill_files(
     exactly: a warning says so, as for every result that would not read back as it was. WebP is written lossless.
 
     Args:
-        method: see :func:`inpaintkit.fill`, and there ``grow``, ``batch`` and ``threshold``.
+        method: see :func:`inpaintkit.fill`, and there ``grow``, ``batch``, ``threshold``, ``seed`` and
+            ``device``.
         images: a picture, or a folder (searched recursively).
         masks: a mask, which then serves all pictures, or a folder: ``faces/7.jpg`` goes with ``faces/7.png``.
         out: a folder, made if need be, in which results have the names of the pictures; for one picture also a file,
@@ -93,7 +97,7 @@ def fill_files(
                 opened.append((source, *_open(source, mask, grow, threshold, warnings)))
             except InpaintkitError as error:
                 failed.append((source, _reason(error)))
-        _complete_each(method, [job for _, job, _ in opened], batch)
+        _complete_each(method, [job for _, job, _ in opened], batch, seed, device)
         for source, job, stored in opened:
             target = targets[source]
             try:
@@ -199,14 +203,14 @@ def _equal_sized(pairs: list[Pair], batch: int) -> Iterator[list[Pair]]:
             yield some[start : start + batch]
 
 
-def _complete_each(method: Method, jobs: list[Job], batch: int) -> None:
+def _complete_each(method: Method, jobs: list[Job], batch: int, seed: int, device: torch.device | str | None) -> None:
     """Completes all jobs together; where that fails, one by one, so that one picture takes no other down."""
     try:
-        complete(method, jobs, batch)
+        complete(method, jobs, batch, seed, device)
     except Exception:
         for job in jobs:
             try:
-                complete(method, [job], batch)
+                complete(method, [job], batch, seed, device)
             except Exception as error:
                 job.error = f"{type(error).__name__}: {_reason(error)}"
 

@@ -37,6 +37,8 @@ def fill(
     grow: int = 0,
     batch: int = 8,
     threshold: float = 0.5,
+    seed: int = 0,
+    device: torch.device | str | None = None,
 ) -> Kind: ...
 @overload
 def fill(
@@ -47,6 +49,8 @@ def fill(
     grow: int = 0,
     batch: int = 8,
     threshold: float = 0.5,
+    seed: int = 0,
+    device: torch.device | str | None = None,
 ) -> list[Kind]: ...
 def fill(
     method: Method,
@@ -56,6 +60,8 @@ def fill(
     grow: int = 0,
     batch: int = 8,
     threshold: float = 0.5,
+    seed: int = 0,
+    device: torch.device | str | None = None,
 ) -> Any:
     """Fill the hole of one picture, or of several; what comes back is of the kind that came.
 
@@ -66,7 +72,7 @@ def fill(
     back inside the hole only. An empty mask gives the picture back; in an all-hole one the method sees blanks alone.
 
     Args:
-        method: a method, as :func:`inpaintkit.load` returns it; it runs on the device on which its parameters are.
+        method: a method, as :func:`inpaintkit.load` returns it.
         image: a PIL image (1, L, LA, P, RGB, RGBA, RGBX, CMYK, YCbCr, HSV, I;16, I, F); an array (H, W) or (H, W, C);
             a tensor (H, W) or (C, H, W); with a leading axis, a batch of these; or a list. C is 1 (gray), 2 (gray and
             alpha), 3 (RGB) or 4 (RGB and alpha). uint8 and uint16 hold their full range, floats are in [0, 1].
@@ -76,6 +82,9 @@ def fill(
         grow: dilate the mask by so many pixels first, in every direction.
         batch: how many windows of one size the method is given at once, at most (and no more than 4 megapixels).
         threshold: the part of white above which a mask is hole.
+        seed: of a method that draws at random: the same call gives the same picture, another seed another one.
+        device: where to work, the method is moved there; by default where its parameters are, or on the CPU if it has
+            none.
 
     Raises:
         OptionError, OptionErrors: what is wrong with the pictures, masks and options, all together.
@@ -106,7 +115,7 @@ def fill(
             problems.append(error)
     if problems:
         raise problems[0] if len(problems) == 1 else OptionErrors(problems)
-    complete(method, jobs, batch)
+    complete(method, jobs, batch, seed, device)
     if failed := [job.error for job in jobs if job.error]:
         raise NonFiniteError("\n".join(failed))
     results = [job.picture.result() for job in jobs]
@@ -176,22 +185,33 @@ class Job:
         return cls(name, picture, hole)
 
 
-def complete(method: Method, jobs: Sequence[Job], batch: int) -> None:
-    """Fills the pictures of all jobs, windows of one shape together; a job that fails says so in its ``error``."""
+def complete(
+    method: Method, jobs: Sequence[Job], batch: int, seed: int = 0, device: torch.device | str | None = None
+) -> None:
+    """Fills the pictures of all jobs, windows of one shape together; a job that fails says so in its ``error``.
+
+    What a method draws at random begins at ``seed``; the caller's own random numbers stay where they are.
+    """
     by_shape: dict[tuple[int, int], list[tuple[Job, Window]]] = {}
     for job in jobs:
         for window in windows(job.hole, method.stride, method.size):
             by_shape.setdefault(window.shape, []).append((job, window))
-    place = next(chain(method.parameters(), method.buffers()), torch.zeros(0)).device
-    for (height, width), work in by_shape.items():
-        count = max(1, min(batch, AT_ONCE // (height * width)))
-        for start in range(0, len(work), count):
-            part = work[start : start + count]
-            shown = [show(job, window, method.size) for job, window in part]
-            masked, mask = (torch.stack(each).to(place) for each in zip(*shown, strict=True))
-            drawn = inpaint_padded(method, masked, mask).cpu()
-            for (job, window), picture in zip(part, drawn, strict=True):
-                paste(job, window, picture[:, :height, :width])
+    if device is None:
+        place = next(chain(method.parameters(), method.buffers()), torch.zeros(0)).device
+    else:
+        place = torch.device(device)
+        method.to(place)
+    with torch.random.fork_rng([place] if place.type == "cuda" else []):
+        torch.manual_seed(seed)
+        for (height, width), work in by_shape.items():
+            count = max(1, min(batch, AT_ONCE // (height * width)))
+            for start in range(0, len(work), count):
+                part = work[start : start + count]
+                shown = [show(job, window, method.size) for job, window in part]
+                masked, mask = (torch.stack(each).to(place) for each in zip(*shown, strict=True))
+                drawn = inpaint_padded(method, masked, mask).cpu()
+                for (job, window), picture in zip(part, drawn, strict=True):
+                    paste(job, window, picture[:, :height, :width])
 
 
 def show(job: Job, window: Window, size: int | None) -> tuple[Tensor, Tensor]:

@@ -705,3 +705,32 @@ def test_the_device_and_type_of_a_method_do_not_leak_into_the_result():
     result = fill(Conv8(), image, torch.ones(16, 16))
     assert result.dtype == torch.float64
     assert not result.requires_grad
+
+
+class Noise(Method):
+    """Draws at random, and has no parameters."""
+
+    stochastic = True
+
+    def inpaint(self, masked, mask):
+        self.seen = masked.device.type
+        return torch.rand_like(masked) * 2 - 1
+
+
+def test_a_random_method_is_seeded_and_the_callers_numbers_stay():
+    photo = np.full((8, 9, 3), 128, np.uint8)
+    hole = square(8, 9, 2, 2, 4)
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    once, again, other = fill(Noise(), photo, hole), fill(Noise(), photo, hole), fill(Noise(), photo, hole, seed=1)
+    assert torch.equal(torch.rand(3), expected)
+    assert np.array_equal(once, again)
+    assert not np.array_equal(once, other)
+
+
+def test_a_method_without_parameters_works_where_it_is_told():
+    method = Noise()
+    with pytest.raises(NotImplementedError, match="meta"):  # a device without numbers: it got there
+        fill(method, np.full((8, 9, 3), 128, np.uint8), square(8, 9, 2, 2, 4), device="meta")
+    assert method.seen == "meta"
