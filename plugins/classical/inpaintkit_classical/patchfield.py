@@ -52,7 +52,8 @@ class Patches:
     sources: Tensor  # (S,) the same as a list, picture by picture
     first: Tensor  # (B,) a picture's first position in that list
     count: Tensor  # (B,) how many sources a picture has
-    offsets: Tensor  # (P,) from a center to the pixels of its patch
+    starts: Tensor  # (2 radius + 1,) from a center to those in the middle of its patch's rows, the nearest rows first
+    offsets: Tensor  # (P,) from a center to the pixels of its patch, row by row in that order
     steps: tuple[int, int, int, int]  # up, down, left, right
     near: Tensor  # (4, T) the target one step away; a target itself where there is none
 
@@ -65,6 +66,7 @@ class Patches:
         )
         pictures, height, width = source.shape
         side = torch.arange(-radius, radius + 1, device=hole.device)
+        starts = width * side[side.abs().argsort(stable=True)]
         targets = target.flatten().nonzero()[:, 0]
         itself = torch.arange(len(targets), device=hole.device)
         rank = torch.full((source.numel(),), -1, device=hole.device)
@@ -83,7 +85,8 @@ class Patches:
             sources=source.flatten().nonzero()[:, 0],
             first=count.cumsum(0) - count,
             count=count,
-            offsets=(side[:, None] * width + side).flatten(),
+            starts=starts,
+            offsets=(starts[:, None] + side).flatten(),
             steps=steps,
             near=torch.where(near < 0, itself, near),
         )
@@ -99,6 +102,11 @@ class Patches:
     def at(self, flat: Tensor, centers: Tensor) -> Tensor:
         """The patches (n, P, C) of ``flat`` (B (H + 1) (W + 1), C) around ``centers`` (n,)."""
         return F.embedding(centers[:, None] + self.offsets, flat)
+
+    def strips(self, flat: Tensor) -> Tensor:
+        """(B (H + 1) (W + 1), (2 radius + 1) C): each pixel of ``flat`` between its neighbors, left to right."""
+        padded = F.pad(flat, (0, 0, self.radius, self.radius))
+        return padded.unfold(0, 2 * self.radius + 1, 1).mT.flatten(1)
 
     def over(self) -> Tensor:
         """(N, P): the positions of the targets of which a hidden pixel is the first, second ... pixel; -1 for none."""

@@ -41,7 +41,8 @@ class PatchMatch(Method):
         levels: of the pyramid, each half of the next; None: as long as the shorter side holds four patches.
         iterations: of search and vote at the finest level; twice, three times ... as many at the coarser ones.
         passes: of propagation and random search in every iteration; the exhaustive search has none.
-        texture: how far the mean contrast around a pixel counts beside its color; 0: the color alone.
+        texture: how far the mean contrast around a pixel counts beside its color; 0: the color alone. It stands in
+            for what coarse levels lose, and a pyramid of one level does without it.
         search: ``exhaustive`` compares every patch with every known one, the reference for small pictures.
 
     Raises:
@@ -55,7 +56,7 @@ class PatchMatch(Method):
         radius: Annotated[int, Ge(1)] | None = None,
         levels: Annotated[int, Ge(1)] | None = None,
         iterations: Annotated[int, Ge(1)] = 3,
-        passes: Annotated[int, Ge(1)] = 4,
+        passes: Annotated[int, Ge(1)] = 6,
         texture: Annotated[float, Ge(0)] = 5.0,
         search: Search = "patchmatch",
     ) -> None:
@@ -89,9 +90,7 @@ class PatchMatch(Method):
         hole = mask.float()
         if bool((lost := hole.flatten(1).all(1)).any()):
             numbers = ", ".join(str(number) for number in lost.nonzero()[:, 0].tolist())
-            raise InpaintkitError(
-                f"picture {numbers} of the batch: no known pixel to copy from; make the hole smaller"
-            )
+            raise InpaintkitError(f"picture {numbers} of the batch: no known pixel to copy from; make the hole smaller")
         if not bool(hole.any()):
             return masked
         image = torch.where(mask.bool(), 0, masked.float())
@@ -103,7 +102,7 @@ class PatchMatch(Method):
         levels = self.levels or 1
         while self.levels is None and shorter >> levels >= 4 * (2 * radius + 1):
             levels += 1
-        if self.texture:
+        if self.texture and levels > 1:
             image = torch.cat([image, self.texture * contrast(image, hole, 2 ** (levels - 1))], 1)
         pyramid = [(image, hole)]
         while len(pyramid) < levels and max(image.shape[2:]) > 1:
@@ -125,7 +124,7 @@ class PatchMatch(Method):
                 guess = torch.where(begun[:, None, None, None], guess, smooth(image, hole))
             filled = torch.where(hole.bool(), guess, image)
             matches = image.new_full((len(image), 2, *image.shape[2:]), -1, dtype=torch.long)
-            for fitting in radii[active].unique().tolist():  # one for nearly every batch
+            for fitting in sorted(set(radii[active].tolist())):  # one for nearly every batch
                 some = (active & (radii == fitting)).nonzero()[:, 0]
                 patches = Patches.of(hole[some], fitting)
                 filled[some], matches[some] = self._level(patches, filled[some], hole[some], coarse[some], level)
