@@ -1,6 +1,6 @@
-"""The tables of neural-features.md: ``python neural_features_tables.py CENTER RANDOM``, two folders of `compare`.
+"""A table of neural-features.md: ``python neural_features_tables.py CENTER RANDOM``, two folders of `compare`.
 
-Both must have the same rows under ``objects_center_24`` and ``objects_random_24``; differences are to their first row.
+Both must have the same rows, under ``objects_center_24`` and ``objects_random_24``; differences are to the first one.
 """
 
 from __future__ import annotations
