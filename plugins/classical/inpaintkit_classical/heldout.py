@@ -27,10 +27,8 @@ def hold_out(hole: Tensor, share: float, trials: int, seed: int) -> Tensor:
         that nothing can be spared.
     """
     height, width = hole.shape[2:]
-    known, size = (
-        ~hole,
-        (2 * height, 2 * width),
-    )  # shifts modulo twice the size: nothing comes back in on the other side
+    known = ~hole
+    size = (2 * height, 2 * width)  # shifts modulo twice the size: nothing comes back in on the other side
     rng = torch.Generator().manual_seed(seed)
     luck = torch.rand((trials, size[0] * size[1]), generator=rng, dtype=torch.float64).to(hole.device)
     place = torch.rand((1, height * width), generator=rng, dtype=torch.float64).to(hole.device)
@@ -38,7 +36,8 @@ def hold_out(hole: Tensor, share: float, trials: int, seed: int) -> Tensor:
 
     def covers(plane: Tensor) -> Tensor:
         """How many pixels of ``plane`` (B, 1, H, W) a copy covers, for each shift (B, 4 H W)."""
-        return torch.fft.irfft2(torch.fft.rfft2(plane.double(), size) * spectrum, size).round().flatten(1)
+        counts: Tensor = torch.fft.irfft2(torch.fft.rfft2(plane.double(), size) * spectrum, size)
+        return counts.round().flatten(1)
 
     total, pixels = _count(known), _count(hole)  # (B, 1)
     budget = (total * share).long()

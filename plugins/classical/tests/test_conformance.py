@@ -6,4 +6,10 @@ from inpaintkit.testing import conformance
 
 pytest.importorskip("cv2", reason="telea and navier-stokes need OpenCV")
 
-test_conformance = conformance("classical", options={"total-variation": {"iterations": 20}})
+test_conformance = conformance(
+    "classical",
+    options={
+        "total-variation": {"iterations": 20},
+        "low-rank": {"max_rank": 2, "trials": 2, "growth": 1.5},
+    },
+)
