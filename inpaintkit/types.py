@@ -188,7 +188,7 @@ class Method(nn.Module):
 
     training_only: ClassVar[tuple[str, ...]] = ()  # options that `load` leaves out: no critic is built to fill a hole
     stochastic: bool = False  # whether `inpaint` draws at random: another state of torch's generator, another picture
-    sampling: bool | None = None  # of a method that can draw at random when asked: whether it does; None: no such choice
+    sampling: bool | None = None  # where a method can draw at random when asked: whether it does
     progress: Callable[[int, int], None] | None = None  # an `inpaint` that takes long tells it (done, of)
 
     @property

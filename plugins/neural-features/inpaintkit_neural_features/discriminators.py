@@ -9,9 +9,9 @@ from annotated_types import Ge
 from torch import Tensor, nn
 
 from inpaintkit import Discriminator
-from inpaintkit.nn import normal_init
+from inpaintkit.nn import cropped, hole_windows, normal_init
 
-from .frames import cropped, hole_windows, reflect_to
+from .frames import reflect_to
 
 GLOBAL = (32, 32, 64, 128, 256, 128)  # channels: of the first convolution, then behind each halving
 LOCAL = (64, 64, 128, 256, 256)
@@ -43,7 +43,7 @@ class GlobalDiscriminator(Discriminator):
 class LocalDiscriminator(Discriminator):
     """Looks at the hole: a window of half the side around it, 4x4 convolutions with stride 2 down to 4x4, one logit.
 
-    The window follows the mask (:func:`~inpaintkit_neural_features.frames.hole_windows`), wherever the hole is and
+    The window follows the mask (:func:`~inpaintkit.nn.hole_windows`), wherever the hole is and
     whatever its shape. At 64x64 it is 32x32, with three halvings and 727,233 parameters, the paper's; at 24x24 it is
     16x16, with two. No batch norm; LeakyReLU 0.2.
 
