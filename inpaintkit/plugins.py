@@ -23,7 +23,8 @@ GROUP = "inpaintkit"
 BUILTIN_MODULES = ("inpaintkit.builtin", "inpaintkit.methods")
 
 #: Official plugins by entry-point name: they keep their names against other claims, and errors name their package.
-OFFICIAL: dict[str, str] = {name: f"inpaintkit-{name}" for name in ("perceptual-fcn", "neural-features", "classical")}
+PAPERS = ("perceptual-fcn", "neural-features", "classical", "semantic-dcgan", "dual-path")
+OFFICIAL: dict[str, str] = {name: f"inpaintkit-{name}" for name in PAPERS}
 
 
 @attrs.define

@@ -22,7 +22,8 @@ from .critic import Critic, frozen_parameters
 class Adversarial(Method):
     """Trains a generator on weighted losses and critics, stage by stage; fills a hole with one forward pass.
 
-    To the generator a critic is one more weighted term. A method with other inputs overrides :meth:`sample`.
+    To the generator a critic is one more weighted term. A method with other inputs overrides :meth:`sample`; networks that
+    it adds as attributes are trained with the generator.
 
     Args:
         generator: draws the picture.
@@ -122,12 +123,26 @@ class Adversarial(Method):
 
     @property
     def networks(self) -> list[nn.Module]:
-        return [self.generator, *(critic.net for critic in self._all_critics().values())]
+        return [*self.drawing.values(), *(critic.net for critic in self._all_critics().values())]
+
+    @property
+    def drawing(self) -> dict[str, nn.Module]:
+        """What the generator's optimizer trains: the generator, and the networks that a method adds to draw with."""
+        apart = ("losses", "critics", "weigher", "averaged")
+        return {name: network for name, network in self.named_children() if name not in apart}
+
+    def _drawing_parameters(self) -> dict[str, nn.Parameter]:
+        """By name; the generator's own without a prefix."""
+        return {
+            f"{name}.{key}".removeprefix("generator."): parameter
+            for name, network in self.drawing.items()
+            for key, parameter in network.named_parameters()
+        }
 
     @property
     def optimizers(self) -> dict[str, Optimizer]:
         if not self._optimizers:
-            self._optimizers["generator"] = self.adam.build(self.generator.named_parameters())
+            self._optimizers["generator"] = self.adam.build(self._drawing_parameters().items())
             for name, critic in self._all_critics().items():
                 self._optimizers[f"critic/{name}"] = critic.adam.build(critic.named_parameters())
         return self._optimizers
@@ -203,7 +218,7 @@ class Adversarial(Method):
                 (total / len(parts)).backward()  # type: ignore[no-untyped-call]
             for name, term in terms.items():
                 add(logs, f"generator/{name}", term, len(parts))
-        parameters = list(self.generator.parameters())
+        parameters = list(self._drawing_parameters().values())
         average_gradients(parameters)
         if self.clip is not None:
             logs["generator/gradient_norm"] = nn.utils.clip_grad_norm_(parameters, self.clip)

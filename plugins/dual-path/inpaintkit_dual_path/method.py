@@ -1,0 +1,81 @@
+"""Two paths through one training step (Zhao and Zhao 2020, section 3.1); a hole is filled by the generation path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, ClassVar
+
+from annotated_types import Ge, Gt, Lt
+from torch import Tensor
+
+from inpaintkit import Adam, Adversarial, Batch, Critic, Generator, Loss, OptionError, Sample, Stage
+
+from .generator import DualPathGenerator
+
+
+class DualPath(Adversarial):
+    """The ``adversarial`` training step with a second path, which sees what the first has to invent.
+
+    The reconstruction path encodes the complement, the pixels inside the hole, and draws the whole picture from the
+    latents of both: the view ``reconstruction``, in four scales. The generation path sees the masked picture alone and
+    draws the view ``output``. What the paths share is the latent and the features of the masked picture, so that the
+    first path teaches the second one's encoder. One step trains both; only the generation path is loaded to fill holes.
+
+    Args:
+        generator: the generation path, ``dual-path``.
+        stages: what happens when.
+        losses: terms, by the names that stages weigh; ``on: reconstruction`` is the first path's.
+        critics: terms that learn, by the names that stages weigh.
+        optimizer: of both paths.
+        ema: keeps an average of the generation path with this decay per step, and fills holes with it.
+        clip: the largest norm of both paths' gradient together.
+        accumulate: in how many equal parts a batch goes through, to save memory.
+        log_gradients: logs the norm of every term's gradient at the raw output of the generation path.
+        reconstruction: trains a reconstruction path beside it, of the generator's own options.
+        sampling: a hole is filled from noise, another way each time, instead of z = 0.
+    """
+
+    training_only: ClassVar[tuple[str, ...]] = (*Adversarial.training_only, "reconstruction")
+
+    def __init__(
+        self,
+        generator: Generator,
+        stages: Sequence[Stage] = (),
+        losses: Mapping[str, Loss] | None = None,
+        critics: Mapping[str, Critic] | None = None,
+        optimizer: Adam | None = None,
+        ema: Annotated[float, Ge(0), Lt(1)] | None = None,
+        clip: Annotated[float, Gt(0)] | None = None,
+        accumulate: Annotated[int, Ge(1)] = 1,
+        log_gradients: bool = False,
+        reconstruction: bool = False,
+        sampling: bool = False,
+    ) -> None:
+        if not isinstance(generator, DualPathGenerator):
+            raise OptionError(f"two paths need the generator dual-path, not {type(generator).__name__}", ("generator",))
+        super().__init__(generator, stages, losses, critics, optimizer, ema, clip, accumulate, log_gradients)
+        self.reconstruction = DualPathGenerator(generator.base, generator.attention) if reconstruction else None
+        self.sampling = sampling
+
+    @property
+    def stochastic(self) -> bool:  # type: ignore[override]
+        """Whether ``inpaint`` draws its noise from torch's global generator."""
+        return bool(self.sampling)
+
+    def sample(self, batch: Batch) -> Sample:
+        """The views ``output`` and, with a reconstruction path, ``reconstruction``; hidden pixels reach only that."""
+        generation, reconstruction = self.generator, self.reconstruction
+        if reconstruction is None:
+            return super().sample(batch)
+        eighth, latent = generation.encode(batch.masked)
+        views = {"output": generation.draw(eighth, latent, batch.mask)}
+        _, complement = reconstruction.encode(batch.image * batch.mask)
+        views["reconstruction"] = reconstruction.draw(eighth, latent, batch.mask, complement)
+        return Sample.of(batch, views)
+
+    def inpaint(self, masked: Tensor, mask: Tensor) -> Tensor:
+        if not self.sampling:
+            return super().inpaint(masked, mask)
+        path = self.averaged or self.generator
+        eighth, latent = path.encode(masked)
+        return path.draw(eighth, latent, mask, path.noise(latent))[-1]  # type: ignore[no-any-return]
