@@ -122,10 +122,12 @@ def test_several_protocols_are_several_tables() -> None:
     told = call(MEAN, "--protocol", "small.yaml", "--protocol", "large.yaml", "--out", "both")
     assert told.exit_code == 0, told.output
     assert told.stdout.index("small: differences") < told.stdout.index("large: differences")
-    assert names("both") == ["large", "small"]
+    assert told.stdout.index("large: differences") < told.stdout.index("mean of small, large: differences")
+    assert names("both") == ["large", "mean", "small"]
     assert names("both/large") == names("both/small") == FILES
     call(MEAN, "--protocol", "small.yaml", "--protocol", "large.yaml")
-    assert names("comparisons") == ["large", "small"]
+    assert names("both/mean") == FILES[:3]
+    assert names("comparisons") == ["large", "mean", "small"]
 
 
 def test_the_options_have_their_effect() -> None:

@@ -23,6 +23,7 @@ from ..protocol import Protocol, load_protocol
 from ..recipe import DataOptions
 from ..runs import new_run
 from .entrants import Entrant, Given, gather
+from .mean import show_mean
 from .outcome import Comparison, read_comparison
 from .rows import compete
 from .sweep import median_picture, sweep_all
@@ -149,8 +150,9 @@ def side_by_side(
 ) -> bool:
     """The command: each protocol's comparison printed and written into ``out``, or a new folder under ``root``.
 
-    Several protocols share ``out``: each has a folder in it. ``sweeps`` such as ``side=4..16`` follow each comparison,
-    with sheets of ``picture``, by default the median one of the first row.
+    Several protocols share ``out``: each has a folder in it, and so has their mean if their pictures are the same.
+    ``sweeps`` such as ``side=4..16`` follow each comparison, with sheets of ``picture``, by default the median one of
+    the first row.
 
     Returns:
         Whether every row has its numbers.
@@ -161,7 +163,7 @@ def side_by_side(
     planned = plan_all(exams, sweeps, picture)
     if out is not None:
         empty_folder(out)
-    good = True
+    good, measured = True, []
     for exam, plans in zip(exams, planned, strict=True):
         name = exam.protocol.name
         folder = new_run(root if out is None else out, name).folder if out is None or len(exams) > 1 else out
@@ -174,6 +176,7 @@ def side_by_side(
             rows = ", ".join(row.name for row in kept.rows) or "no row"
             told = f"interrupted in {', '.join(kept.failed) or 'the end'}; {folder} keeps {rows}"
             raise Interrupted(told, signal.SIGINT) from error
+        measured.append(found)
         console.print(comparison_table(found))
         console.print(f"written to {folder}", markup=False, soft_wrap=True)
         for row, reason in found.failed.items():
@@ -182,6 +185,8 @@ def side_by_side(
         shown = median_picture(found) if picture is None else picture
         whole = sweep_all(entrants, exam, plans, folder, shown, console, device=where, batch=batch, progress=progress)
         good = good and whole
+    if len(measured) > 1:
+        show_mean(measured, root if out is None else out, console)
     return good
 
 

@@ -43,6 +43,7 @@ class ComparisonRow:
         metrics: each image's value is the mean over the seeds; so are the values of metrics of the whole set.
         by_seed: by label, the means that the training runs have one by one, in the order of ``seeds``; their standard
             deviation is :meth:`spread`.
+        images_by_seed: by label, what each training run has for each image, where there are several runs.
         differences: to the first row, paired over images; empty for the first row itself, and where that one failed.
         p_values: of these differences, by sign flips; none for a row that the truth chose.
         p_holm: the same by Holm's correction over the rows of the comparison, for each metric.
@@ -67,6 +68,7 @@ class ComparisonRow:
     non_finite: tuple[str, ...] = ()
     best_of: int = 0
     chosen_by: str = ""
+    images_by_seed: Mapping[str, tuple[tuple[float, ...], ...]] = attrs.field(factory=dict)
     differences: Mapping[str, Interval] = attrs.field(factory=dict)
     p_values: Mapping[str, float] = attrs.field(factory=dict)
     p_holm: Mapping[str, float] = attrs.field(factory=dict)
@@ -93,6 +95,7 @@ class ComparisonRow:
             non_finite=tuple(dict.fromkeys(names)),
             best_of=best_of,
             chosen_by=chosen_by,
+            images_by_seed=_images(rows) if len(rows) > 1 else {},
         )
 
     def against(self, first: ComparisonRow) -> ComparisonRow:
@@ -166,6 +169,11 @@ class Comparison:
         """Of the metrics, in the protocol's order."""
         return list(self.rows[0].metrics) if self.rows else []
 
+    @property
+    def mean_of(self) -> list[str]:
+        """The names of the protocols that this is the mean of; none for a comparison that was measured."""
+        return [str(one["name"]) for one in self.protocol.get("mean_of", ())]
+
     def row(self, name: str) -> ComparisonRow:
         """The row of that name.
 
@@ -206,6 +214,12 @@ def _over_seeds(measures: Sequence[Measure]) -> Measure:
     with np.errstate(invalid="ignore"):  # the mean of both infinities is NaN: undefined for that image
         means = np.mean([measure.per_image or () for measure in measures], axis=0)
     return Measure.over(means.tolist(), first.higher_is_better)
+
+
+def _images(rows: Sequence[Row]) -> dict[str, tuple[tuple[float, ...], ...]]:
+    """By label, the values of the images for each training run."""
+    found = {label: [row.metrics[label].per_image for row in rows] for label in rows[0].metrics}
+    return {label: tuple(one for one in runs if one is not None) for label, runs in found.items() if None not in runs}
 
 
 def to_json(comparison: Comparison) -> dict[str, Any]:
@@ -256,19 +270,26 @@ def _row_to_json(row: ComparisonRow) -> dict[str, Any]:
     tree["seconds_per_image"] = number(row.seconds_per_image)
     tree["metrics"] = measures_to_json(row.metrics)
     tree["by_seed"] = {label: [number(mean) for mean in means] for label, means in row.by_seed.items()}
+    tree["images_by_seed"] = {
+        label: [[number(value) for value in run] for run in runs] for label, runs in row.images_by_seed.items()
+    }
     tree["spread"] = {label: None if (one := row.spread(label)) is None else number(one) for label in row.by_seed}
     tree["differences"] = {label: interval_to_json(interval) for label, interval in row.differences.items()}
     return tree
 
 
 def _row_from_json(tree: Mapping[str, Any]) -> ComparisonRow:
-    special = ("metrics", "by_seed", "differences")
+    special = ("metrics", "by_seed", "images_by_seed", "differences")
     fields = {field.name: tree[field.name] for field in attrs.fields(ComparisonRow) if field.name not in special}
     for name in ("sources", "seeds", "non_finite"):
         fields[name] = tuple(fields[name])
     return ComparisonRow(
         metrics=measures_from_json(tree["metrics"]),
         by_seed={label: tuple(map(float, means)) for label, means in tree["by_seed"].items()},
+        images_by_seed={
+            label: tuple(tuple(map(float, run)) for run in runs)
+            for label, runs in tree.get("images_by_seed", {}).items()  # older files have none
+        },
         differences={label: interval_from_json(entry) for label, entry in tree["differences"].items()},
         **fields,
     )

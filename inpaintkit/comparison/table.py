@@ -108,17 +108,16 @@ def caption(comparison: Comparison) -> str:
     """On what the numbers rest: nothing in it changes from one run of the same comparison to the next."""
     where = f"on {comparison.device}" + (f" with {comparison.threads} threads" if comparison.device == "cpu" else "")
     where = where.replace(" 1 threads", " 1 thread")
+    how = f"; in batches of {comparison.batch} {where}" if comparison.batch else ""  # a mean over unlike ones has none
     state = "" if comparison.complete else "INCOMPLETE: it was interrupted. "
-    return (
-        f"{state}{len(comparison.names):,} images under {comparison.name}, protocol {comparison.hash[:12]}; "
-        f"in batches of {comparison.batch} {where}."
-    )
+    return f"{state}{len(comparison.names):,} images under {comparison.name}, protocol {comparison.hash[:12]}{how}."
 
 
 def about(comparison: Comparison) -> str:
     """How intervals, differences, p-values and costs were found."""
-    first = comparison.reference
-    parts = ["Intervals: 95 %, bootstrap over images."]
+    first, protocols = comparison.reference, comparison.mean_of
+    parts = [f"Each image counts with its mean over {' and '.join(protocols)}."] if protocols else []
+    parts += ["Intervals: 95 %, bootstrap over images."]
     if first in comparison.failed:
         parts.append(f"The first row, {first}, failed: there are no differences.")
     elif len(comparison.rows) > 1:
@@ -126,6 +125,7 @@ def about(comparison: Comparison) -> str:
     parts.append(
         "Time: median over batches, the first left out where there are more; memory: the peak for one batch, beyond "
         "what was there before, divided by its images."
+        + (" Over protocols: the mean time and the most memory." if protocols else "")
     )
     if any(len(row.seeds) > 1 for row in comparison.rows):
         parts.append("Over several training seeds each image counts with its mean; \N{PLUS-MINUS SIGN} is the standard "
