@@ -25,8 +25,9 @@ LAYERS = [
     {"recipe", "protocol", "transform", "structure", "signature", "spec", "merging", "yamltree", "plugins"},
     {"builtin", "methods"},
     {"registry", "hookspecs"},
-    {"padding", "windows", "holes", "rasters", "rasterfiles"},
-    {"schedule", "weights", "nn", "rng", "pixels", "devices", "distributed", "images", "prepare"},
+    {"padding", "windows", "holes", "rasters", "rasterfiles", "blending"},
+    {"schedule", "weights", "nn", "multigrid", "regions", "rng", "pixels", "devices", "distributed", "images",
+     "prepare"},
     {"types"},
     {"errors"},
 ]  # fmt: skip

@@ -9,10 +9,9 @@ from annotated_types import Gt, Lt
 from torch import Tensor
 
 from inpaintkit import Method
+from inpaintkit.multigrid import extended
 
-from .known import require_known
-from .multigrid import Multigrid, conjugate_gradients, laplacian
-from .region import around, levels
+from .known import levels, require_known
 
 Tolerance = Annotated[float, Gt(0), Lt(1)]
 
@@ -44,26 +43,10 @@ class Harmonic(Method):
     def inpaint(self, masked: Tensor, mask: Tensor) -> Tensor:
         """``masked`` (B, 3, H, W) and ``mask`` (B, 1, H, W) -> the picture with its hole filled, of the same type."""
         require_known(mask)
-        region = around(mask, margin=self.order)  # the equations of hidden pixels look no farther
-        hole = region.take(mask.bool())
         lowest, mean, highest = levels(masked, mask)
-        known = region.take(masked)
-        start = torch.where(hole, mean, known.double())
-        inside = hole.double()
-        multigrid = Multigrid(inside)
-
-        def operator(u: Tensor) -> Tensor:
-            for _ in range(self.order):
-                u = laplacian(u)
-            return u * inside
-
-        def preconditioner(r: Tensor) -> Tensor:
-            for _ in range(self.order):
-                r = multigrid(r)
-            return r
-
-        found = start + conjugate_gradients(operator, preconditioner, -operator(start), self.tolerance)
-        return region.put(masked, torch.where(hole, found.clamp(lowest, highest).to(masked.dtype), known))
+        hole = mask.bool()
+        found = extended(torch.where(hole, mean, masked.double()), hole, self.tolerance, self.order)
+        return torch.where(hole, found.clamp(lowest, highest).to(masked.dtype), masked)
 
 
 class Biharmonic(Harmonic):

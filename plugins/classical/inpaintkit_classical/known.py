@@ -1,4 +1,4 @@
-"""What every method of the plugin asks of a mask."""
+"""What the methods of the plugin ask of known pixels, and what these are like."""
 
 from __future__ import annotations
 
@@ -26,3 +26,16 @@ def require_known(mask: Tensor) -> None:
             f"batch of {len(mask)}): the mask is 1 everywhere, and this method needs at least one known pixel. "
             "The mask is 1 in the hole and 0 where the pixel is known; was it meant the other way round?"
         )
+
+
+def levels(masked: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The lowest, the mean and the highest of each channel's known pixels, each (B, C, 1, 1) in float64.
+
+    The mean lies between the two, rounding notwithstanding.
+    """
+    hole = mask.bool()
+    lowest = masked.masked_fill(hole, torch.inf).amin((2, 3), keepdim=True).double()
+    highest = masked.masked_fill(hole, -torch.inf).amax((2, 3), keepdim=True).double()
+    total = masked.double().masked_fill(hole, 0).sum((2, 3), keepdim=True)
+    mean = total / (~hole).sum((2, 3), keepdim=True)
+    return lowest, mean.clamp(lowest, highest), highest

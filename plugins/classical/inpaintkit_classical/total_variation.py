@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from inpaintkit import Method
+from inpaintkit.regions import around
 
-from .known import require_known
-from .region import around, levels
+from .known import levels, require_known
 
 STEP = 0.99 / math.sqrt(
     8

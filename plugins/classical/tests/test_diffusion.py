@@ -7,9 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from inpaintkit_classical import multigrid
 from inpaintkit_classical.diffusion import Biharmonic, Harmonic
-from inpaintkit_classical.multigrid import Grid, Multigrid, laplacian
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.ndimage import binary_dilation
@@ -17,7 +15,7 @@ from scipy.sparse.linalg import spsolve
 from skimage.restoration import inpaint_biharmonic
 from torch import Tensor
 
-from inpaintkit import InpaintkitError
+from inpaintkit import InpaintkitError, multigrid
 
 
 def smooth(height: int, width: int, seed: int = 0, count: int = 1) -> Tensor:
@@ -185,42 +183,3 @@ def test_an_unsolved_equation_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     mask = hole("center", 40, 40)
     with pytest.raises(InpaintkitError, match="not solved to a tolerance of 1e-08 after 2 iterations"):
         Biharmonic().inpaint(smooth(40, 40) * (1 - mask), mask)
-
-
-# The parts.
-
-
-@pytest.mark.parametrize("kind", HOLES)
-def test_the_finest_grid_is_the_laplacian_in_the_hole(kind: str) -> None:
-    mask = hole(kind, 14, 17)
-    u = smooth(14, 17) * mask
-    torch.testing.assert_close(Grid.finest(mask)(u) * mask, laplacian(u) * mask)
-
-
-@pytest.mark.parametrize(("height", "width"), [(8, 8), (7, 10), (1, 5)])
-def test_a_coarser_grid_is_half_the_galerkin_operator_of_its_cells(height: int, width: int) -> None:
-    mask = (torch.rand(1, 1, height, width, generator=torch.Generator().manual_seed(3)) < 0.7).double()
-    mask[..., 0, 0] = 0
-    fine = Grid.finest(mask)
-    coarse = fine.coarser()
-    tall, wide = coarse.inside.shape[-2:]
-    cells = torch.eye(tall * wide, dtype=torch.float64).view(-1, 1, tall, wide)
-    cells = cells.repeat_interleave(2, 2).repeat_interleave(2, 3)[..., :height, :width] * mask
-    expected = torch.einsum("ichw,jchw->ij", cells, torch.cat([fine(cell[None]) for cell in cells])) / 2
-    units = torch.eye(tall * wide, dtype=torch.float64).view(1, -1, tall, wide) * coarse.inside
-    found = (coarse(units) * coarse.inside)[0].flatten(1)
-    torch.testing.assert_close(found, expected)
-
-
-@pytest.mark.parametrize("kind", ["center", "scattered", "two known"])
-def test_a_v_cycle_is_symmetric_positive_and_near_the_inverse(kind: str) -> None:
-    mask = hole(kind, 22, 27)
-    cycle = Multigrid(mask)
-    assert len(cycle.grids) == 3
-    hidden = mask.flatten().bool()
-    units = torch.eye(22 * 27, dtype=torch.float64).view(-1, 1, 22, 27)[hidden]
-    matrix = cycle(units.transpose(0, 1)).flatten(2)[0][:, hidden]
-    torch.testing.assert_close(matrix, matrix.T)
-    laplace = laplacian(units).flatten(1)[:, hidden]
-    values = torch.linalg.eigvals(matrix @ laplace).real
-    assert 0 < float(values.max()) < 8 * float(values.min())

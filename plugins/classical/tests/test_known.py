@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 from inpaintkit_classical.diffusion import Biharmonic, Harmonic
-from inpaintkit_classical.known import require_known
+from inpaintkit_classical.known import levels, require_known
 from inpaintkit_classical.opencv import NavierStokes, Telea
-from inpaintkit_classical.region import around, levels
 from inpaintkit_classical.total_variation import TotalVariation
 from torch import Tensor
 
 from inpaintkit import InpaintkitError, Method
+from inpaintkit.regions import around
 
 METHODS = (Harmonic, Biharmonic, TotalVariation, Telea, NavierStokes)
 

@@ -7,11 +7,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from inpaintkit_classical.region import around, levels
+from inpaintkit_classical.known import levels
 from inpaintkit_classical.total_variation import TotalVariation, bound, gradient, minimize, transposed, variation
 from numpy.typing import NDArray
 from scipy.optimize import minimize as descend
 from torch import Tensor
+
+from inpaintkit.regions import around
 
 Array = NDArray[np.float64]
 

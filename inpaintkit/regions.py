@@ -1,4 +1,4 @@
-"""The part of each picture that matters to its hole, and what its known pixels are like."""
+"""The part of each picture that matters to its hole: a window of one size for all pictures of a batch."""
 
 from __future__ import annotations
 
@@ -50,16 +50,3 @@ def _span(inside: Tensor, margin: int) -> Tensor:
     need = torch.where(inside.any(1), last - first + 1 + 2 * margin, 1)
     most = min(int(need.max()), length)
     return (first - margin).clamp(0, length - most)[:, None] + torch.arange(most, device=inside.device)
-
-
-def levels(masked: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The lowest, the mean and the highest of each channel's known pixels, each (B, C, 1, 1) in float64.
-
-    The mean lies between the two, rounding notwithstanding.
-    """
-    hole = mask.bool()
-    lowest = masked.masked_fill(hole, torch.inf).amin((2, 3), keepdim=True).double()
-    highest = masked.masked_fill(hole, -torch.inf).amax((2, 3), keepdim=True).double()
-    total = masked.double().masked_fill(hole, 0).sum((2, 3), keepdim=True)
-    mean = total / (~hole).sum((2, 3), keepdim=True)
-    return lowest, mean.clamp(lowest, highest), highest

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from inpaintkit import InpaintkitError
+from .errors import InpaintkitError
+from .regions import around
 
 COARSEST = 10  # pixels: the longer side of a grid that is solved directly
 DAMPING = 0.8  # of Jacobi's smoothing steps: 4/5 damps a five-point stencil's oscillations best
@@ -155,7 +156,7 @@ def conjugate_gradients(operator: Operator, preconditioner: Operator, b: Tensor,
     z = preconditioner(r)
     p = z.clone()
     rz = _dot(r, z)
-    enough = tolerance**2 * rz
+    enough = (tolerance**2 * rz).clamp(min=torch.finfo(b.dtype).tiny)  # below it, squares are rounded to 0
     active = rz > enough  # False also where a picture is not finite: NaN stays with it
     for iteration in range(ITERATIONS):
         if iteration % CHECKED == 0 and not active.any():
@@ -176,3 +177,40 @@ def conjugate_gradients(operator: Operator, preconditioner: Operator, b: Tensor,
 
 def _dot(one: Tensor, other: Tensor) -> Tensor:
     return (one * other).sum((2, 3), keepdim=True)
+
+
+def extended(values: Tensor, hole: Tensor, tolerance: float, order: int = 1) -> Tensor:
+    """The harmonic extension of what is known into the hole: Laplace's equation in each hidden pixel.
+
+    Known pixels beside the hole are Dirichlet data; at the picture's border stands Neumann's condition. All pictures
+    and channels are solved together, each until it is done itself; how little is left of the hole's own values, the
+    start, is up to ``tolerance``.
+
+    Args:
+        values: (B, C, H, W) in float32 or float64, in which it is computed; in the hole, where to start.
+        hole: (B, 1, H, W) bool; each picture knows at least one pixel.
+        tolerance: see :func:`conjugate_gradients`.
+        order: how often the Laplacian is applied; 2 gives the biharmonic extension.
+
+    Returns:
+        (B, C, H, W), outside the hole as they came. A channel that is not finite near its hole is NaN in it.
+
+    Raises:
+        InpaintkitError: it does not end.
+    """
+    region = around(hole, margin=order)  # the equations of hidden pixels look no farther
+    within, start = region.take(hole), region.take(values)
+    multigrid = Multigrid(within.to(values.dtype))
+
+    def operator(u: Tensor) -> Tensor:
+        for _ in range(order):
+            u = laplacian(u)
+        return u.where(within, 0)  # a product would bring in what is not finite and far away
+
+    def preconditioner(r: Tensor) -> Tensor:
+        for _ in range(order):
+            r = multigrid(r)
+        return r
+
+    found = start + conjugate_gradients(operator, preconditioner, -operator(start), tolerance)
+    return region.put(values, torch.where(within, found, start))

@@ -1,0 +1,72 @@
+"""Blending: what a method drew is fitted to the known pixels around the hole, so that no seam is left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import torch
+from torch import Tensor
+
+from .errors import OptionError, did_you_mean
+from .multigrid import extended
+from .types import composite
+
+TOLERANCE = 1e-6  # of the equations: far below a level of 8 bits
+
+Blend = Callable[[Tensor, Tensor, Tensor], Tensor]  # (output, masked, mask) -> completed
+
+
+def poisson_blend(output: Tensor, masked: Tensor, mask: Tensor) -> Tensor:
+    """Completes pictures with the gradients of ``output`` in place of its colors.
+
+    In the hole u solves Poisson's equation, Laplace(u) = Laplace(output) with the four neighbors of each pixel; known
+    pixels beside the hole are Dirichlet data, and at the picture's border stands Neumann's condition. So u has the
+    gradients nearest to those of ``output``, across the seam too (Perez, Gangnet and Blake 2003, Poisson image editing,
+    equation 4; Yeh et al. 2017, Semantic image inpainting with deep generative models, equation 6). It is
+    ``output + h``, where h is the harmonic extension into the hole of ``masked - output`` beside it; a color cast of
+    ``output`` cancels out. No pixel under the mask is read but those of ``output``.
+
+    All pictures are solved at once by conjugate gradients with a multigrid preconditioner, in float32 (float64 if they
+    are), each until it is done itself: their batch changes nothing, up to rounding. Values are cut off at -1 and 1.
+
+    Args:
+        output: (B, 3, H, W), the full frame: of its known pixels those beside the hole count.
+        masked: (B, 3, H, W) in [-1, 1]; what stands under the mask is ignored.
+        mask: (B, 1, H, W), 1 in the hole.
+
+    Returns:
+        (B, 3, H, W) of the type of ``masked``, known pixels bit by bit. A picture without known pixels is ``output``
+        as it came. Where ``output`` is not finite in the hole or beside it, the channel is NaN in the hole.
+
+    >>> masked = torch.tensor([0.0, 0.2, 0.0, 0.0, 0.5]).expand(1, 3, 1, 5)
+    >>> mask = torch.tensor([0.0, 0.0, 1.0, 1.0, 0.0]).expand(1, 1, 1, 5)
+    >>> poisson_blend(torch.full((1, 3, 1, 5), -0.7), masked, mask)[0, 0, 0]
+    tensor([0.0000, 0.2000, 0.3000, 0.4000, 0.5000])
+    """
+    if output.shape != masked.shape or mask.shape != (len(masked), 1, *masked.shape[2:]):
+        shapes = ", ".join(str(tuple(each.shape)) for each in (output, masked, mask))
+        raise OptionError(f"output and masked are (B, 3, H, W) and the mask is (B, 1, H, W), not {shapes}")
+    hole = mask.bool()
+    unknown = hole.flatten(1).all(1).view(-1, 1, 1, 1)
+    kind = torch.promote_types(torch.promote_types(output.dtype, masked.dtype), torch.float32)
+    drawn = output.detach().to(kind)
+    misfit = (masked.to(kind) - drawn).masked_fill(hole, 0)
+    fitted = drawn + extended(misfit, hole & ~unknown, TOLERANCE)
+    return composite(torch.where(unknown, drawn, fitted.clamp(-1, 1)), masked, mask)
+
+
+#: By the names that ``fill``, ``compare`` and the command line take.
+BLENDS: Mapping[str, Blend] = MappingProxyType({"poisson": poisson_blend})
+
+
+def find_blend(name: str | None) -> Blend | None:
+    """The blending of that name; None for None.
+
+    Raises:
+        OptionError: there is none of that name.
+    """
+    if name is None or name in BLENDS:
+        return BLENDS[name] if name else None
+    near = did_you_mean(str(name), BLENDS) or f": {', '.join(BLENDS)} is one"
+    raise OptionError(f"there is no blending {name!r}{near}", ("blend",))
