@@ -1,0 +1,131 @@
+"""The method: adversarial training of a latent generator, and a search in its latent that completes pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, ClassVar
+
+import attrs
+import torch
+from annotated_types import Ge, Gt, Lt
+from torch import Tensor
+from torch.nn import functional as F
+
+from inpaintkit import Adversarial, Batch, Critic, Generator, Loss, Sample, Stage
+from inpaintkit.distributed import per_image
+from inpaintkit.errors import OptionError, OptionErrors
+from inpaintkit.schedule import Adam
+
+from .search import Search, Terms, context_loss, context_weights, feature_distance, search
+
+
+class LatentSearch(Adversarial):
+    """Trains any generator that draws from a latent, without looking at holes; then completes a picture with the latent
+    whose picture fits its known pixels and convinces the critics (Yeh et al. 2017, section 3).
+
+    The search descends, for each picture,
+
+        context(G(z), y) + prior * sum over critics softplus(-D(G(z))) + weight * |phi(G(z)) - phi(completed)|^2
+
+    where y holds the known pixels, phi are features of the critics' networks that offer ``judge`` and ``features``, and
+    the completed picture carries no gradient. Networks are in eval mode; the hidden pixels are never read.
+
+    Args:
+        generator: with ``latent_shape``, and ``forward(z)``.
+        stages, losses, critics, optimizer, ema, clip, accumulate, log_gradients: of the training, as in `adversarial`.
+        search: of the latent.
+    """
+
+    training_only: ClassVar[tuple[str, ...]] = ("stages", "losses", "optimizer")  # critics judge in the search, too
+    stochastic = True  # where the searches begin
+
+    def __init__(
+        self,
+        generator: Generator,
+        stages: Sequence[Stage] = (),
+        losses: Mapping[str, Loss] | None = None,
+        critics: Mapping[str, Critic] | None = None,
+        optimizer: Adam | None = None,
+        search: Search | None = None,
+        ema: Annotated[float, Ge(0), Lt(1)] | None = None,
+        clip: Annotated[float, Gt(0)] | None = None,
+        accumulate: Annotated[int, Ge(1)] = 1,
+        log_gradients: bool = False,
+    ) -> None:
+        super().__init__(generator, stages, losses, critics, optimizer, ema, clip, accumulate, log_gradients)
+        self.search = search or Search()
+        wrong = []
+        if getattr(generator, "latent_shape", None) is None:
+            text = f"{type(generator).__name__} has no latent_shape: a generator that draws from a latent is needed"
+            wrong.append(OptionError(text, ("generator",)))
+        if self.search.prior and not critics:
+            wrong.append(OptionError("prior: nobody judges, there is no critic; set it to 0", ("search", "prior")))
+        if self.search.consistency and not any(hasattr(critic.net, "judge") for critic in (critics or {}).values()):
+            text = "consistency: no critic's network has features (judge, features); set it to 0"
+            wrong.append(OptionError(text, ("search", "consistency")))
+        if wrong:
+            raise OptionErrors(wrong)
+
+    def sample(self, batch: Batch) -> Sample:
+        """Pictures of random latents, one for each picture of the batch, whose mask only tells where patches are."""
+        return Sample.of(batch, self.generator(per_image(lambda count: self.draw((count,), batch), len(batch.image))))
+
+    def draw(self, shape: tuple[int, ...], batch: Batch) -> Tensor:
+        """Latents (*shape, *latent), uniform on [-1, 1]."""
+        latent = self.generator.latent_shape  # type: ignore[union-attr]
+        return torch.rand(*shape, *latent, device=batch.image.device) * 2 - 1  # type: ignore[misc]
+
+    def preview(self, batch: Batch) -> Sample:
+        """The batch completed by a short search, and ``drawn``, pictures of random latents."""
+        was_training = self.training
+        self.eval()
+        devices = [batch.image.device] if batch.image.device.type == "cuda" else []
+        try:
+            with torch.no_grad(), torch.random.fork_rng(devices):
+                torch.manual_seed(0)
+                drawn = self.drawer(self.draw((len(batch.image),), batch))
+                how = attrs.evolve(self.search, steps=self.search.preview, restarts=1)
+                output = self.searched(batch.masked, batch.mask, how)
+                return Sample.of(batch, {"output": output, "drawn": drawn})
+        finally:
+            self.train(was_training)
+
+    @property
+    def drawer(self) -> torch.nn.Module:
+        return self.averaged or self.generator
+
+    def inpaint(self, masked: Tensor, mask: Tensor) -> Tensor:
+        return self.searched(masked, mask, self.search)
+
+    def searched(self, masked: Tensor, mask: Tensor, how: Search) -> Tensor:
+        """The pictures (B, 3, H, W) of the latents that the search finds."""
+        start = self.draw((len(masked), how.restarts), Batch(masked, mask))
+        terms = self.terms(masked, mask, how)
+        if how.compile:
+            terms = torch.compile(terms)
+        found = search(terms, start, how, self.progress)
+        return self.drawer(found.z).to(masked.dtype)  # type: ignore[no-any-return]
+
+    def terms(self, masked: Tensor, mask: Tensor, how: Search) -> Terms:
+        """The three terms of latents, (B * restarts, *latent), of which those of one picture stand together."""
+        y, hole = (given.repeat_interleave(how.restarts, 0) for given in (masked, mask))
+        weights = context_weights(hole, how.window)
+        critics = list(self._all_critics().values()) if how.prior or how.consistency else []
+
+        def terms(z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            drawn = self.drawer(z).to(y.dtype)
+            context = context_loss(drawn, y, weights, how.norm)
+            prior, consistency = torch.zeros_like(context), torch.zeros_like(context)
+            for critic in critics:
+                net = critic.net
+                if how.consistency and hasattr(net, "judge"):
+                    logits, features = net.judge(drawn, hole)
+                    with torch.no_grad():
+                        wanted = net.features(torch.where(hole.bool(), drawn, y))
+                    consistency = consistency + feature_distance(features, wanted)
+                else:
+                    logits = net(drawn, hole)
+                prior = prior + F.softplus(-logits.float()).reshape(len(drawn), -1).mean(1)
+            return context, prior, consistency.to(context.dtype)
+
+        return terms
