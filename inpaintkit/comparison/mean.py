@@ -180,5 +180,4 @@ def _values(row: ComparisonRow, label: str) -> NDArray[np.float64]:
 def _defined_mean(values: NDArray[np.float64]) -> float:
     """The mean of (N,) without NaN; NaN where nothing else is there."""
     defined = values[~np.isnan(values)]
-    with np.errstate(invalid="ignore"):  # as in _mean_row
-        return float(defined.mean()) if len(defined) else math.nan
+    return float(defined.mean()) if len(defined) else math.nan
