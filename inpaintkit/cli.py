@@ -139,8 +139,8 @@ def compare(
     """Measures methods side by side: runs, checkpoints, or recipes of untrained methods, each also as NAME=SOURCE.
 
     Runs of one recipe with different seeds become one row. Differences are to the first row. Prints a table and
-    writes it as Markdown, CSV and JSON with a picture grid; several protocols on the same pictures have their mean, too.
-    Exit code 2 when a row failed; the others are kept.
+    writes it as Markdown, CSV and JSON with a picture grid; several protocols on the same pictures also have their
+    mean. Exit code 2 when a row failed; the others are kept.
     """
     from .comparison.compare import side_by_side
 
