@@ -12,9 +12,18 @@ from .runs import Run
 
 Log = Sequence[Mapping[str, Any]]
 
-_ORDER = ("validation", "generator", "critic", "gradient")  # what a reader looks for first
+_ORDER = ("validation", "generator", "critics", "critic", "gradient")  # what a reader looks for first
 _NO_CURVE = ("step", "time", "seconds")
-_TITLES = {"generator": "Generator terms", "lr": "Learning rate", "images_per_s": "Images per second"}
+_TITLES = {
+    "generator": "Generator terms",
+    "critics/gap": "Critics: gap between real and fake scores",
+    "critics/gradient_norm": "Critics: slope at the penalized points",
+    "critics/penalty": "Critics: gradient penalty",
+    "gradient": "Gradients of the terms at the raw output",
+    "lr": "Learning rate",
+    "images_per_s": "Images per second",
+}
+_SHARED = ("gap", "gradient_norm", "penalty")  # of a critic: of other scales than its scores, so critics share a chart
 
 
 def read_log(run: Run) -> list[dict[str, Any]]:
@@ -37,6 +46,7 @@ def read_log(run: Run) -> list[dict[str, Any]]:
 def curves(log: Log) -> list[tuple[str, list[Series]]]:
     """Charts and their lines: ``generator/l1`` and ``generator/image`` share one, each critic has its own.
 
+    Of all critics the gaps share a chart, and so do gradient norms and penalties.
     Validation metrics share a chart where they are of one kind (``validation/psnr[hole]``, ``validation/psnr[ring]``).
     """
     points: dict[str, dict[str, list[tuple[float, float]]]] = {}
@@ -94,6 +104,8 @@ def _place(key: str) -> tuple[str, str]:
         kind = re.split(r"[\[ /]", rest)[0]
         return f"validation/{kind}", rest
     chart, _, name = key.rpartition("/")
+    if head == "critic" and name in _SHARED:
+        return f"critics/{name}", chart.removeprefix("critic/")
     return (chart, name) if chart else (key, key)
 
 

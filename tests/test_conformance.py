@@ -77,6 +77,7 @@ test_conformance = pytest.mark.filterwarnings("ignore:.*has random weights")(
             "random-square": {"min": 12, "max": 32},
             "random-rectangles": {"min": 8, "max": 24, "most": 3},
             "random-pixels": {"ratio": 0.8},
+            "mixture": {"samplers": [{"use": "center-square", "side": 24}, "strokes"], "weights": [1, 2]},
             "files": mask_files,
             "kid": FEATURES,
             "fid": FEATURES,

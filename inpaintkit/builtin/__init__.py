@@ -36,6 +36,7 @@ def register_mask_samplers(register: Register) -> None:
     register("half", "inpaintkit.builtin.masks:Half")
     register("outpainting", "inpaintkit.builtin.masks:Outpainting")
     register("files", "inpaintkit.builtin.maskfiles:MaskFiles")
+    register("mixture", "inpaintkit.builtin.mixture:Mixture")
 
 
 @hookimpl

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 import attrs
 import torch
-from annotated_types import Gt
+from annotated_types import Ge
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -136,12 +136,12 @@ class WGANGP(Objective):
     so that the target norm 1 means the same for every size of map. No batch norm in such a critic (their section 4).
 
     Args:
-        penalty: weight of the gradient penalty.
+        penalty: weight of the gradient penalty; at 0 the norms are measured for the log and nothing holds them.
         region: ``hole`` measures the gradient in the hole alone (Yu et al., "Generative Image Inpainting with
             Contextual Attention", 2018, section 3.2).
     """
 
-    def __init__(self, penalty: Annotated[float, Gt(0)] = 10.0, region: Literal["whole", "hole"] = "whole") -> None:
+    def __init__(self, penalty: Annotated[float, Ge(0)] = 10.0, region: Literal["whole", "hole"] = "whole") -> None:
         super().__init__()
         self.penalty, self.region = penalty, region
 
@@ -151,17 +151,14 @@ class WGANGP(Objective):
     def critic(self, match: Match) -> dict[str, Tensor]:
         real = match.score(match.real).float()
         fakes = [match.score(fake).float() for fake in match.fakes]
-        norms = torch.stack(
-            [
-                gradient_norms(match.score, match.real, fake, match.mask if self.region == "hole" else None)
-                for fake in match.fakes
-            ]
-        )
+        region = match.mask if self.region == "hole" else None
+        held = self.penalty > 0
+        norms = torch.stack([gradient_norms(match.score, match.real, fake, region, held) for fake in match.fakes])
         penalty = (norms - 1).square().mean()
         scores = _scores(real, fakes)
         distance = _mean([fake.mean() for fake in fakes]) - real.mean()
         return {
-            "loss": distance + self.penalty * penalty,
+            "loss": distance + self.penalty * penalty if held else distance,
             **scores,
             "penalty": penalty.detach(),
             "gradient_norm": norms.detach().mean(),
@@ -171,7 +168,13 @@ class WGANGP(Objective):
         return f"penalty={self.penalty}, region={self.region}"
 
 
-def gradient_norms(score: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mask: Tensor | None = None) -> Tensor:
+def gradient_norms(
+    score: Callable[[Tensor], Tensor],
+    real: Tensor,
+    fake: Tensor,
+    mask: Tensor | None = None,
+    differentiable: bool = True,
+) -> Tensor:
     """|grad of the mean score| at a random point between each real picture and its fake.
 
     Runs eagerly and in float32: what is compiled cannot be differentiated twice, and half precision overflows.
@@ -180,15 +183,16 @@ def gradient_norms(score: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor
         score: picture (B, C, H, W) -> logits (B, *).
         real, fake: (B, C, H, W).
         mask: (B, 1, H, W); the gradient is measured where it is 1.
+        differentiable: with respect to the critic's parameters, for which it is differentiated twice.
 
     Returns:
-        (B,), float32, differentiable with respect to the critic's parameters.
+        (B,), float32.
     """
     real, fake = real.detach().float(), fake.detach().float()
     alpha = per_image(lambda n: torch.rand(n, 1, 1, 1, device=real.device), len(real))
     point = (alpha * real + (1 - alpha) * fake).requires_grad_()
     with torch.compiler.set_stance("force_eager"), _autocast_off(point.device):
-        (gradient,) = torch.autograd.grad(per_image_score(score(point)).sum(), point, create_graph=True)
+        (gradient,) = torch.autograd.grad(per_image_score(score(point)).sum(), point, create_graph=differentiable)
         if mask is not None:
             gradient = gradient * mask
         # The root has no finite slope at 0, where an untrained critic can be.
@@ -221,5 +225,6 @@ def _mean(values: Sequence[Tensor]) -> Tensor:
 
 
 def _scores(real: Tensor, fakes: Sequence[Tensor]) -> dict[str, Tensor]:
-    """The mean scores, to log."""
-    return {"real": real.detach().mean(), "fake": _mean([fake.detach().mean() for fake in fakes])}
+    """The mean scores and the gap between them, to log."""
+    of_real, of_fakes = real.detach().mean(), _mean([fake.detach().mean() for fake in fakes])
+    return {"real": of_real, "fake": of_fakes, "gap": of_real - of_fakes}

@@ -15,9 +15,10 @@ GAIN = 0.02  # of the orthogonal initial weights (Zheng et al. 2019); under spec
 
 def normed(layer: nn.Conv2d | nn.ConvTranspose2d) -> nn.Module:
     """The layer with orthogonal weights and no bias to begin with, its weight divided by its largest singular value."""
+    if layer.weight.is_meta:  # torch stands in for that device in Python, where the first power iterations take seconds
+        return spectral_norm(layer.to_empty(device="cpu")).to("meta")
     nn.init.orthogonal_(layer.weight, GAIN)
-    if layer.bias is not None:
-        nn.init.zeros_(layer.bias)
+    nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
     return spectral_norm(layer)
 
 
