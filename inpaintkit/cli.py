@@ -167,22 +167,25 @@ def report(run: Path) -> None:
 @click.option(
     "--seed", default=0, show_default=True, help="Of a method that draws at random: another, another picture."
 )
+@click.option("--blend", metavar="poisson", help="Fits what is drawn to the known pixels around it, by its gradients.")
+@click.option("--samples", type=click.IntRange(1), metavar="K", help="Random methods: K answers, and a sheet of them.")
 @click.option("--device", default="auto", show_default=True)
 @click.pass_context
-def fill(
-    context: click.Context, run: str, image: Path, mask: Path, out: Path, grow: int, batch: int, seed: int, device: str
-) -> None:
+def fill(context: click.Context, /, run: str, image: Path, mask: Path, out: Path, device: str, **options: Any) -> None:
     """Fills the hole in IMAGE with the method of RUN (a run's folder, or the recipe of an untrained method).
 
     IMAGE and --mask are two files, or two folders whose files are paired by their names without the suffix. Known
-    pixels come back exactly.
+    pixels come back exactly. With --samples the answers to OUT.png are OUT-1.png, OUT-2.png ... and OUT-sheet.png.
     """
+    from rich import get_console
+
     from .devices import pick_device
     from .fillfiles import fill_files
     from .runs import load
 
     where = pick_device(device)
-    result = fill_files(load(run, where), image, mask, out, grow=grow, batch=batch, seed=seed, device=where)
+    show = get_console().is_terminal
+    result = fill_files(load(run, where), image, mask, out, device=where, progress=show, **options)
     click.echo(str(result))
     context.exit(result.exit_code)
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import attrs
 import torch
 from PIL import Image
 
+from .bars import told
+from .blending import find_blend
 from .errors import DataError, InpaintkitError, did_you_mean
-from .filling import Job, check_options, complete
+from .filling import check_options
+from .jobs import Job, answer_sheet, answers, require_random
 from .rasterfiles import Stored, open_upright, write
 from .types import Method
 
@@ -21,7 +26,7 @@ Pair = tuple[Path, Path]  # a picture and its mask
 class FillReport:
     """What became of the files."""
 
-    filled: tuple[tuple[Path, Path], ...] = ()  # the picture, and what was written
+    filled: tuple[tuple[Path, Path], ...] = ()  # the picture, and what was written; with samples, all that was
     failed: tuple[tuple[Path, str], ...] = ()  # the picture, and why there is no result
     without_mask: tuple[Path, ...] = ()
     without_image: tuple[Path, ...] = ()  # masks
@@ -33,8 +38,9 @@ class FillReport:
         return int(bool(self.failed or self.without_mask or self.without_image))
 
     def __str__(self) -> str:
-        total = len(self.filled) + len(self.failed) + len(self.without_mask)
-        lines = [f"filled {len(self.filled)} of {total} pictures"]
+        filled = len({source for source, _ in self.filled})
+        total = filled + len(self.failed) + len(self.without_mask)
+        lines = [f"filled {filled} of {total} pictures"]
         lines += [f"warning: {warning}" for warning in self.warnings]
         lines += [f"not filled: {path}: {reason}" for path, reason in self.failed]
         lines += [f"not filled: {path}: no mask of that name" for path in self.without_mask]
@@ -52,8 +58,11 @@ def fill_files(
     batch: int = 8,
     threshold: float = 0.5,
     seed: int = 0,
+    blend: Literal["poisson"] | None = None,
+    samples: int | None = None,
     device: torch.device | str | None = None,
     on_progress: Callable[[int, int], None] | None = None,
+    progress: bool = False,
 ) -> FillReport:
     """Fill one picture, or every picture in a folder; see :func:`inpaintkit.fill` for what happens to each.
 
@@ -63,13 +72,17 @@ def fill_files(
     exactly: a warning says so, as for every result that would not read back as it was. WebP is written lossless.
 
     Args:
-        method: see :func:`inpaintkit.fill`, and there ``grow``, ``batch``, ``threshold``, ``seed`` and
+        method: see :func:`inpaintkit.fill`, and there ``grow``, ``batch``, ``threshold``, ``seed``, ``blend`` and
             ``device``.
         images: a picture, or a folder (searched recursively).
         masks: a mask, which then serves all pictures, or a folder: ``faces/7.jpg`` goes with ``faces/7.png``.
         out: a folder, made if need be, in which results have the names of the pictures; for one picture also a file,
             whose suffix is the format. An older result there is replaced.
+        samples: of a method that draws at random, or can when asked: so many answers to each hole, in ``NAME-1.png``,
+            ``NAME-2.png`` and so on, drawn from ``seed``, ``seed + 1`` ...; and ``NAME-sheet.png`` with the masked
+            picture and all of them side by side, each at most 512 pixels wide and high.
         on_progress: called with (pictures done, all pictures) as the work goes on.
+        progress: show a bar while it does, and one of a long search inside.
 
     Returns:
         A report. A file that is damaged, does not fit its mask or cannot be written is named there, and the others
@@ -79,39 +92,58 @@ def fill_files(
         InpaintkitError: nothing to do: a path does not exist or holds no picture, a result would overwrite one of the
             inputs, or an option is out of range.
     """
-    check_options(grow, batch, threshold)
+    check_options(grow, batch, threshold, samples)
+    if samples is not None:
+        require_random(method)
+    fit = find_blend(blend)
     images, masks, out = Path(images), Path(masks), Path(out)
     if missing := [str(path) for path in (images, masks) if not path.exists()]:
         raise DataError(f"there is no file or folder {' and no '.join(missing)}")
     sources, found = _pictures_in(images, without=(masks, out)), _pictures_in(masks, without=(images, out))
-    targets = {source: _target(images, source, out) for source in sources}
-    _check_places(images, masks, out, targets.values(), [*sources, *found])
+    targets = {source: _results(_target(images, source, out), samples) for source in sources}
+    _check_places(images, masks, out, targets, [*sources, *found])
     pairs, without_mask, without_image, failed = _pair(images, sources, masks, found)
     done = len(failed) + len(without_mask)
     filled: list[tuple[Path, Path]] = []
     warnings: list[str] = []
-    for chunk in _equal_sized(pairs, batch):
-        opened: list[tuple[Path, Job, Stored]] = []
-        for source, mask in chunk:
-            try:
-                opened.append((source, *_open(source, mask, grow, threshold, warnings)))
-            except InpaintkitError as error:
-                failed.append((source, _reason(error)))
-        _complete_each(method, [job for _, job, _ in opened], batch, seed, device)
-        for source, job, stored in opened:
-            target = targets[source]
-            try:
-                if job.error:
-                    raise DataError(job.error)
-                if not write(job.picture.result(), stored, target):
-                    warnings.append(f"{target}: this format changes the pixels a little, known ones too; .png does not")
-                filled.append((source, target))
-            except (InpaintkitError, OSError) as error:
-                failed.append((source, _reason(error)))
-        done += len(chunk)
-        if on_progress is not None:
-            on_progress(done, len(sources))
+    complete = partial(answers, method, samples=samples, batch=batch, seed=seed, device=device, blend=fit)
+    with told(method, "filling" if progress else "", len(sources)) as show:
+        for chunk in _equal_sized(pairs, batch):
+            opened: list[tuple[Path, Job, Stored]] = []
+            for source, mask in chunk:
+                try:
+                    opened.append((source, *_open(source, mask, grow, threshold, warnings)))
+                except InpaintkitError as error:
+                    failed.append((source, _reason(error)))
+            found_answers = _complete_each(complete, [job for _, job, _ in opened])
+            for (source, _, stored), jobs in zip(opened, found_answers, strict=True):
+                try:
+                    _write_all(jobs, stored, targets[source], warnings)
+                    filled += [(source, target) for target in targets[source]]
+                except (InpaintkitError, OSError) as error:
+                    failed.append((source, _reason(error)))
+            done += len(chunk)
+            show(done)
+            if on_progress is not None:
+                on_progress(done, len(sources))
     return FillReport(tuple(filled), tuple(failed), tuple(without_mask), tuple(without_image), tuple(warnings))
+
+
+def _write_all(jobs: Sequence[Job], stored: Stored, targets: Sequence[Path], warnings: list[str]) -> None:
+    """Writes the answers to one hole, and where there is one target more, their sheet.
+
+    Raises:
+        DataError: an answer is missing, or the format cannot hold it.
+        OSError: the disk is full; of no file a part is left.
+    """
+    for job in jobs:
+        if job.error:
+            raise DataError(job.error)
+    for job, target in zip(jobs, targets, strict=False):
+        if not write(job.picture.result(), stored, target):
+            warnings.append(f"{target}: this format changes the pixels a little, known ones too; .png does not")
+    if len(targets) > len(jobs):
+        write(answer_sheet(jobs), Stored(Image.Exif(), {}), targets[-1])
 
 
 def _pictures_in(place: Path, without: Iterable[Path] = ()) -> list[Path]:
@@ -162,13 +194,25 @@ def _target(images: Path, source: Path, out: Path) -> Path:
     return out if out.suffix and not out.is_dir() else out / source.name
 
 
-def _check_places(images: Path, masks: Path, out: Path, targets: Collection[Path], inputs: Sequence[Path]) -> None:
+def _results(target: Path, samples: int | None) -> list[Path]:
+    """What is written for one picture: the result; or the answers, numbered, and their sheet."""
+    if samples is None:
+        return [target]
+    return [
+        *(target.with_stem(f"{target.stem}-{number}") for number in range(1, samples + 1)),
+        target.with_name(f"{target.stem}-sheet.png"),
+    ]
+
+
+def _check_places(
+    images: Path, masks: Path, out: Path, targets: Mapping[Path, Sequence[Path]], inputs: Sequence[Path]
+) -> None:
     """Refuses what would go wrong for every picture, before anything is done."""
     if images.is_dir() and out.is_file():
         raise DataError(f"{out} is a file: the results of a folder need a folder")
     if images.resolve() == masks.resolve():
         raise DataError(f"{images} is given for the pictures and for their masks: keep masks in a place of their own")
-    if images.is_dir() and not any(True for _ in targets):
+    if images.is_dir() and not targets:
         raise DataError(f"{images} holds no picture")
     if (
         images.is_file()
@@ -176,8 +220,13 @@ def _check_places(images: Path, masks: Path, out: Path, targets: Collection[Path
     ):
         near = did_you_mean(suffix, (".png", ".tif", ".webp", ".jpg")) or ": .png is one"
         raise DataError(f"{out}: the suffix {suffix!r} names no picture format{near}")
+    writers: dict[Path, Path] = {}
+    for source, paths in targets.items():
+        for path in paths:
+            if writers.setdefault(path, source) != source:
+                raise DataError(f"{writers[path]} and {source} would both be written to {path}: rename one of them")
     known = {_identity(path) for path in inputs}
-    if hit := [path for path in targets if path.exists() and _identity(path) in known]:
+    if hit := [path for path in writers if path.exists() and _identity(path) in known]:
         more = f" and {len(hit) - 1} more" if len(hit) > 1 else ""
         raise DataError(f"the result would overwrite an input, {hit[0]}{more}: name another place")
 
@@ -203,16 +252,19 @@ def _equal_sized(pairs: list[Pair], batch: int) -> Iterator[list[Pair]]:
             yield some[start : start + batch]
 
 
-def _complete_each(method: Method, jobs: list[Job], batch: int, seed: int, device: torch.device | str | None) -> None:
+def _complete_each(complete: Callable[[list[Job]], list[list[Job]]], jobs: list[Job]) -> list[list[Job]]:
     """Completes all jobs together; where that fails, one by one, so that one picture takes no other down."""
     try:
-        complete(method, jobs, batch, seed, device)
+        return complete(jobs)
     except Exception:
+        found = []
         for job in jobs:
             try:
-                complete(method, [job], batch, seed, device)
+                found += complete([job])
             except Exception as error:
                 job.error = f"{type(error).__name__}: {_reason(error)}"
+                found.append([job])
+        return found
 
 
 def _open(source: Path, mask: Path, grow: int, threshold: float, warnings: list[str]) -> tuple[Job, Stored]:

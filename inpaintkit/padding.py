@@ -47,6 +47,12 @@ def inpaint_padded(method: Method, masked: Tensor, mask: Tensor) -> Tensor:
     (1, 3, 8, 16)
     tensor([1., 1., 1., 0., 1.])
     """
+    output = draw_padded(method, masked, mask)
+    return composite(output, blanked(masked, mask), mask)
+
+
+def draw_padded(method: Method, masked: Tensor, mask: Tensor) -> Tensor:
+    """What :func:`inpaintkit.padding.inpaint_padded` composites: (B, 3, H, W), the full frame that the method drew."""
     if masked.ndim != 4 or masked.shape[1] != 3 or not masked.is_floating_point():
         raise OptionError(f"the pictures are floats (B, 3, H, W), not {masked.dtype} {tuple(masked.shape)}")
     count, _, height, width = masked.shape
@@ -59,7 +65,7 @@ def inpaint_padded(method: Method, masked: Tensor, mask: Tensor) -> Tensor:
             f"the method is tied to {size} x {size} and the pictures are {height} x {width}: "
             f"prepare them at {size}, or use inpaintkit.fill, which scales"
         )
-    masked = masked.masked_fill(mask.bool(), 0)
+    masked = blanked(masked, mask)
     stride = 1 if size is not None else method.stride
     padded, padded_mask = (
         reflect_to(picture, up(height, stride), up(width, stride)) for picture in (masked, mask.to(masked.dtype))
@@ -69,7 +75,12 @@ def inpaint_padded(method: Method, masked: Tensor, mask: Tensor) -> Tensor:
     if not isinstance(output, Tensor) or output.shape != padded.shape:
         got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
         raise OptionError(f"{type(method).__name__}.inpaint returned {got} where {tuple(padded.shape)} is due")
-    return composite(output.detach()[..., :height, :width], masked, mask)
+    return output.detach()[..., :height, :width]
+
+
+def blanked(picture: Tensor, mask: Tensor) -> Tensor:
+    """``picture`` (B, C, H, W) with 0 in the hole, whatever stood there."""
+    return picture.masked_fill(mask.bool(), 0)
 
 
 def reflect_to(picture: Tensor, height: int, width: int) -> Tensor:

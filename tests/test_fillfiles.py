@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import resource
 import struct
@@ -13,6 +14,7 @@ import pytest
 import skimage.data
 import torch
 from PIL import Image, ImageOps
+from rich.console import Console
 
 from inpaintkit.errors import DataError, InpaintkitError
 from inpaintkit.fillfiles import fill_files
@@ -412,3 +414,129 @@ def test_grow_and_threshold_reach_the_pictures(tmp_path, photo):
     assert np.array_equal(np.asarray(Image.open(tmp_path / "a.png")), np.asarray(wanted))
     fill_files(Constant(1.0), tmp_path / "photo.png", tmp_path / "mask.png", tmp_path / "b.png")
     assert np.array_equal(np.asarray(Image.open(tmp_path / "b.png")), np.asarray(photo))
+
+
+class Noise(Method):
+    stochastic = True
+
+    def inpaint(self, masked, mask):
+        return torch.rand(len(masked), 3, 1, 1).expand_as(masked)
+
+
+def test_several_answers_are_several_files_and_a_sheet(tmp_path, mask, photo):
+    photo.info.clear()
+    photo.save(tmp_path / "photo.png")
+    report = fill_files(Noise(), tmp_path / "photo.png", mask, tmp_path / "out.png", samples=3, seed=4)
+    files = ["out-1.png", "out-2.png", "out-3.png", "out-sheet.png"]
+    assert [path.name for _, path in report.filled] == files
+    assert str(report) == "filled 1 of 1 pictures"
+    assert sorted(path.name for path in tmp_path.glob("out*")) == files
+    answers = fill(Noise(), photo, HOLE, samples=3, seed=4)
+    for number, answer in enumerate(answers, 1):
+        with Image.open(tmp_path / f"out-{number}.png") as written:
+            assert np.array_equal(np.asarray(written), np.asarray(answer))
+    with Image.open(tmp_path / "out-sheet.png") as written:
+        page = np.asarray(written)
+    wide, high = 41 * 2, 30 * 2  # small pictures are enlarged by whole pixels
+    assert page.shape[1] == 4 + 4 * (wide + 4)
+    tiles = [page[16 : 16 + high : 2, 4 + at * (wide + 4) : 4 + at * (wide + 4) + wide : 2] for at in range(4)]
+    assert np.array_equal(tiles[0][~HOLE], np.asarray(photo)[~HOLE])
+    assert np.ptp(tiles[0][HOLE].astype(int)) == 0
+    assert all(np.array_equal(tile, np.asarray(answer)) for tile, answer in zip(tiles[1:], answers, strict=True))
+
+
+def test_answers_to_a_folder(tmp_path):
+    images, masks, out = folders(tmp_path, ["a", "deep/b"])
+    report = fill_files(Noise(), images, masks, out, samples=2, blend="poisson")
+    assert report.exit_code == 0
+    assert str(report) == "filled 2 of 2 pictures"
+    assert files_in(out) == [
+        "a-1.png", "a-2.png", "a-sheet.png", "deep/b-1.png", "deep/b-2.png", "deep/b-sheet.png"
+    ]  # fmt: skip
+
+
+def test_the_sheet_of_a_large_picture_is_made_smaller_and_a_png(tmp_path):
+    Image.new("RGB", (1500, 30), (200, 10, 10)).save(tmp_path / "wide.jpg")
+    Image.fromarray(square(30, 1500, 5, 700, 20)).save(tmp_path / "mask.png")
+    report = fill_files(Noise(), tmp_path / "wide.jpg", tmp_path / "mask.png", tmp_path / "out", samples=1)
+    assert files_in(tmp_path / "out") == ["wide-1.jpg", "wide-sheet.png"]
+    assert len(report.warnings) == 1
+    with Image.open(tmp_path / "out" / "wide-sheet.png") as written:
+        assert written.size == (4 + 2 * (512 + 4), 16 + 10 + 4)
+
+
+def test_answers_with_the_same_place_are_refused(tmp_path):
+    images, masks, out = folders(tmp_path, ["a", "a-1"])
+    assert fill_files(Noise(), images, masks, out, samples=2).exit_code == 0  # a-1.png, and a-1-1.png
+    for folder in (images, masks):
+        (folder / "a-1.png").rename(folder / "a.tif")  # a.tif has its sheet where a.png has it
+    with pytest.raises(DataError, match=r"a\.png and .*a\.tif would both be written to .*a-sheet\.png: rename one"):
+        fill_files(Noise(), images, masks, out, samples=2)
+    (images / "a.tif").rename(images / "a-1.png")
+    with pytest.raises(DataError, match="would overwrite an input"):
+        fill_files(Noise(), images, masks, images, samples=2)
+
+
+def test_a_method_with_one_answer_writes_nothing(tmp_path, mask, photo):
+    photo.save(tmp_path / "photo.png")
+    with pytest.raises(InpaintkitError, match="draws only one answer"):
+        fill_files(MeanFill(), tmp_path / "photo.png", mask, tmp_path / "out", samples=2)
+    with pytest.raises(InpaintkitError, match="did you mean 'poisson'"):
+        fill_files(MeanFill(), tmp_path / "photo.png", mask, tmp_path / "out", blend="poissson")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_answer_that_fails_takes_no_other_picture_down(tmp_path):
+    class Picky(Noise):
+        def inpaint(self, masked, mask):
+            if len(masked) > 1 or masked[0, 0, 0, 0] > 0.99:
+                raise ValueError("too many, or too white")
+            return super().inpaint(masked, mask)
+
+    images, masks, out = folders(tmp_path, ["a", "white", "z"])
+    Image.new("RGB", (41, 30), "white").save(images / "white.png")
+    report = fill_files(Picky(), images, masks, out, samples=2)
+    assert [path.stem for path, _ in report.failed] == ["white"]
+    assert "too white" in report.failed[0][1]
+    assert files_in(out) == ["a-1.png", "a-2.png", "a-sheet.png", "z-1.png", "z-2.png", "z-sheet.png"]
+    assert str(report).startswith("filled 2 of 3 pictures")
+
+
+def test_a_full_disk_leaves_no_half_answer(tmp_path):
+    images, masks, out = folders(tmp_path, ["a", "big"])
+    noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
+    Image.fromarray(noise).save(images / "big.png")
+    Image.fromarray(square(200, 200, 50, 50, 20)).save(masks / "big.png")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        report = fill_files(Noise(), images, masks, out, samples=2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert files_in(out) == ["a-1.png", "a-2.png", "a-sheet.png"]
+    assert [path.stem for path, _ in report.failed] == ["big"]
+    assert {source.stem for source, _ in report.filled} == {"a"}
+
+
+def test_a_bar_is_shown_when_asked_for_and_a_search_tells_how_far_it_is(tmp_path, mask, photo, monkeypatch):
+    heard = []
+
+    class Searches(MeanFill):
+        def inpaint(self, masked, mask):
+            if self.progress is not None:
+                for done in range(3):
+                    self.progress(done + 1, 3)
+            heard.append(self.progress is not None)
+            return super().inpaint(masked, mask)
+
+    text = io.StringIO()
+    monkeypatch.setattr("rich._console", Console(file=text, force_terminal=True, width=80))
+    photo.save(tmp_path / "photo.png")
+    method = Searches()
+    fill_files(method, tmp_path / "photo.png", mask, tmp_path / "a.png")
+    assert (heard, text.getvalue()) == ([False], "")
+    fill_files(method, tmp_path / "photo.png", mask, tmp_path / "b.png", progress=True)
+    assert heard == [False, True]
+    assert method.progress is None
+    assert "filling" in text.getvalue()
+    assert "1/1" in text.getvalue()

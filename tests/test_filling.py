@@ -15,10 +15,11 @@ from PIL import Image
 from scipy import ndimage
 from torch import nn
 
+from inpaintkit.blending import poisson_blend
 from inpaintkit.errors import InpaintkitError, NonFiniteError, OptionError, OptionErrors
-from inpaintkit.filling import fill, inpaint_padded
+from inpaintkit.filling import fill
 from inpaintkit.holes import grown, read_mask
-from inpaintkit.padding import reflect_to
+from inpaintkit.padding import inpaint_padded, reflect_to
 from inpaintkit.types import Method
 from inpaintkit.windows import LARGEST, windows
 
@@ -734,3 +735,149 @@ def test_a_method_without_parameters_works_where_it_is_told():
     with pytest.raises(NotImplementedError, match="meta"):  # a device without numbers: it got there
         fill(method, np.full((8, 9, 3), 128, np.uint8), square(8, 9, 2, 2, 4), device="meta")
     assert method.seen == "meta"
+
+
+# --- blending -------------------------------------------------------------------------------------------------------
+
+
+class Cast(Method):
+    """The picture ``truth`` (3, H, W) in another light: blending brings it back."""
+
+    def __init__(self, truth):
+        super().__init__()
+        self.truth = truth
+
+    def inpaint(self, masked, mask):
+        return (self.truth + torch.tensor([0.3, -0.2, 0.1]).view(3, 1, 1)).expand_as(masked)
+
+
+@pytest.mark.parametrize("kind", ["pil", "array", "tensor"])
+def test_blending_leaves_no_seam_and_keeps_known_pixels(kind):
+    pixels = np.array(picture_of("RGB", (83, 70)))
+    hole = square(70, 83, 20, 31, 22) | square(70, 83, 0, 70, 13)
+    method = Cast(torch.from_numpy(pixels).permute(2, 0, 1) / 127.5 - 1)
+    image = {"pil": Image.fromarray(pixels), "array": pixels, "tensor": torch.from_numpy(pixels).permute(2, 0, 1)}[kind]
+    plain, blended = (np.asarray(fill(method, image, hole, blend=blend)) for blend in (None, "poisson"))
+    if kind == "tensor":
+        plain, blended = plain.transpose(1, 2, 0), blended.transpose(1, 2, 0)
+    assert np.abs(plain[hole].astype(int) - pixels[hole]).mean() > 15
+    assert np.abs(blended[hole].astype(int) - pixels[hole]).max() <= 1
+    assert np.array_equal(blended[~hole], pixels[~hole])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_blending_never_reads_a_hidden_pixel(method):
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (75, 90, 3), np.uint8)
+    hole = square(75, 90, 30, 40, 31) | square(75, 90, 0, 0, 9)
+    other = image.copy()
+    other[hole] = rng.integers(0, 256, (int(hole.sum()), 3))
+    one, two = (fill(method(), each, hole, blend="poisson") for each in (image, other))
+    assert np.array_equal(one, two)
+    assert np.array_equal(one[~hole], image[~hole])
+    assert not np.array_equal(one, fill(method(), image, hole))
+
+
+def test_blending_is_that_of_the_windows_that_the_method_was_shown():
+    """A method tied to a size is shown a scaled part: what it drew there is blended, then scaled back."""
+    image, hole = np.asarray(picture_of("RGB", (200, 150))), square(150, 200, 40, 60, 70)
+    method = Fixed64()
+    blended = fill(method, image, hole, blend="poisson")
+    [(masked, mask)] = method.shown
+    [window] = windows(hole, 1, 64)
+    drawn = poisson_blend(MeanFill().inpaint(masked, mask), masked, mask)[..., : window.shape[0], : window.shape[1]]
+    size = tuple(side.stop - side.start for side in window.context)
+    scaled = nn.functional.interpolate(drawn, size, mode="bicubic", antialias=True)[0]
+    expected = image.copy()
+    inside = np.zeros_like(hole)
+    inside[window.context] = True
+    full = np.zeros((150, 200, 3))
+    full[inside] = ((scaled + 1) * 127.5).permute(1, 2, 0).reshape(-1, 3).numpy()
+    expected[hole] = full[hole].clip(0, 255).round()
+    assert np.abs(blended.astype(int) - expected).max() <= 1
+    assert np.array_equal(blended[~hole], image[~hole])
+
+
+def test_blending_of_pictures_without_known_pixels_and_of_nan():
+    image = np.asarray(picture_of("RGB"))
+    everything = np.ones(image.shape[:2], bool)
+    assert np.array_equal(fill(Ramp(), image, everything, blend="poisson"), fill(Ramp(), image, everything))
+    with pytest.raises(NonFiniteError, match="what the method drew is NaN"):
+        fill(Constant(float("nan")), image, MASK, blend="poisson")
+
+
+def test_blendings_that_are_not_there_are_told():
+    with pytest.raises(OptionError, match="there is no blending 'poison', did you mean 'poisson'"):
+        fill(MeanFill(), picture_of("RGB"), MASK, blend="poison")
+
+
+# --- several answers ------------------------------------------------------------------------------------------------
+
+
+class Asked(Method):
+    """Draws at random when asked, else always gray."""
+
+    sampling = False
+
+    def inpaint(self, masked, mask):
+        return torch.rand(len(masked), 3, 1, 1).expand_as(masked) if self.sampling else torch.zeros_like(masked)
+
+
+def test_samples_are_those_of_the_seeds_one_by_one():
+    image = picture_of("RGB")
+    answers = fill(Noise(), image, MASK, samples=3, seed=5)
+    assert isinstance(answers, list)
+    assert [type(each) for each in answers] == [type(image.copy())] * 3
+    for number, answer in enumerate(answers):
+        assert np.array_equal(np.asarray(answer), np.asarray(fill(Noise(), image, MASK, seed=5 + number)))
+        assert np.array_equal(np.asarray(answer)[~MASK], np.asarray(image)[~MASK])
+    assert len({np.asarray(answer).tobytes() for answer in answers}) == 3
+
+
+def test_samples_of_several_pictures_are_lists_of_lists():
+    images = [np.asarray(picture_of("RGB")), np.asarray(picture_of("RGB"))[::-1].copy()]
+    answers = fill(Noise(), images, MASK, samples=2)
+    assert [len(each) for each in answers] == [2, 2]
+    batch = fill(Noise(), np.stack(images), MASK, samples=2)
+    assert all(np.array_equal(a, b) for one, two in zip(answers, batch, strict=True) for a, b in pairs(one, two))
+    plain = fill(Noise(), images, MASK)
+    assert all(np.array_equal(each[0], one) for each, one in zip(answers, plain, strict=True))
+    assert fill(Noise(), [], [], samples=2) == []
+    assert [len(each) for each in fill(Noise(), images, MASK, samples=1)] == [1, 1]
+
+
+def pairs(one, two):
+    return zip(one, two, strict=True)
+
+
+def test_a_method_that_can_draw_at_random_is_asked_to_and_put_back():
+    image, method = np.asarray(picture_of("RGB")), Asked()
+    answers = fill(method, image, MASK, samples=3)
+    assert method.sampling is False
+    assert len({answer.tobytes() for answer in answers}) == 3
+    assert (fill(method, image, MASK)[MASK] == 128).all()
+    assert not any((answer[MASK] == 128).all() for answer in answers)
+
+    class Fails(Asked):
+        def inpaint(self, masked, mask):
+            assert self.sampling
+            raise ValueError("no")
+
+    failing = Fails()
+    with pytest.raises(ValueError, match="no"):
+        fill(failing, image, MASK, samples=2)
+    assert failing.sampling is False
+
+
+def test_samples_are_blended_too():
+    image = np.asarray(picture_of("RGB"))
+    answers = fill(Asked(), image, MASK, samples=3, blend="poisson")  # of one color each: the gradients are all 0
+    assert all(np.abs(answer.astype(int) - answers[0]).max() <= 1 for answer in answers)
+
+
+def test_a_method_with_one_answer_is_not_asked_for_more():
+    with pytest.raises(OptionError, match="MeanFill draws only one answer to each hole: leave samples out"):
+        fill(MeanFill(), picture_of("RGB"), MASK, samples=2)
+    for samples in (0, True, 1.5):
+        with pytest.raises(OptionErrors, match=r"samples is .+: a whole number, at least 1"):
+            fill(Noise(), picture_of("RGB"), MASK, samples=samples)

@@ -19,7 +19,7 @@ LAYERS = [
     {"cli"},
     {"running", "testing"},
     {"training", "evaluation", "exam", "results", "statistics", "pictures", "report", "charts", "curves", "filling",
-     "fillfiles", "check", "feed", "samples", "progress",
+     "jobs", "bars", "fillfiles", "check", "feed", "samples", "progress",
      "meters", "signals", "comparison", "memory"},
     {"checkpoint", "runs", "data", "cache"},
     {"recipe", "protocol", "transform", "structure", "signature", "spec", "merging", "yamltree", "plugins"},
