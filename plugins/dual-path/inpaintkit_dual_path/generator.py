@@ -26,8 +26,7 @@ class Encoder(nn.Module):
         self.start = ResBlock(3, base, base, down=True, start=True)
         widths = (base, 2 * base, *[4 * base] * 5)
         self.blocks = nn.ModuleList(
-            ResBlock(before, before, after, down=number < 4)
-            for number, (before, after) in enumerate(pairwise(widths))
+            ResBlock(before, before, after, down=number < 4) for number, (before, after) in enumerate(pairwise(widths))
         )
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
