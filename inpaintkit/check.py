@@ -58,8 +58,9 @@ def missing_parts(recipe: Recipe, method: Method) -> list[Problem]:
     if method.steps:
         lacking = [key for key in ("data", "masks") if getattr(recipe, key) is None]
         return [placed(recipe, f"missing {key!r}: this method is trained", ()) for key in lacking]
-    if any(parameter.requires_grad for parameter in method.parameters()):
-        return [placed(recipe, "this method has networks to train, but no training steps: give it stages", ("method",))]
+    if recipe.init_from is None and any(parameter.requires_grad for parameter in method.parameters()):
+        text = "this method has networks to train, but no training steps: give it stages, or init_from"
+        return [placed(recipe, text, ("method",))]
     return []
 
 

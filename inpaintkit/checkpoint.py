@@ -142,6 +142,12 @@ def init_method(path: Path, method: Method) -> list[str]:
     return sorted({part_of(key, method) for key in lacking} & weighted)
 
 
+def newest(path: Path) -> Path:
+    """The newest checkpoint of a run's folder; a checkpoint or a file stands for itself."""
+    is_run = (path / "checkpoints").is_dir()
+    return latest(path / "checkpoints")[0] if is_run else path
+
+
 def part_of(key: str, method: Method) -> str:
     """``critics.image`` of ``critics.image.net.layers.0.weight``, ``generator`` of ``generator.out.bias``."""
     first, _, rest = key.partition(".")

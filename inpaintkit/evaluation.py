@@ -25,7 +25,7 @@ from .plugins import Plugins
 from .prepare import Source
 from .protocol import Protocol, load_protocol
 from .results import FILE, Measure, Results, Row, to_json
-from .runs import Run, environment, load, training_needed
+from .runs import Run, environment, has_weights, load
 from .statistics import Interval
 from .types import Method, Metric
 
@@ -67,31 +67,59 @@ def tally(
 ) -> Row:
     """Measures completions of an exam's pictures, whoever made them: all of them, in order, once.
 
-    ``seconds_per_image`` is the median over the batches, without the first one where there are more: it warms up.
+    ``seconds_per_image`` is the median over the batches; without the first one where there are more, since it warms up,
+    and without the one whose memory was measured where others are left.
 
     Raises:
         InpaintkitError: as :func:`measure`.
     """
-    metrics = build_metrics(exam, torch.device(device))
-    values: dict[str, list[Tensor]] = {label: [] for label in metrics}
-    times: list[float] = []
-    odd: list[str] = []
+    found = Tally(exam, name=name, kind=kind, device=device, keep=keep)
     for part in parts:
-        for label, metric in metrics.items():
+        found.add(part)
+    return found.row()
+
+
+class Tally:
+    """A row in the making: :func:`tally`, batch by batch."""
+
+    def __init__(
+        self,
+        exam: Exam,
+        *,
+        name: str,
+        kind: str,
+        device: torch.device | str = "cpu",
+        keep: NDArray[np.uint8] | None = None,
+    ) -> None:
+        self.exam, self.name, self.kind, self.keep = exam, name, kind, keep
+        self.metrics = build_metrics(exam, torch.device(device))
+        self.values: dict[str, list[Tensor]] = {label: [] for label in self.metrics}
+        self.times: list[float] = []  # of an image
+        self.warm: list[float] = []  # of these without the first, and without one whose memory was measured
+        self.odd: list[str] = []
+
+    def add(self, part: Completion) -> None:
+        for label, metric in self.metrics.items():
             found = metric.update(part.sample)
             if found is not None:
-                values[label].append(found.detach().double().cpu())
-        times.append(part.seconds / len(part.indices))
-        odd += [one for one, finite in zip(part.names, part.finite.tolist(), strict=True) if not finite]
-        if keep is not None:
-            keep[part.indices[0] : part.indices[-1] + 1] = to_uint8(part.sample.output).cpu().numpy()
-    return Row(
-        name=name,
-        method=kind,
-        metrics={label: _measured(metric, values[label], len(exam)) for label, metric in metrics.items()},
-        seconds_per_image=float(np.median(times[1:] or times)),
-        non_finite=tuple(odd),
-    )
+                self.values[label].append(found.detach().double().cpu())
+        if self.times and part.memory is None:
+            self.warm.append(part.seconds / len(part.indices))
+        self.times.append(part.seconds / len(part.indices))
+        self.odd += [one for one, finite in zip(part.names, part.finite.tolist(), strict=True) if not finite]
+        if self.keep is not None:
+            self.keep[part.indices[0] : part.indices[-1] + 1] = to_uint8(part.sample.output).cpu().numpy()
+
+    def row(self) -> Row:
+        return Row(
+            name=self.name,
+            method=self.kind,
+            metrics={
+                label: _measured(metric, self.values[label], len(self.exam)) for label, metric in self.metrics.items()
+            },
+            seconds_per_image=float(np.median(self.warm or self.times[1:] or self.times)),
+            non_finite=tuple(self.odd),
+        )
 
 
 def build_metrics(exam: Exam, device: torch.device) -> dict[str, Metric]:
@@ -186,7 +214,7 @@ def evaluate_run(
         exams.append(Exam.open(protocol, source, cache=cache, strict=strict, progress=progress))
     source = run.folder
     trained: dict[str, Any] = {"seed": recipe.seed, "training_seeds": 0}
-    if training_needed(recipe):
+    if has_weights(run, recipe):
         source, state, _ = latest(run.checkpoints)
         trained |= {"steps": state["step"], "training_seconds": state.get("seconds"), "training_seeds": 1}
     method = load(source, device, plugins)

@@ -16,7 +16,7 @@ from .prepare import Source
 from .recipe import Recipe
 from .report import write_report
 from .results import results_table
-from .runs import RECIPE, Run, latest_run, new_run, training_needed
+from .runs import RECIPE, Run, latest_run, new_run, take_over, training_needed
 from .training import train
 from .yamltree import dump
 
@@ -67,6 +67,8 @@ def complete(recipe: Recipe, out: Path | None, root: Path, resume: bool, show: b
         resume = resume and bool(checkpoint.checkpoints(run.checkpoints))  # killed before the first: begin again
         if training_needed(recipe):
             train(recipe, run, resume=resume, show=show)
+        elif recipe.init_from is not None and first and not resume:
+            take_over(recipe, run)
     if first:
         measure(run.folder, None, None, recipe.run.device, show)
 

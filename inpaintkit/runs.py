@@ -14,7 +14,7 @@ import attrs
 import torch
 
 from . import __version__, checkpoint
-from .errors import InpaintkitError
+from .errors import CheckpointError, InpaintkitError
 from .plugins import Plugins, installed
 from .recipe import Recipe, build_method, load_recipe
 from .types import Method
@@ -152,12 +152,12 @@ def load(source: str | Path, device: str | torch.device = "cpu", plugins: Plugin
         run = Run(path.parent.parent if is_checkpoint else path)
         recipe = run.recipe(plugins)
         method = inference_method(recipe)
-        chosen = path if is_checkpoint else checkpoint.latest(run.checkpoints)[0] if training_needed(recipe) else None
+        chosen = path if is_checkpoint else checkpoint.latest(run.checkpoints)[0] if has_weights(run, recipe) else None
         if chosen is not None:
             checkpoint.load_method(chosen, method, partly=True)
     else:
         recipe = load_recipe(source, plugins=plugins)
-        if training_needed(recipe):
+        if training_needed(recipe) or recipe.init_from is not None:
             raise InpaintkitError(
                 f"{source} is the recipe of a method that is trained: run it first, then load its run folder"
             )
@@ -174,6 +174,30 @@ def inference_method(recipe: Recipe) -> Method:
 
 def training_only(recipe: Recipe) -> tuple[str, ...]:
     return tuple(getattr(recipe.method.factory, "training_only", ()))
+
+
+def has_weights(run: Run, recipe: Recipe) -> bool:
+    """Whether the run's method is a trained one: in this run, or in the one whose weights it has taken over."""
+    return recipe.init_from is not None or training_needed(recipe)
+
+
+def take_over(recipe: Recipe, run: Run) -> None:
+    """The weights that ``init_from`` names, under the recipe's other options, as the run's only checkpoint.
+
+    Steps, seconds and pictures of their training are those of the checkpoint that they come from.
+
+    Raises:
+        CheckpointError: they do not fit, or some are lacking.
+    """
+    assert recipe.init_from is not None
+    method = build_method(recipe)
+    method.setup()
+    source = checkpoint.newest(recipe.init_from)
+    if lacking := checkpoint.init_method(source, method):
+        raise CheckpointError(f"{recipe.init_from} holds no {', '.join(lacking)}, and nothing is trained here")
+    state = checkpoint.read_state(source) if source.is_dir() else {}
+    kept: dict[str, Any] = {key: state[key] for key in ("seconds", "seed", "images") if key in state}
+    checkpoint.save(run.checkpoints, state.get("step", 0), method, kept)
 
 
 def training_needed(recipe: Recipe) -> bool:

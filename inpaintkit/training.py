@@ -6,7 +6,6 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -85,7 +84,7 @@ class Training:
         train_set, validation_set = images.to(device).split(options.validation)
         method.setup()
         if recipe.init_from is not None and not resume:
-            fresh = checkpoint.init_method(newest(recipe.init_from), method)
+            fresh = checkpoint.init_method(checkpoint.newest(recipe.init_from), method)
             if fresh and show and not distributed.rank():
                 print(f"{recipe.init_from} holds no {', '.join(fresh)}: fresh weights there", file=sys.stderr)
         channels_last = recipe.run.channels_last
@@ -240,12 +239,6 @@ class Training:
 
     def warn(self, text: str) -> None:
         Console(stderr=True, quiet=not self.show).print(f"warning: {text}", markup=False, soft_wrap=True)
-
-
-def newest(path: Path) -> Path:
-    """The newest checkpoint of a run's folder; a checkpoint or a file stands for itself."""
-    is_run = (path / "checkpoints").is_dir()
-    return checkpoint.latest(path / "checkpoints")[0] if is_run else path
 
 
 def anywhere(number: int, device: torch.device) -> int:

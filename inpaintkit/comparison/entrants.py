@@ -101,7 +101,7 @@ class _Found:
             return self.recipe.name
         name = self.folder.resolve().name
         steps = (self.state or {}).get("step", self.total)
-        return name if steps == self.total else f"{name} ({steps} of {self.total} steps)"
+        return name if steps == self.total or not self.total else f"{name} ({steps} of {self.total} steps)"
 
 
 def gather(sources: Iterable[Given], plugins: Plugins | None = None) -> list[Entrant]:
@@ -172,7 +172,7 @@ def _look(given: str, plugins: Plugins | None) -> _Found:
     recipe = run.recipe(plugins)
     with torch.device("meta"):
         total = build_method(recipe).steps
-    if not total:
+    if not total and recipe.init_from is None:
         return _Found(given, label, recipe, path, load(path, plugins=plugins), run.folder)
     if chosen is not None:
         state = checkpoint.read_state(chosen)

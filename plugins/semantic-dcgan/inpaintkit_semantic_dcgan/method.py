@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import attrs
 import torch
@@ -72,8 +72,8 @@ class LatentSearch(Adversarial):
 
     def draw(self, shape: tuple[int, ...], batch: Batch) -> Tensor:
         """Latents (*shape, *latent), uniform on [-1, 1]."""
-        latent = self.generator.latent_shape  # type: ignore[union-attr]
-        return torch.rand(*shape, *latent, device=batch.image.device) * 2 - 1  # type: ignore[misc]
+        latent: tuple[int, ...] = getattr(self.generator, "latent_shape")  # noqa: B009 - declared by latent generators alone
+        return torch.rand(*shape, *latent, device=batch.image.device) * 2 - 1
 
     def preview(self, batch: Batch) -> Sample:
         """The batch completed by a short search, and ``drawn``, pictures of random latents."""
@@ -111,13 +111,14 @@ class LatentSearch(Adversarial):
         y, hole = (given.repeat_interleave(how.restarts, 0) for given in (masked, mask))
         weights = context_weights(hole, how.window)
         critics = list(self._all_critics().values()) if how.prior or how.consistency else []
+        drawer = self.drawer
 
         def terms(z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-            drawn = self.drawer(z).to(y.dtype)
+            drawn = drawer(z).to(y.dtype)
             context = context_loss(drawn, y, weights, how.norm)
             prior, consistency = torch.zeros_like(context), torch.zeros_like(context)
             for critic in critics:
-                net = critic.net
+                net: Any = critic.net
                 if how.consistency and hasattr(net, "judge"):
                     logits, features = net.judge(drawn, hole)
                     with torch.no_grad():
