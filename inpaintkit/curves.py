@@ -84,8 +84,10 @@ def title(chart: str) -> str:
     >>> title("critic/image"), title("generator"), title("validation/psnr")
     ('Critic: image', 'Generator terms', 'Validation: psnr')
     """
+    if chart in _TITLES:
+        return _TITLES[chart]
     head, _, rest = chart.partition("/")
-    words = _TITLES.get(chart, head.replace("_", " ").capitalize())
+    words = head.replace("_", " ").capitalize()
     return f"{words}: {rest.replace('_', ' ')}" if rest else words
 
 

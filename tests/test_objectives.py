@@ -162,6 +162,47 @@ def test_penalty_of_a_linear_critic_is_closed_form_for_any_map():
         assert WGANGP().generator(match).item() == pytest.approx(-score(match.fakes[0], 0).mean().item(), rel=1e-5)
 
 
+def test_the_penalty_of_a_quadratic_critic_is_that_at_the_drawn_points():
+    """D(x) = a |x|^2 / 2 has the slope a |x|: at every point the norm is known."""
+    match = match_of(lambda picture: 0.3 * picture.square().sum((1, 2, 3)) / 2)
+    torch.manual_seed(3)
+    norms = gradient_norms(match.score, match.real, match.fakes[0])
+    torch.manual_seed(3)
+    alpha = torch.rand(4, 1, 1, 1)
+    point = alpha * match.real + (1 - alpha) * match.fakes[0]
+    torch.testing.assert_close(norms, 0.3 * point.flatten(1).norm(dim=1))
+    torch.manual_seed(3)
+    logs = WGANGP(penalty=7.0).critic(match)
+    assert logs["penalty"].item() == pytest.approx((norms - 1).square().mean().item(), rel=1e-5)
+
+
+def test_the_slope_of_the_penalty_is_that_of_its_closed_form():
+    """Of a linear critic w: d/dw of penalty (|w| - 1)^2 is 2 penalty (|w| - 1) w / |w|; the scores add theirs."""
+    weight = torch.randn(3, 4, 4).requires_grad_()
+    match = match_of(lambda picture: (picture * weight).sum((1, 2, 3)))
+    WGANGP(penalty=10.0).critic(match)["loss"].backward()
+    norm = weight.detach().norm()
+    expected = 20 * (norm - 1) * weight.detach() / norm + match.fakes[0].mean(0) - match.real.mean(0)
+    torch.testing.assert_close(weight.grad, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_without_a_penalty_the_slope_is_measured_and_does_not_count():
+    weight = torch.randn(3, 4, 4).requires_grad_()
+    match = match_of(lambda picture: (picture * weight).sum((1, 2, 3)))
+    logs = WGANGP(penalty=0).critic(match)
+    logs["loss"].backward()
+    torch.testing.assert_close(weight.grad, match.fakes[0].mean(0) - match.real.mean(0))
+    assert logs["gradient_norm"].item() == pytest.approx(weight.detach().norm().item(), rel=1e-5)
+    assert not logs["gradient_norm"].requires_grad
+
+
+@pytest.mark.parametrize("objective", ALL)
+def test_the_gap_is_the_real_score_above_the_mean_of_the_fakes(objective):
+    match = match_of(lambda picture: picture.sum((1, 2, 3)), fakes=2)
+    real, *fakes = (picture.sum((1, 2, 3)).mean().item() for picture in (match.real, *match.fakes))
+    assert objective().critic(match)["gap"].item() == pytest.approx(real - sum(fakes) / 2, abs=1e-5)
+
+
 def test_the_point_lies_between_each_real_picture_and_its_fake():
     seen = []
 
@@ -232,6 +273,41 @@ def test_a_compiled_critic_is_penalised_eagerly():
     value = gradient_norms(net, torch.zeros(2, 3, 4, 4), torch.zeros(2, 3, 4, 4))
     assert not calls
     torch.testing.assert_close(value, expected)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_compiled_critic_learns_as_an_eager_one():
+    """Scores from compiled code, the penalty's double backward beside it, several steps, other batch sizes."""
+    if not compiles():
+        pytest.skip("there is no compiler here")
+
+    def trained(compiled):
+        torch.manual_seed(0)
+        net = nn.Sequential(nn.Conv2d(3, 8, 4, 2, 1), nn.LeakyReLU(0.1), nn.Conv2d(8, 1, 4, 1, 1))
+        if compiled:
+            net.compile()
+        optimizer = torch.optim.Adam(net.parameters(), 1e-3)
+        for step in range(4):
+            optimizer.zero_grad()
+            logs = WGANGP().critic(match_of(net, fakes=2, side=16, seed=step))
+            logs["loss"].backward()
+            optimizer.step()
+        return logs, list(net.parameters())
+
+    (eager, before), (compiled, after) = trained(False), trained(True)
+    for key in eager:
+        torch.testing.assert_close(compiled[key], eager[key], rtol=1e-3, atol=1e-4)
+    for one, other in zip(before, after, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+
+
+def compiles():
+    try:
+        torch.compile(lambda x: x.sin() + 1)(torch.zeros(4))
+    except Exception:
+        return False
+    return True
 
 
 # --- what all share ------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from PIL import Image
 
 from inpaintkit import InpaintkitError
 from inpaintkit.charts import LEFT, RIGHT, WIDTH, Series, histogram, label, line_chart, smooth, thin, value_scale
-from inpaintkit.curves import curves, read_log, stages
+from inpaintkit.curves import curves, read_log, stages, title
 from inpaintkit.evaluation import write_results
 from inpaintkit.report import SHEETS, duration, evenly, write_report
 from inpaintkit.results import Measure, Picture, Results, Row
@@ -240,6 +240,21 @@ def test_curves_that_belong_together_share_a_chart() -> None:
     assert next(iter(found)) == "validation/psnr"  # what matters comes first
     (image,) = [line for line in found["generator"] if line.name == "image"]
     assert list(image.steps) == [30, 40]  # NaN leaves a gap
+
+
+def test_gap_and_slope_of_all_critics_share_a_chart() -> None:
+    entry = {f"critic/{name}/{what}": 1.0 for name in ("d1", "d2") for what in ("loss", "real", "gap", "gradient_norm")}
+    found = curves([{"step": step, **entry, "critic/d1/penalty": 0.1, "gradient/l1": 2.0} for step in (1, 2)])
+    assert [(chart, [line.name for line in lines]) for chart, lines in found] == [
+        ("critics/gap", ["d1", "d2"]),
+        ("critics/gradient_norm", ["d1", "d2"]),
+        ("critics/penalty", ["d1"]),
+        ("critic/d1", ["loss", "real"]),
+        ("critic/d2", ["loss", "real"]),
+        ("gradient", ["l1"]),
+    ]
+    assert title("critics/gap") == "Critics: gap between real and fake scores"
+    assert title("critics/gradient_norm") == "Critics: slope at the penalized points"
 
 
 def test_stages_begin_after_the_entry_before() -> None:

@@ -22,8 +22,8 @@ from .critic import Critic, frozen_parameters
 class Adversarial(Method):
     """Trains a generator on weighted losses and critics, stage by stage; fills a hole with one forward pass.
 
-    To the generator a critic is one more weighted term. A method with other inputs overrides :meth:`sample`; networks that
-    it adds as attributes are trained with the generator.
+    To the generator a critic is one more weighted term. A method with other inputs overrides :meth:`sample`; the
+    networks that it adds as attributes are trained with the generator.
 
     Args:
         generator: draws the picture.

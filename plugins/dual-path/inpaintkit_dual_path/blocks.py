@@ -10,9 +10,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 SLOPE = 0.1  # of every LeakyReLU (Zheng et al. 2019)
-GAIN = (
-    0.02  # of the orthogonal initial weights (Zheng et al. 2019); under spectral norm it sets how far a step turns them
-)
+GAIN = 0.02  # of the orthogonal initial weights (Zheng et al. 2019); under spectral norm: how far a step turns them
 
 
 def normed(layer: nn.Conv2d | nn.ConvTranspose2d) -> nn.Module:

@@ -89,7 +89,7 @@ class DualPathGenerator(Generator):
         self.decoder = Decoder(base, attention)
 
     def forward(self, masked: Tensor, mask: Tensor, noise: Tensor | None = None) -> tuple[Tensor, ...]:
-        """``masked`` (B, 3, H, W), ``mask`` (B, 1, H, W), ``noise`` (B, 4 base, H/32, W/32) -> four scales (B, 3, h, w).
+        """``masked`` (B, 3, H, W), ``mask`` (B, 1, H, W), ``noise`` (B, 4 base, H/32, W/32) -> four scales.
 
         Raises:
             InpaintkitError: the picture is 32x32: nothing is left to normalize where it is one pixel.

@@ -34,7 +34,7 @@ def batch_of(count: int = 2, height: int = 64, width: int = 64, seed: int = 0) -
     return Batch(torch.rand(count, 3, height, width, generator=rng) * 2 - 1, mask)
 
 
-# --- the networks ------------------------------------------------------------------------------------------------------
+# --- the networks ----------------------------------------------------------------------------------------------------
 
 
 def test_parameter_counts() -> None:
@@ -53,7 +53,7 @@ def test_scales_and_features_have_the_papers_sizes() -> None:
     assert (tuple(eighth.shape), tuple(latent.shape)) == ((1, 16, 32, 24), (1, 16, 8, 6))
     drawn = net(shown.masked, shown.mask)
     assert [tuple(one.shape) for one in drawn] == [(1, 3, 256 // by, 192 // by) for by in (8, 4, 2, 1)]
-    assert max(float(one.abs().max()) for one in drawn) <= 1
+    assert all(bool((one.abs() <= 1).all()) for one in drawn)
 
 
 def test_convolutions_have_a_largest_singular_value_of_one() -> None:
@@ -88,7 +88,7 @@ def test_a_picture_of_32_pixels_is_refused_by_name() -> None:
         DualPathGenerator(base=2)(torch.zeros(1, 3, 32, 32), torch.zeros(1, 1, 32, 32))
 
 
-# --- attention -----------------------------------------------------------------------------------------------------------
+# --- attention -------------------------------------------------------------------------------------------------------
 
 
 def stirred(channels: int = 8, **options: int) -> Attention:
@@ -171,7 +171,7 @@ def test_a_residual_block_is_its_two_branches() -> None:
     torch.testing.assert_close(block(x), block.body(x) + nn.functional.avg_pool2d(beside, 2))
 
 
-# --- the two paths --------------------------------------------------------------------------------------------------------
+# --- the two paths ---------------------------------------------------------------------------------------------------
 
 
 def method(**options: Any) -> DualPath:
@@ -268,7 +268,7 @@ def test_another_generator_is_refused() -> None:
     assert caught.value.path == ("generator",)
 
 
-# --- the recipes ----------------------------------------------------------------------------------------------------------
+# --- the recipes -----------------------------------------------------------------------------------------------------
 
 
 def on_meta(name: str, profile: str | None = None) -> Any:
@@ -277,9 +277,8 @@ def on_meta(name: str, profile: str | None = None) -> Any:
 
 
 @pytest.mark.parametrize("profile", [None, "small"])
-def test_every_recipe_takes_a_step_on_the_meta_device(profile: str | None) -> None:
-    for name in ("dual_path", "dual_path_ablations/as_stated", "dual_path_ablations/one_path"):
-        check_steps(load_recipe(name, profile))
+def test_the_recipe_takes_a_step_on_the_meta_device(profile: str | None) -> None:
+    check_steps(load_recipe("dual_path", profile))
 
 
 def test_the_recipe_says_what_the_page_says() -> None:
