@@ -117,6 +117,9 @@ def evaluate(run: Path, protocols: Sequence[str], images: Path | None, device: s
     help="The folder of what is written; by default a new one comparisons/PROTOCOL.",
 )  # fmt: skip
 @click.option("--best-of", type=click.IntRange(2), metavar="K", help="Random methods: also a row with the best of K.")
+@click.option(
+    "--blend", metavar="poisson", help="Each row also with what it drew fitted to the known pixels around it."
+)
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="At most N pictures, spread evenly over all.")
 @click.option("--pictures", default=8, show_default=True, type=click.IntRange(0), help="Pictures in the grid.")
 @click.option(

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
 import attrs
 import numpy as np
 import torch
-from rich.progress import track
 from torch import Tensor
 
+from .bars import told
+from .blending import Blend
 from .data import ImageSet, load_images
 from .errors import DataError
 from .memory import PeakMemory
-from .padding import inpaint_padded
+from .padding import draw_padded
 from .pixels import to_float, to_uint8
 from .prepare import Source
 from .protocol import Protocol
@@ -105,8 +105,9 @@ class Completion:
     Attributes:
         sample: image, mask, ``output`` and ``completed``, all of them at 8-bit levels, on the method's device.
         finite: (B,), False where the method drew NaN or infinity inside the hole (shown and measured as black).
-        seconds: what ``inpaint`` took.
+        seconds: what ``inpaint`` took; where the method's output was blended, with the blending.
         memory: bytes that ``inpaint`` needed at its peak, if that was asked for and the platform tells.
+        blended: the same drawing, blended, if that was asked for.
     """
 
     indices: tuple[int, ...]
@@ -115,6 +116,7 @@ class Completion:
     finite: Tensor
     seconds: float
     memory: int | None = None
+    blended: Completion | None = None
 
 
 def completions(
@@ -126,6 +128,7 @@ def completions(
     progress: str = "",
     draw: int = 0,
     memory: bool = False,
+    blend: Blend | None = None,
 ) -> Iterator[Completion]:
     """Every picture of the exam in order, completed by a method, ``batch`` at a time.
 
@@ -133,53 +136,62 @@ def completions(
     global generators are put back after each batch.
 
     Args:
+        progress: the title of a bar; what a method tells of a long search is a second one.
         draw: which sample of a method that draws at random; changes nothing for others.
-        memory: also measure the peak of memory, which takes some time of its own for each batch.
+        memory: also measure the peak of memory in the second batch, which is warm and whole, or in the only one.
+        blend: also blend each drawing before it is rounded; nothing is drawn twice for it.
     """
     device = torch.device(device)
-    method = _Recorder(method.to(device))
-    starts: Iterator[int] | Any = range(0, len(exam), batch)
-    for start in track(starts, progress, transient=True) if progress else starts:
-        indices = tuple(range(start, min(start + batch, len(exam))))
-        given = exam.batch(indices)
-        image, mask = given.image.to(device), given.mask.to(device)
-        with torch.random.fork_rng([device] if device.type == "cuda" else []):
-            torch.manual_seed(seed_of(exam.protocol.seed, "draw", start, *([draw] if draw else [])))
-            masked, peak = image * (1 - mask), PeakMemory(device)
-            with peak if memory else nullcontext():
-                _wait(device)
-                began = time.perf_counter()
-                completed = inpaint_padded(method, masked, mask)
-                _wait(device)
-                seconds = time.perf_counter() - began
-        # What stood in the known pixels is irrelevant: a method may leave anything there.
-        finite = (completed.isfinite() | ~mask.bool()).flatten(1).all(1)
-        output = to_float(to_uint8(method.output[..., : exam.side, : exam.side]))
-        views = {"output": output, "completed": composite(output, image, mask)}
-        names = tuple(exam.images.names[index] for index in indices)
-        yield Completion(indices, names, Sample(image, mask, views), finite, seconds, peak.extra)
+    method = method.to(device)
+    starts = range(0, len(exam), batch)
+    weighed = starts[min(1, len(starts) - 1)] if memory else None
+    with told(method, progress, len(exam)) as show:
+        for start in starts:
+            indices = tuple(range(start, min(start + batch, len(exam))))
+            given = exam.batch(indices)
+            given = Batch(given.image.to(device), given.mask.to(device))
+            masked, mask, peak = given.masked, given.mask, start == weighed
+            with torch.random.fork_rng([device] if device.type == "cuda" else []):
+                torch.manual_seed(seed_of(exam.protocol.seed, "draw", start, *([draw] if draw else [])))
+                drawn, seconds, needed = _cost(partial(draw_padded, method, masked, mask), device, peak)
+            output = to_float(to_uint8(drawn))
+            whole = _completion(exam, indices, given, output, drawn, seconds, needed)
+            if blend is not None:
+                fitted, more, extra = _cost(partial(blend, drawn, masked, mask), device, peak)
+                needed = None if needed is None or extra is None else max(needed, extra)
+                blended = _completion(exam, indices, given, output, fitted, seconds + more, needed)
+                whole = attrs.evolve(whole, blended=blended)
+            yield whole
+            show(indices[-1] + 1)
 
 
-class _Recorder(Method):
-    """Keeps what a method drew over the whole frame: the known pixels are composited away outside."""
+def _completion(
+    exam: Exam,
+    indices: tuple[int, ...],
+    given: Batch,
+    output: Tensor,
+    completed: Tensor,
+    seconds: float,
+    memory: int | None,
+) -> Completion:
+    """``output`` is at 8-bit levels; of ``completed`` the hole counts, whatever stands in known pixels."""
+    finite = (completed.isfinite() | ~given.mask.bool()).flatten(1).all(1)
+    completed = composite(to_float(to_uint8(completed)), given.image, given.mask)
+    sample = Sample(given.image, given.mask, {"output": output, "completed": completed})
+    names = tuple(exam.images.names[index] for index in indices)
+    return Completion(indices, names, sample, finite, seconds, memory)
 
-    output: Tensor
 
-    def __init__(self, method: Method) -> None:
-        super().__init__()
-        self.method = method
-
-    @property
-    def stride(self) -> int:
-        return self.method.stride
-
-    @property
-    def size(self) -> int | None:
-        return self.method.size
-
-    def inpaint(self, masked: Tensor, mask: Tensor) -> Tensor:
-        self.output = self.method.inpaint(masked, mask)
-        return self.output
+def _cost(work: Callable[[], Tensor], device: torch.device, memory: bool) -> tuple[Tensor, float, int | None]:
+    """What some work gives, the seconds that it takes and, if asked for, the bytes."""
+    peak = PeakMemory(device)
+    with peak if memory else nullcontext():
+        _wait(device)
+        began = time.perf_counter()
+        found = work()
+        _wait(device)
+        seconds = time.perf_counter() - began
+    return found, seconds, peak.extra
 
 
 def _wait(device: torch.device) -> None:

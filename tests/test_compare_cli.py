@@ -143,6 +143,17 @@ def test_the_options_have_their_effect() -> None:
     assert "an upper bound, not a method" in " ".join(told.stdout.split())
 
 
+def test_blending_doubles_the_rows() -> None:
+    told = call(MEAN, "noise.yaml", "--protocol", "small.yaml", "--blend", "poisson", "-o", "out")
+    assert told.exit_code == 0, told.output
+    found = read_comparison("out")
+    assert [row.name for row in found.rows] == ["mean_color", "mean_color + Poisson", "noise", "noise + Poisson"]
+    assert found.rows[1].metrics["psnr[hole,255]"].interval.mean > found.rows[0].metrics["psnr[hole,255]"].interval.mean
+    wrong = call(MEAN, "--protocol", "small.yaml", "--blend", "poison")
+    assert wrong.exit_code == 2
+    assert wrong.stderr == "there is no blending 'poison', did you mean 'poisson'?\n1 problem\n"
+
+
 def test_pictures_can_be_others(pictures: Path) -> None:
     one = sorted(pictures.iterdir())[0]
     told = call(MEAN, "--protocol", "small.yaml", "--images", one, "-o", "out")

@@ -6,12 +6,13 @@ import signal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 import torch
 from rich.console import Console
 
+from ..blending import find_blend
 from ..data import ImageSet
 from ..devices import pick_device
 from ..errors import DataError, InpaintkitError, Interrupted, Problem, RecipeError
@@ -43,6 +44,7 @@ def compare(
     device: torch.device | str = "cpu",
     batch: int = 32,
     best_of: int | None = None,
+    blend: Literal["poisson"] | None = None,
     limit: int | None = None,
     pictures: int = 8,
     cache: Path | None = None,
@@ -63,6 +65,8 @@ def compare(
         batch: how many pictures a method is given at a time.
         best_of: for methods that draw at random, also a row with the best of so many samples for each picture, chosen
             by the truth under the first metric; at least 2.
+        blend: ``"poisson"`` gives each row a twin, ``NAME + Poisson``, in which the same drawings are blended with the
+            known pixels beside the hole (:func:`inpaintkit.blending.poisson_blend`); nothing is drawn twice.
         limit: at most so many pictures, spread evenly over all.
         pictures: rows of the grid, spread evenly over the pictures.
         cache: the folder of decoded pictures.
@@ -73,13 +77,13 @@ def compare(
     """
     given = [sources] if isinstance(sources, str | Path | Mapping) else list(sources)
     entrants, [exam] = prepare(
-        given, [protocol], images, device=device, best_of=best_of, limit=limit, cache=cache, plugins=plugins,
-        progress=progress,
+        given, [protocol], images, device=device, best_of=best_of, blend=blend, limit=limit, cache=cache,
+        plugins=plugins, progress=progress,
     )  # fmt: skip
     folder = None if out is None else empty_folder(Path(out))
     return compete(
-        entrants, exam, folder, device=device, batch=batch, best_of=best_of, pictures=pictures, plugins=plugins,
-        progress=progress,
+        entrants, exam, folder, device=device, batch=batch, best_of=best_of, blend=blend, pictures=pictures,
+        plugins=plugins, progress=progress,
     )  # fmt: skip
 
 
@@ -90,6 +94,7 @@ def prepare(
     *,
     device: torch.device | str = "cpu",
     best_of: int | None = None,
+    blend: str | None = None,
     limit: int | None = None,
     cache: Path | None = None,
     plugins: Plugins | None = None,
@@ -108,6 +113,8 @@ def prepare(
     for asked in protocols:
         with _heard(problems):
             loaded.append(asked if isinstance(asked, Protocol) else load_protocol(asked, plugins))
+    with _heard(problems):
+        find_blend(blend)
     for name, number, least in (("best of", best_of, 2), ("limit", limit, 1)):
         if number is not None and number < least:
             problems.append(Problem(f"{name} {number}: at least {least} is needed"))
@@ -142,6 +149,7 @@ def side_by_side(
     device: str = "auto",
     batch: int = 32,
     best_of: int | None = None,
+    blend: str | None = None,
     limit: int | None = None,
     pictures: int = 8,
     sweeps: Sequence[str] = (),
@@ -159,7 +167,9 @@ def side_by_side(
     """
     console = Console(quiet=not show, highlight=False)
     where, progress = pick_device(device), show and console.is_terminal
-    entrants, exams = prepare(sources, protocols, images, device=where, best_of=best_of, limit=limit, progress=progress)
+    entrants, exams = prepare(
+        sources, protocols, images, device=where, best_of=best_of, blend=blend, limit=limit, progress=progress
+    )
     planned = plan_all(exams, sweeps, picture)
     if out is not None:
         empty_folder(out)
@@ -169,8 +179,9 @@ def side_by_side(
         folder = new_run(root if out is None else out, name).folder if out is None or len(exams) > 1 else out
         try:
             found = compete(
-                entrants, exam, folder, device=where, batch=batch, best_of=best_of, pictures=pictures, progress=progress
-            )
+                entrants, exam, folder, device=where, batch=batch, best_of=best_of, blend=blend, pictures=pictures,
+                progress=progress,
+            )  # fmt: skip
         except KeyboardInterrupt as error:
             kept = read_comparison(folder)
             rows = ", ".join(row.name for row in kept.rows) or "no row"

@@ -20,9 +20,9 @@ from .table import NONE, about, caption, mean_text, memory_text, p_text, seconds
 MARKDOWN, CSV, GRID = "comparison.md", "comparison.csv", "grid.png"
 
 COLUMNS = (
-    "protocol", "hash", "row", "method", "training_seeds", "seeds", "steps", "best_of", "metric", "higher_is_better",
-    "n", "mean", "low", "high", "spread_over_seeds", "difference", "difference_low", "difference_high", "p", "p_holm",
-    "seconds_per_image", "memory_per_image", "error",
+    "protocol", "hash", "row", "method", "training_seeds", "seeds", "steps", "best_of", "blend", "metric",
+    "higher_is_better", "n", "mean", "low", "high", "spread_over_seeds", "difference", "difference_low",
+    "difference_high", "p", "p_holm", "seconds_per_image", "memory_per_image", "error",
 )  # fmt: skip
 
 
@@ -151,6 +151,7 @@ def csv_line(row: ComparisonRow, label: str) -> dict[str, Any]:
         "seeds": " ".join(map(str, row.seeds)),
         "steps": row.steps,
         "best_of": row.best_of,
+        "blend": row.blend,
         "metric": label,
         "higher_is_better": measure.higher_is_better,
         "n": measure.interval.n,

@@ -21,7 +21,7 @@ from .outcome import Comparison, ComparisonRow
 from .table import comparison_table
 
 #: What must agree in a row under every protocol: whatever else is named the same is another method.
-IDENTITY = ("kind", "seeds", "steps", "training_seeds", "best_of", "chosen_by")
+IDENTITY = ("kind", "seeds", "steps", "training_seeds", "best_of", "chosen_by", "blend")
 
 
 def mean_over(comparisons: Sequence[Comparison]) -> Comparison:

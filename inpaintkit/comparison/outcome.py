@@ -40,6 +40,7 @@ class ComparisonRow:
             nobody knows.
         best_of: how many samples the truth chose from for each picture; 0 for an ordinary row, which is one sample;
             ``chosen_by`` is the label of the metric that it chose by.
+        blend: how what the method drew was blended with the known pixels; empty for a row without.
         metrics: each image's value is the mean over the seeds; so are the values of metrics of the whole set.
         by_seed: by label, the means that the training runs have one by one, in the order of ``seeds``; their standard
             deviation is :meth:`spread`.
@@ -68,6 +69,7 @@ class ComparisonRow:
     non_finite: tuple[str, ...] = ()
     best_of: int = 0
     chosen_by: str = ""
+    blend: str = ""
     images_by_seed: Mapping[str, tuple[tuple[float, ...], ...]] = attrs.field(factory=dict)
     differences: Mapping[str, Interval] = attrs.field(factory=dict)
     p_values: Mapping[str, float] = attrs.field(factory=dict)
@@ -75,12 +77,20 @@ class ComparisonRow:
 
     @classmethod
     def over(
-        cls, entrant: Entrant, rows: Sequence[Row], *, memory: int | None = None, best_of: int = 0, chosen_by: str = ""
+        cls,
+        entrant: Entrant,
+        rows: Sequence[Row],
+        *,
+        memory: int | None = None,
+        best_of: int = 0,
+        chosen_by: str = "",
+        blend: str = "",
     ) -> ComparisonRow:
         """One row of what the runs of an entrant have each."""
+        name = f"{entrant.name} + {blend.capitalize()}" if blend else entrant.name
         names = [image for row in rows for image in row.non_finite]
         return cls(
-            name=f"{entrant.name}, best of {best_of} (chosen by the truth)" if best_of else entrant.name,
+            name=f"{name}, best of {best_of} (chosen by the truth)" if best_of else name,
             kind=entrant.kind,
             sources=tuple(map(str, entrant.sources)),
             seeds=entrant.seeds,
@@ -95,6 +105,7 @@ class ComparisonRow:
             non_finite=tuple(dict.fromkeys(names)),
             best_of=best_of,
             chosen_by=chosen_by,
+            blend=blend,
             images_by_seed=_images(rows) if len(rows) > 1 else {},
         )
 
@@ -279,6 +290,7 @@ def _row_to_json(row: ComparisonRow) -> dict[str, Any]:
 
 
 def _row_from_json(tree: Mapping[str, Any]) -> ComparisonRow:
+    tree = {"blend": "", **tree}  # older files have none
     special = ("metrics", "by_seed", "images_by_seed", "differences")
     fields = {field.name: tree[field.name] for field in attrs.fields(ComparisonRow) if field.name not in special}
     for name in ("sources", "seeds", "non_finite"):

@@ -11,8 +11,9 @@ import attrs
 import torch
 from torch import Tensor
 
+from ..blending import Blend, find_blend
 from ..errors import InpaintkitError
-from ..evaluation import build_metrics, device_name, tally
+from ..evaluation import Tally, build_metrics, device_name
 from ..exam import Completion, Exam, completions
 from ..pictures import Pixels, given_columns, grid
 from ..pixels import to_uint8
@@ -36,6 +37,7 @@ def compete(
     device: torch.device | str = "cpu",
     batch: int = 32,
     best_of: int | None = None,
+    blend: str | None = None,
     pictures: int = 8,
     plugins: Plugins | None = None,
     progress: bool = False,
@@ -66,7 +68,7 @@ def compete(
         for entrant in entrants:
             try:
                 for row, tiles in measured_rows(
-                    entrant, exam, wanted, device=device, batch=batch, best_of=best_of, progress=progress
+                    entrant, exam, wanted, device=device, batch=batch, best_of=best_of, blend=blend, progress=progress
                 ):
                     comparison = comparison.added(row)
                     columns.append((row.name, tiles))
@@ -95,41 +97,76 @@ def measured_rows(
     device: torch.device | str = "cpu",
     batch: int = 32,
     best_of: int | None = None,
+    blend: str | None = None,
     progress: bool = False,
 ) -> Iterator[tuple[ComparisonRow, Tiles]]:
     """The row of an entrant over all its runs; then, if it draws at random, that of its best of several samples.
 
-    With each row come what the first run made of the pictures ``wanted``: (3, S, S), uint8.
+    With ``blend`` each of them is followed by its twin, in which the same drawings are blended. With each row come what
+    the first run made of the pictures ``wanted``: (3, S, S), uint8.
 
     Raises:
         InpaintkitError: a run cannot be loaded any more, or nothing tells which sample is the best.
     """
-    rows: list[Row] = []
-    chosen: list[Row] = []
-    tiles: dict[int, Pixels] = {}
-    chosen_tiles: dict[int, Pixels] = {}
-    memory = None
     drawn = best_of if best_of and entrant.stochastic else 0
+    samples, best = (_Gathered(entrant, exam, wanted, device, blend) for _ in range(2))
+    fit = find_blend(blend)
     for at in range(entrant.count):
         method = entrant.load(at, device)
         seed = f", seed {entrant.seeds[at]}" if len(entrant.seeds) > 1 else ""
         title = f"{entrant.name} under {exam.protocol.name}{seed}" if progress else ""
-        parts = completions(method, exam, device=device, batch=batch, progress=title)
-        parts = watched(parts, () if at else wanted, tiles)
-        rows.append(tally(parts, exam, name=entrant.name, kind=entrant.kind, device=device))
-        if at == 0:  # warm by now: what is loaded once, when first used, is no part of it
-            part = next(completions(method, exam, device=device, batch=batch, memory=True))
-            memory = None if part.memory is None else part.memory // len(part.indices)
+        samples.add(
+            completions(method, exam, device=device, batch=batch, progress=title, memory=at == 0, blend=fit), at == 0
+        )
         if drawn:
             title = title and f"{title}, best of {drawn}"
-            label = chooser(rows[-1])
-            parts = best_completions(method, exam, drawn, label, device=device, batch=batch, progress=title)
-            parts = watched(parts, () if at else wanted, chosen_tiles)
-            chosen.append(tally(parts, exam, name=entrant.name, kind=entrant.kind, device=device))
-    yield ComparisonRow.over(entrant, rows, memory=memory), [tiles[index] for index in wanted]
-    if chosen:
-        row = ComparisonRow.over(entrant, chosen, memory=memory, best_of=drawn, chosen_by=chooser(rows[0]))
-        yield row, [chosen_tiles[index] for index in wanted]
+            label = chooser(samples.rows[""][-1])
+            parts = best_completions(method, exam, drawn, label, device=device, batch=batch, progress=title, blend=fit)
+            best.add(parts, at == 0)
+    yield from samples.finished()
+    if drawn:
+        best.memory = samples.memory
+        yield from best.finished(best_of=drawn, chosen_by=chooser(samples.rows[""][0]))
+
+
+class _Gathered:
+    """The rows of one entrant's runs in the making, by the name of the blending: ``""`` for what is not blended."""
+
+    def __init__(
+        self, entrant: Entrant, exam: Exam, wanted: Collection[int], device: torch.device | str, blend: str | None
+    ) -> None:
+        self.entrant, self.exam, self.wanted, self.device = entrant, exam, wanted, device
+        self.rows: dict[str, list[Row]] = {name: [] for name in ("", blend) if name is not None}
+        self.tiles: dict[str, dict[int, Pixels]] = {name: {} for name in self.rows}
+        self.memory: dict[str, int] = {}  # for an image
+
+    def add(self, parts: Iterable[Completion], first: bool) -> None:
+        """The completions of one run; those of the ``first`` are kept as pictures."""
+        name, kind = self.entrant.name, self.entrant.kind
+        tallies = {blend: Tally(self.exam, name=name, kind=kind, device=self.device) for blend in self.rows}
+        for part in parts:
+            for blend, found in tallies.items():
+                one = part.blended if blend else part
+                assert one is not None
+                found.add(one)
+                if one.memory is not None:
+                    self.memory[blend] = one.memory // len(one.indices)
+                if first:
+                    keep(one, self.wanted, self.tiles[blend])
+        for blend, found in tallies.items():
+            self.rows[blend].append(found.row())
+
+    def finished(self, best_of: int = 0, chosen_by: str = "") -> Iterator[tuple[ComparisonRow, Tiles]]:
+        for blend, rows in self.rows.items():
+            row = ComparisonRow.over(
+                self.entrant,
+                rows,
+                memory=self.memory.get(blend),
+                best_of=best_of,
+                chosen_by=chosen_by,
+                blend=blend,
+            )
+            yield row, [self.tiles[blend][index] for index in self.wanted]
 
 
 def best_completions(
@@ -141,20 +178,28 @@ def best_completions(
     device: torch.device | str = "cpu",
     batch: int = 32,
     progress: str = "",
+    blend: Blend | None = None,
 ) -> Iterator[Completion]:
     """Of ``count`` samples of each picture the one that is best by the metric ``label``: the truth chooses.
 
     The first sample is the one that :func:`inpaintkit.exam.completions` draws. ``seconds`` are those of all samples.
+    Of blended samples the truth chooses anew.
     """
     metric = build_metrics(exam, torch.device(device))[label]
     draws = [
-        completions(method, exam, device=device, batch=batch, draw=draw, progress="" if draw else progress)
+        completions(method, exam, device=device, batch=batch, draw=draw, progress="" if draw else progress, blend=blend)
         for draw in range(count)
     ]
     for parts in zip(*draws, strict=True):
-        values = torch.stack([_values(metric, part) for part in parts])  # (count, B)
-        values = values if metric.higher_is_better else -values
-        yield _picked(parts, values.nan_to_num(-math.inf, math.inf, -math.inf).argmax(0))
+        best = _best(parts, metric)
+        blended = [part.blended for part in parts if part.blended is not None]
+        yield attrs.evolve(best, blended=_best(blended, metric)) if blended else best
+
+
+def _best(parts: Sequence[Completion], metric: Metric) -> Completion:
+    values = torch.stack([_values(metric, part) for part in parts])  # (count, B)
+    values = values if metric.higher_is_better else -values
+    return _picked(parts, values.nan_to_num(-math.inf, math.inf, -math.inf).argmax(0))
 
 
 def _values(metric: Metric, part: Completion) -> Tensor:
@@ -195,10 +240,14 @@ def chooser(row: Row) -> str:
 def watched(parts: Iterable[Completion], wanted: Collection[int], into: dict[int, Pixels]) -> Iterator[Completion]:
     """The same completions; those of the pictures ``wanted`` are kept as pixels (3, S, S)."""
     for part in parts:
-        for place, index in enumerate(part.indices):
-            if index in wanted:
-                into[index] = to_uint8(part.sample.completed[place]).cpu().numpy()
+        keep(part, wanted, into)
         yield part
+
+
+def keep(part: Completion, wanted: Collection[int], into: dict[int, Pixels]) -> None:
+    for place, index in enumerate(part.indices):
+        if index in wanted:
+            into[index] = to_uint8(part.sample.completed[place]).cpu().numpy()
 
 
 def _told(error: Exception) -> str:

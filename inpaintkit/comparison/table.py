@@ -123,13 +123,16 @@ def about(comparison: Comparison) -> str:
     elif len(comparison.rows) > 1:
         parts.append(f"Differences are paired, against {first}; p by sign flips, Holm's correction over the rows.")
     parts.append(
-        "Time: median over batches, the first left out where there are more; memory: the peak for one batch, beyond "
-        "what was there before, divided by its images."
+        "Time: median over batches, the first left out where there are more, and so the one that tells the memory: its "
+        "peak, beyond what was there before, divided by its images."
         + (" Over protocols: the mean time and the most memory." if protocols else "")
     )
     if any(len(row.seeds) > 1 for row in comparison.rows):
         parts.append("Over several training seeds each image counts with its mean; \N{PLUS-MINUS SIGN} is the standard "
                      "deviation of the seeds' means.")  # fmt: skip
+    blends = dict.fromkeys(row.blend.capitalize() for row in comparison.rows if row.blend)
+    if blends:
+        parts.append(f"+ {', '.join(blends)}: what the row before drew, blended with the known pixels beside the hole.")
     if any(row.best_of for row in comparison.rows):
         parts.append("A row that the truth chose is an upper bound, not a method, and has no p.")
     return " ".join(parts)
