@@ -184,30 +184,49 @@ BUNDLED = {
     "faces_shifted_128": (128, 64, 64), "faces_rotated_128": (128, 64, 64), "streets_center_128": (128, 64, 64),
     "streets_random_128": (128, 48, 80), "streets_center_64": (64, 32, 32), "streets_random_64": (64, 24, 40),
     "demo": (64, 16, 16), "objects_center_24": (24, 8, 8), "objects_random_24": (24, 4, 12),
-    "objects_center_64": (64, 22, 22), "objects_random_64": (64, 10, 32),
+    "objects_center_64": (64, 22, 22), "objects_random_64": (64, 10, 32), "places_center_64": (64, 32, 32),
+    "places_center_256": (256, 128, 128), "semantic_center_64": (64, 32, 32),
+}  # fmt: skip
+
+
+OTHER_HOLES = {  # than one square: the side, and the least and largest hidden share of 200 pictures
+    "places_rectangles_64": (64, 0.01, 0.5), "places_rectangles_256": (256, 0.01, 0.5),
+    "places_strokes_64": (64, 0.01, 0.6), "places_strokes_256": (256, 0.01, 0.6),
+    "semantic_pattern_64": (64, 0.25, 0.25), "semantic_pixels_64": (64, 0.7998, 0.8001),
 }  # fmt: skip
 
 
 def test_the_table_above_names_every_bundled_protocol() -> None:
-    assert set(BUNDLED) == set(bundled("protocol"))
+    assert set(BUNDLED) | set(OTHER_HOLES) == set(bundled("protocol"))
 
 
-@pytest.mark.parametrize("name", BUNDLED)
-def test_bundled_protocols_say_what_their_names_say(name: str) -> None:
-    side, smallest, largest = BUNDLED[name]
+def fits(name: str, side: int) -> torch.Tensor:
+    """What every bundled protocol is held to; 200 of its masks."""
     protocol = load_protocol(name)
     prepared = protocol.prepare.tiles or protocol.prepare.crop or 0
     assert (protocol.size or prepared) == side
     view = protocol.view(torch.randint(0, 256, (2, 3, prepared, prepared), dtype=torch.uint8))
     assert view.shape == (2, 3, side, side)
-    masks = protocol.masks.build()(200, (side, side), torch.Generator().manual_seed(0))
-    sides = masks.sum((1, 2, 3)).sqrt()
-    assert sides.min() == smallest
-    assert sides.max() == largest
     labels = [spec.build().label for spec in protocol.metrics]
     assert len(set(labels)) == len(labels) == 9
     assert labels[0].startswith("psnr[hole")
     assert protocol.description
+    return protocol.masks.build()(200, (side, side), torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_bundled_protocols_say_what_their_names_say(name: str) -> None:
+    side, smallest, largest = BUNDLED[name]
+    sides = fits(name, side).sum((1, 2, 3)).sqrt()
+    assert sides.min() == smallest
+    assert sides.max() == largest
+
+
+@pytest.mark.parametrize("name", OTHER_HOLES)
+def test_bundled_protocols_of_other_holes(name: str) -> None:
+    side, least, most = OTHER_HOLES[name]
+    shares = fits(name, side).mean((1, 2, 3))
+    assert least <= shares.min() <= shares.max() <= most
 
 
 def test_shift_and_rotation_of_the_bundled_protocols() -> None:

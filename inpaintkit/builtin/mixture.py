@@ -23,7 +23,9 @@ class Mixture(MaskSampler):
         weights: how often each is drawn, relative to the others; equally often when left out.
     """
 
-    def __init__(self, samplers: Sequence[MaskSampler], weights: Sequence[Annotated[float, Ge(0)]] | None = None) -> None:
+    def __init__(
+        self, samplers: Sequence[MaskSampler], weights: Sequence[Annotated[float, Ge(0)]] | None = None
+    ) -> None:
         if not samplers:
             raise OptionError("a mixture needs one sampler at least", ("samplers",))
         if weights is not None and len(weights) != len(samplers):

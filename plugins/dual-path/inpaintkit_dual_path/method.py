@@ -67,6 +67,7 @@ class DualPath(Adversarial):
         generation, reconstruction = self.generator, self.reconstruction
         if reconstruction is None:
             return super().sample(batch)
+        assert isinstance(generation, DualPathGenerator)  # the constructor takes no other
         eighth, latent = generation.encode(batch.masked)
         views = {"output": generation.draw(eighth, latent, batch.mask)}
         _, complement = reconstruction.encode(batch.image * batch.mask)
@@ -77,5 +78,6 @@ class DualPath(Adversarial):
         if not self.sampling:
             return super().inpaint(masked, mask)
         path = self.averaged or self.generator
+        assert isinstance(path, DualPathGenerator)
         eighth, latent = path.encode(masked)
-        return path.draw(eighth, latent, mask, path.noise(latent))[-1]  # type: ignore[no-any-return]
+        return path.draw(eighth, latent, mask, path.noise(latent))[-1]
