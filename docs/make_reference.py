@@ -52,6 +52,7 @@ FUNCTIONS: dict[str, str] = {
     "load": "inpaintkit",
     "fill": "inpaintkit",
     "fill_files": "inpaintkit",
+    "poisson_blend": "inpaintkit.blending",
     "load_recipe": "inpaintkit",
     "build_method": "inpaintkit.recipe",
     "train": "inpaintkit",
