@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import yaml
 from click.testing import CliRunner, Result
+from PIL import Image
 from torch import Tensor, nn
 
 from inpaintkit import Method, checkpoint, hookimpl
@@ -215,3 +217,30 @@ def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     told = call(MEAN, "--protocol", "small.yaml")
     assert told.exit_code == 2
     assert "comparison.json cannot be written" in told.stderr
+
+
+def test_fill_answers_several_times_and_blends(pictures: Path, place: Path) -> None:
+    """Here, beside the toys that draw at random."""
+    photo = sorted(pictures.iterdir())[0]
+    with Image.open(photo) as image:
+        hole = np.zeros((image.height, image.width), np.uint8)
+        pixels = np.asarray(image.convert("RGB"))
+    hole[3:7, 4:9] = 255
+    Image.fromarray(hole).save("hole.png")
+    arguments = [str(photo), "--mask", "hole.png", "--device", "cpu", "-o"]
+    told = CliRunner().invoke(main, ["fill", "noise.yaml", *arguments, "out.png", "--samples", "2"])
+    assert (told.exit_code, told.stdout) == (0, "filled 1 of 1 pictures\n")
+    assert sorted(path.name for path in place.glob("out*")) == ["out-1.png", "out-2.png", "out-sheet.png"]
+    told = CliRunner().invoke(main, ["fill", MEAN, *arguments, "one.png", "--samples", "2"])
+    assert told.exit_code == 2
+    assert told.stderr == "error: MeanColor draws only one answer to each hole: leave samples out\n"
+    for name, options in (("plain.png", []), ("blended.png", ["--blend", "poisson"])):
+        assert CliRunner().invoke(main, ["fill", MEAN, *arguments, name, *options]).exit_code == 0
+    plain, blended = (np.asarray(Image.open(name).convert("RGB")) for name in ("plain.png", "blended.png"))
+    assert np.array_equal(blended[hole == 0], pixels[hole == 0])
+    assert np.ptp(plain[hole > 0], axis=0).max() == 0 < np.ptp(blended[hole > 0], axis=0).max()
+    told = CliRunner().invoke(main, ["fill", MEAN, *arguments, "no.png", "--blend", "poison"])
+    assert told.exit_code == 2
+    assert told.stderr == "error: there is no blending 'poison', did you mean 'poisson'?\n"
+    assert not list(place.glob("one*"))
+    assert not list(place.glob("no.png"))
