@@ -54,7 +54,7 @@ class DualPath(Adversarial):
         if not isinstance(generator, DualPathGenerator):
             raise OptionError(f"two paths need the generator dual-path, not {type(generator).__name__}", ("generator",))
         super().__init__(generator, stages, losses, critics, optimizer, ema, clip, accumulate, log_gradients)
-        self.reconstruction = DualPathGenerator(generator.base, generator.attention) if reconstruction else None
+        self.reconstruction = generator.twin() if reconstruction else None
         self.sampling = sampling
 
     @property
@@ -68,10 +68,10 @@ class DualPath(Adversarial):
         if reconstruction is None:
             return super().sample(batch)
         assert isinstance(generation, DualPathGenerator)  # the constructor takes no other
-        eighth, latent = generation.encode(batch.masked)
-        views = {"output": generation.draw(eighth, latent, batch.mask)}
+        features, latent = generation.encode(batch.masked)
+        views = {"output": generation.draw(features, latent, batch.mask)}
         _, complement = reconstruction.encode(batch.image * batch.mask)
-        views["reconstruction"] = reconstruction.draw(eighth, latent, batch.mask, complement)
+        views["reconstruction"] = reconstruction.draw(features, latent, batch.mask, complement)
         return Sample.of(batch, views)
 
     def inpaint(self, masked: Tensor, mask: Tensor) -> Tensor:
@@ -79,5 +79,5 @@ class DualPath(Adversarial):
             return super().inpaint(masked, mask)
         path = self.averaged or self.generator
         assert isinstance(path, DualPathGenerator)
-        eighth, latent = path.encode(masked)
-        return path.draw(eighth, latent, mask, path.noise(latent))[-1]
+        features, latent = path.encode(masked)
+        return path.draw(features, latent, mask, path.noise(latent))[-1]

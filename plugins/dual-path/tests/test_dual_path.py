@@ -56,6 +56,17 @@ def test_scales_and_features_have_the_papers_sizes() -> None:
     assert all(bool((one.abs() <= 1).all()) for one in drawn)
 
 
+@pytest.mark.parametrize(("halvings", "sides"), [(5, (8, 16, 32, 64)), (4, (16, 32, 64)), (3, (32, 64))])
+def test_fewer_halvings_keep_a_larger_latent(halvings: int, sides: tuple[int, ...]) -> None:
+    net = DualPathGenerator(base=2, halvings=halvings).eval()
+    assert net.stride == 2**halvings
+    assert net.twin().halvings == halvings
+    shown = batch_of(1)
+    features, latent = net.encode(shown.masked)
+    assert features.shape[2] == sides[0] == 4 * latent.shape[2] == 4 * 64 // net.stride
+    assert tuple(one.shape[2] for one in net(shown.masked, shown.mask)) == sides
+
+
 def test_convolutions_have_a_largest_singular_value_of_one() -> None:
     net = DualPathGenerator(base=4)
     for _ in range(30):  # each pass in training mode is a step of the power iteration
@@ -64,7 +75,7 @@ def test_convolutions_have_a_largest_singular_value_of_one() -> None:
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and not name.endswith("query"):
             dim = 1 if isinstance(layer, nn.ConvTranspose2d) else 0
             largest = torch.linalg.matrix_norm(layer.weight.transpose(0, dim).flatten(1), 2)
-            assert float(largest) == pytest.approx(1, abs=0.05), name
+            assert largest.item() == pytest.approx(1, abs=0.05), name
 
 
 def seen_by_a_score(strides: Any) -> tuple[int, int]:
