@@ -27,7 +27,7 @@ from inpaintkit.rng import generator, seed_of
 from inpaintkit.running import begin, changed, complete
 from inpaintkit.runs import Run, latest_run, load, new_run
 from inpaintkit.signals import stop_signals
-from inpaintkit.training import Training, newest, train
+from inpaintkit.training import Training, train
 from inpaintkit.types import Batch, Generator, Loss, Sample
 
 Write = Callable[..., Path]
@@ -317,10 +317,10 @@ def test_init_from_a_run_with_fewer_parts(
 
 
 def test_newest(tmp_path: Path) -> None:
-    assert newest(tmp_path / "w.safetensors") == tmp_path / "w.safetensors"
+    assert checkpoint.newest(tmp_path / "w.safetensors") == tmp_path / "w.safetensors"
     (tmp_path / "checkpoints").mkdir()
     with pytest.raises(CheckpointError, match="no usable checkpoint"):
-        newest(tmp_path)
+        checkpoint.newest(tmp_path)
 
 
 def test_folders_are_numbered(write_recipe: Write, tmp_path: Path) -> None:
