@@ -23,8 +23,8 @@ class Search:
         lr: Adam's rate.
         restarts: latents that are searched for each picture; the one with the lowest total is taken.
         norm: of the context loss: ``l2`` is the sum of W^2 (G(z) - y)^2, ``l1`` that of W |G(z) - y|.
-        window: side of the window that weighs a known pixel by the part of it that is hole; odd. None: every known
-            pixel counts 1.
+        window: side of the window that weighs a known pixel by the part of it that is hole; odd. 0: every known pixel
+            counts 1.
         prior: weight of the sum of softplus(-logit) over critics (Yeh et al. 2017, eq. 5, in the form that does not
             saturate).
         consistency: the distance of critics' features between G(z) and the completed picture is weighed once, at the
@@ -39,7 +39,7 @@ class Search:
     lr: Annotated[float, Gt(0)] = 0.01
     restarts: Annotated[int, Ge(1)] = 4
     norm: Literal["l1", "l2"] = "l2"
-    window: Annotated[int, Ge(3)] | None = 7
+    window: Annotated[int, Ge(0)] = 7
     prior: Annotated[float, Ge(0)] = 0.003
     consistency: Annotated[float, Ge(0)] = 0.1
     patience: Annotated[int, Ge(1)] | None = None
@@ -47,8 +47,9 @@ class Search:
     compile: bool = False
 
     def __attrs_post_init__(self) -> None:
-        if self.window is not None and self.window % 2 == 0:
-            raise OptionError(f"window is {self.window}: an odd side has a middle", ("window",))
+        if self.window and (self.window % 2 == 0 or self.window == 1):
+            text = f"window is {self.window}: an odd side from 3 on has a middle and neighbors; 0 weighs nothing"
+            raise OptionError(text, ("window",))
 
 
 @attrs.frozen(eq=False)
@@ -66,19 +67,19 @@ class Found:
     steps: int
 
 
-def context_weights(mask: Tensor, window: int | None) -> Tensor:
+def context_weights(mask: Tensor, window: int) -> Tensor:
     """How much each known pixel counts: the hole's share of the ``window`` around it (Yeh et al. 2017, eq. 3).
 
     0 in the hole, and where the window holds no hole. Beyond the picture's border there is nothing to share.
 
     Args:
         mask: (B, 1, H, W), 1 in the hole.
-        window: an odd side; None: every known pixel counts 1.
+        window: an odd side; 0: every known pixel counts 1.
 
     Returns:
         (B, 1, H, W), in [0, 1].
     """
-    if window is None:
+    if not window:
         return 1 - mask
     share = F.avg_pool2d(mask, window, stride=1, padding=window // 2, count_include_pad=False)
     return (1 - mask) * share

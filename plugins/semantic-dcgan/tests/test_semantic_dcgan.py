@@ -23,7 +23,7 @@ from inpaintkit import Critic, Generator, OptionErrors, compare, load, load_reci
 from inpaintkit.builtin.objectives import NonSaturating
 from inpaintkit.cli import main
 from inpaintkit.padding import inpaint_padded
-from inpaintkit.recipe import bundled
+from inpaintkit.recipe import build_method, bundled
 
 
 def parameters(module: nn.Module) -> int:
@@ -94,7 +94,7 @@ def test_context_weights_beside_a_block() -> None:
     assert float(weights[20, 9]) == pytest.approx(7 / 49)
     assert float(weights[20, 8]) == 0
     assert float(weights[12:28, 12:28].abs().sum()) == 0
-    assert torch.equal(context_weights(mask, None), 1 - mask)
+    assert torch.equal(context_weights(mask, 0), 1 - mask)
 
 
 @pytest.mark.parametrize("norm", ["l1", "l2"])
@@ -129,7 +129,7 @@ class Linear(Generator):
         return halves.expand(-1, 3, 8, 8).contiguous()
 
 
-HOW = Search(steps=300, lr=0.05, restarts=2, prior=0, consistency=0, window=None)
+HOW = Search(steps=300, lr=0.05, restarts=2, prior=0, consistency=0, window=0)
 
 
 @pytest.mark.parametrize("norm", ["l1", "l2"])
@@ -260,8 +260,9 @@ def test_a_long_search_tells_how_far_it_is() -> None:
 def test_what_does_not_fit_is_said_at_once() -> None:
     with pytest.raises(OptionErrors, match=r"latent_shape[\s\S]*no critic[\s\S]*features"):
         LatentSearch(nn.Conv2d(3, 3, 1))  # type: ignore[arg-type]
-    with pytest.raises(Exception, match="odd"):
-        Search(window=4)
+    for window in (1, 4):
+        with pytest.raises(Exception, match="odd"):
+            Search(window=window)
 
 
 @pytest.mark.slow
@@ -333,6 +334,17 @@ def test_every_ablation_differs_from_its_recipe_in_one_thing(profile: str | None
         found = {path for path in differences(base, tree) if path.partition(".")[0] == "method"}
         assert found - {"method.stages"} == paths, name
         assert ("init_from" in tree) == ("method.stages" in found)
+    values = {
+        "l1": ("norm", "l1"),
+        "unweighted": ("window", 0),
+        "no_consistency": ("consistency", 0),
+        "no_prior": ("prior", 0),
+    }
+    for name, (option, value) in values.items():
+        with torch.device("meta"):
+            built = build_method(load_recipe(f"semantic_dcgan_ablations/{name}", profile=profile))
+        assert isinstance(built, LatentSearch)
+        assert getattr(built.search, option) == value
     assert {f"semantic_dcgan_ablations/{name}" for name in due} <= set(bundled())
 
 
