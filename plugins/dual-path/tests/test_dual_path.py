@@ -121,7 +121,7 @@ def maps(height: int = 4, width: int = 5) -> tuple[Tensor, Tensor, Tensor]:
 
 def test_attention_switched_off_is_a_residual_block_of_the_map_and_the_known_features() -> None:
     net = Attention(8).eval()
-    assert float(net.gamma) == float(net.alpha) == 0
+    assert net.gamma.item() == net.alpha.item() == 0
     x, f_e, hole = maps()
     torch.testing.assert_close(net(x, f_e, hole), net.join(torch.cat([x, (1 - hole) * f_e], 1)))
 
@@ -325,6 +325,7 @@ def test_every_ablation_differs_from_the_recipe_in_what_its_name_says() -> None:
     assert set(built["one_path"].critics) == {"generation"}
     assert {critic.objective.penalty for critic in built["no_penalty"].critics.values()} == {0}
     assert not built["reconstruction_only"].critics
-    assert [built[f"reconstruction_{one}"].stages[0].generator_every for one in ("only", "paced")] == [1, 5]
+    assert [built[f"reconstruction_{one}"].stages[0].generator_every for one in ("only", "paced")] == [1, 2]
+    assert on_meta("dual_path_ablations/reconstruction_paced", None).stages[0].generator_every == 5
     assert not built["wgan_gp_only"].losses
     assert [layer.stride[0] for layer in built["as_stated"].critics["generation"].net.layers[::2]] == [1, 1, 1, 2, 2]
