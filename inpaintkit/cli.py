@@ -99,19 +99,25 @@ def check(recipes: Sequence[str], profile: str | None, sets: Sequence[str]) -> N
 @main.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--protocol", "protocols", multiple=True, help="A bundled name or a file; by default the recipe's own.")
-@click.option("--images", type=click.Path(path_type=Path), help="Pictures in place of the recipe's test set.")
+@click.option(
+    "--images", multiple=True, type=click.Path(path_type=Path),
+    help="Pictures in place of the recipe's test set; repeatable.",
+)  # fmt: skip
 @click.option("--device", default="auto", show_default=True)
-def evaluate(run: Path, protocols: Sequence[str], images: Path | None, device: str) -> None:
+def evaluate(run: Path, protocols: Sequence[str], images: Sequence[Path], device: str) -> None:
     """Measures the trained method of RUN under protocols, and writes results.json and report.html."""
     from .running import measure
 
-    measure(run, list(protocols) or None, images, device)
+    measure(run, list(protocols) or None, list(images) or None, device)
 
 
 @main.command()
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCES...")
 @click.option("--protocol", "protocols", multiple=True, required=True, help="A bundled name or a file; repeatable.")
-@click.option("--images", type=click.Path(path_type=Path), help="Pictures in place of the protocol's or the recipe's.")
+@click.option(
+    "--images", multiple=True, type=click.Path(path_type=Path),
+    help="Pictures in place of the protocol's or the recipe's; repeatable.",
+)  # fmt: skip
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path),
     help="The folder of what is written; by default a new one comparisons/PROTOCOL.",
@@ -135,7 +141,7 @@ def compare(
     /,
     sources: Sequence[str],
     protocols: Sequence[str],
-    images: Path | None,
+    images: Sequence[Path],
     out: Path | None,
     **options: Any,
 ) -> None:
@@ -147,7 +153,7 @@ def compare(
     """
     from .comparison.compare import side_by_side
 
-    if not side_by_side(sources, protocols, images, out, COMPARISONS, **options):
+    if not side_by_side(sources, protocols, list(images) or None, out, COMPARISONS, **options):
         context.exit(2)
 
 

@@ -73,7 +73,9 @@ def complete(recipe: Recipe, out: Path | None, root: Path, resume: bool, show: b
         measure(run.folder, None, None, recipe.run.device, show)
 
 
-def measure(folder: Path, protocols: Sequence[str] | None, images: Path | None, device: str, show: bool = True) -> None:
+def measure(
+    folder: Path, protocols: Sequence[str] | None, images: Sequence[Path] | None, device: str, show: bool = True
+) -> None:
     """Evaluates a run under its recipe's protocols, or others, prints the tables and writes the report."""
     console = Console(quiet=not show, highlight=False)
     if protocols or Run(folder).recipe().evaluate:

@@ -161,6 +161,9 @@ def test_pictures_can_be_others(pictures: Path) -> None:
     told = call(MEAN, "--protocol", "small.yaml", "--images", one, "-o", "out")
     assert told.exit_code == 0, told.output
     assert read_comparison("out").names == (one.name,)
+    other = sorted(pictures.iterdir())[3]
+    assert call(MEAN, "--protocol", "small.yaml", "--images", one, "--images", other, "-o", "both").exit_code == 0
+    assert sorted(Path(name).name for name in read_comparison("both").names) == sorted([one.name, other.name])
 
 
 def test_runs_with_other_seeds_are_one_row() -> None:
