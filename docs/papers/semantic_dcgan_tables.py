@@ -1,6 +1,7 @@
 """A table of semantic-dcgan.md: ``python semantic_dcgan_tables.py CENTER PATTERN PIXELS``, three folders of `compare`.
 
 They must have the same rows and pictures. The final score is the paper's: the mean of center and random (pattern).
+Of methods without training the blended rows are left out: they keep the known pixels, and so nothing changes.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ def table(center: Comparison, pattern: Comparison, pixels: Comparison) -> list[s
     ]
     rows = [{row.name: row for row in one.rows} for one in (center, pattern, pixels)]
     for row in final.rows:
+        if row.blend and not row.training_seeds:
+            continue
         cells = [row.name]
         for one, named in zip((center, pattern, pixels), rows, strict=True):
             cells += [mean(one, named[row.name], "psnr[whole", 2), mean(one, named[row.name], "ssim[gauss11,valid", 3)]
