@@ -130,7 +130,7 @@ def test_attention_switched_off_is_a_residual_block_of_the_map_and_the_known_fea
 def test_attention_is_what_loops_over_places_give(step: int) -> None:
     net = stirred(most_keys={1: 20, 2: 6}[step])  # of 4x5 places, all or every second row and column: 2x3
     x, f_e, hole = maps()
-    query = net.query(x)
+    query = net.query(x).detach()
     near, far = torch.zeros_like(x), torch.zeros_like(x)
     keys = [(v, u) for v in range(0, 4, step) for u in range(0, 5, step)]
     for b in range(2):
