@@ -38,6 +38,11 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *rows)]
 
 
+def told(row: ComparisonRow) -> bool:
+    """Not the blended twin of a method without training: such methods keep the known pixels, so nothing changes."""
+    return not row.blend or bool(row.training_seeds)
+
+
 def paper_table(comparison: Comparison) -> list[str]:
     """Method, PSNR and SSIM of the whole picture, as the paper has them, and the distance to the first row."""
     first = comparison.rows[0].name
@@ -54,6 +59,7 @@ def paper_table(comparison: Comparison) -> list[str]:
             f"{1000 * row.seconds_per_image:.1f}",
         ]
         for row in comparison.rows
+        if told(row)
     ]
     head = ["method", "PSNR", f"to {first}", "SSIM", f"to {first}", "PSNR hole", "sharpness", "seeds", "ms / image"]
     return markdown(head, rows)
@@ -67,7 +73,7 @@ def other_holes(comparisons: dict[str, Comparison]) -> list[str]:
         head += [f"{hole}: PSNR", f"to {first[0].name}", "SSIM", f"to {first[0].name}"]
         named.append({row.name: row for row in comparison.rows})
     rows = []
-    for row in first:
+    for row in filter(told, first):
         cells = [row.name]
         for comparison, by_name in zip(comparisons.values(), named, strict=True):
             other = by_name[row.name]
