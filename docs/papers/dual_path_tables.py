@@ -9,38 +9,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from inpaintkit.comparison import Comparison, ComparisonRow, read_comparison
-from inpaintkit.statistics import Interval
+from comparison_cells import difference, label_of, largest_p, mean, told
+
+from inpaintkit.comparison import Comparison, read_comparison
 
 PSNR, SSIM = "psnr[whole", "ssim[gauss11,valid"
 
 
-def label_of(comparison: Comparison, start: str) -> str:
-    (found,) = [label for label in comparison.rows[0].metrics if label.startswith(start)]
-    return found
-
-
-def mean(comparison: Comparison, row: ComparisonRow, start: str, places: int = 2) -> str:
-    label = label_of(comparison, start)
-    spread = row.spread(label)
-    return f"{row.metrics[label].interval.mean:.{places}f}" + ("" if spread is None else f" ± {spread:.{places}f}")
-
-
-def difference(comparison: Comparison, row: ComparisonRow, start: str, places: int = 2) -> str:
-    label = label_of(comparison, start)
-    if label not in row.differences:
-        return ""
-    interval: Interval = row.differences[label]
-    return f"{interval.mean:+.{places}f} [{interval.low:+.{places}f}, {interval.high:+.{places}f}]"
-
-
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *rows)]
-
-
-def told(row: ComparisonRow) -> bool:
-    """Not the blended twin of a method without training: such methods keep the known pixels, so nothing changes."""
-    return not row.blend or bool(row.training_seeds)
 
 
 def paper_table(comparison: Comparison) -> list[str]:
@@ -85,19 +62,14 @@ def other_holes(comparisons: dict[str, Comparison]) -> list[str]:
     return markdown(head, rows)
 
 
-def largest_p(comparison: Comparison, start: str) -> str:
-    """The largest Holm-corrected p-value of a metric, and whose it is."""
-    label = label_of(comparison, start)
-    named = {row.name: row.p_holm[label] for row in comparison.rows if label in row.p_holm}
-    worst = max(named, key=lambda name: named[name])
-    return f"{label}: largest p (Holm) {named[worst]:.4f}, {worst}"
-
-
 if __name__ == "__main__":
     compared = [read_comparison(folder) for folder in sys.argv[1:4]]
     print("\n".join(paper_table(compared[0])), end="\n\n")
     if len(compared) > 1:
         print("\n".join(other_holes(dict(zip(("rectangles", "strokes"), compared[1:], strict=False)))), end="\n\n")
     for one in compared:
-        told = "; ".join(largest_p(one, start) for start in (PSNR, SSIM))
-        print(f"{one.protocol['name']} {one.hash[:12]}, {len(one.names)} images; {told}")
+        chances = []
+        for start in (PSNR, SSIM):
+            p, row = largest_p(one, start)
+            chances.append(f"{label_of(one, start)}: largest p (Holm) {p:.4f}, {row}")
+        print(f"{one.protocol['name']} {one.hash[:12]}, {len(one.names)} images; {'; '.join(chances)}")

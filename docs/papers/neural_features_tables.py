@@ -7,27 +7,9 @@ from __future__ import annotations
 
 import sys
 
-from inpaintkit.comparison import Comparison, ComparisonRow, read_comparison
-from inpaintkit.statistics import Interval
+from comparison_cells import difference, largest_p, mean
 
-
-def label_of(comparison: Comparison, start: str) -> str:
-    (found,) = [label for label in comparison.rows[0].metrics if label.startswith(start)]
-    return found
-
-
-def mean(comparison: Comparison, row: ComparisonRow, start: str, places: int = 2) -> str:
-    label = label_of(comparison, start)
-    spread = row.spread(label)
-    return f"{row.metrics[label].interval.mean:.{places}f}" + ("" if spread is None else f" ± {spread:.{places}f}")
-
-
-def difference(comparison: Comparison, row: ComparisonRow, start: str) -> str:
-    label = label_of(comparison, start)
-    if label not in row.differences:
-        return ""
-    interval: Interval = row.differences[label]
-    return f"{interval.mean:+.2f} [{interval.low:+.2f}, {interval.high:+.2f}]"
+from inpaintkit.comparison import Comparison, read_comparison
 
 
 def table(center: Comparison, random: Comparison) -> list[str]:
@@ -57,16 +39,9 @@ def table(center: Comparison, random: Comparison) -> list[str]:
     return lines
 
 
-def largest_p(comparison: Comparison) -> str:
-    """The largest Holm-corrected p-value of whole-frame PSNR, and whose it is."""
-    label = label_of(comparison, "psnr[whole")
-    named = {row.name: row.p_holm[label] for row in comparison.rows if label in row.p_holm}
-    worst = max(named, key=lambda name: named[name])
-    return f"largest p (Holm): {named[worst]:.4f}, {worst}"
-
-
 if __name__ == "__main__":
     compared = [read_comparison(folder) for folder in sys.argv[1:3]]
     print("\n".join(table(*compared)))
     for one in compared:
-        print(one.protocol["name"], one.hash[:12], len(one.names), "images;", largest_p(one))
+        p, row = largest_p(one, "psnr[whole")
+        print(one.protocol["name"], one.hash[:12], len(one.names), f"images; largest p (Holm): {p:.4f}, {row}")

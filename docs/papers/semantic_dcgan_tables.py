@@ -8,25 +8,16 @@ from __future__ import annotations
 
 import sys
 
+import comparison_cells
+from comparison_cells import label_of, mean, told
+
 from inpaintkit.comparison import Comparison, ComparisonRow, mean_over, read_comparison
 
 
-def label_of(comparison: Comparison, start: str) -> str:
-    (found,) = [label for label in comparison.rows[0].metrics if label.startswith(start)]
-    return found
-
-
-def mean(comparison: Comparison, row: ComparisonRow, start: str, places: int) -> str:
-    return f"{row.metrics[label_of(comparison, start)].interval.mean:.{places}f}"
-
-
 def difference(comparison: Comparison, row: ComparisonRow, start: str, places: int) -> str:
-    label = label_of(comparison, start)
-    if label not in row.differences:
-        return ""
-    found = row.differences[label]
-    stars = "" if row.p_holm[label] < 0.05 else " (n.s.)"
-    return f"{found.mean:+.{places}f} [{found.low:+.{places}f}, {found.high:+.{places}f}]{stars}"
+    """As everywhere, and marked where chance explains it."""
+    found = comparison_cells.difference(comparison, row, start, places)
+    return f"{found} (n.s.)" if found and row.p_holm[label_of(comparison, start)] >= 0.05 else found
 
 
 def table(center: Comparison, pattern: Comparison, pixels: Comparison) -> list[str]:
@@ -38,9 +29,7 @@ def table(center: Comparison, pattern: Comparison, pixels: Comparison) -> list[s
         "|" + "---|" * 13,
     ]
     rows = [{row.name: row for row in one.rows} for one in (center, pattern, pixels)]
-    for row in final.rows:
-        if row.blend and not row.training_seeds:
-            continue
+    for row in filter(told, final.rows):
         cells = [row.name]
         for one, named in zip((center, pattern, pixels), rows, strict=True):
             cells += [mean(one, named[row.name], "psnr[whole", 2), mean(one, named[row.name], "ssim[gauss11,valid", 3)]
