@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Annotated, Literal
 
-import torch
 from annotated_types import Ge
 from torch import Tensor, nn
 
@@ -51,10 +50,6 @@ class LatentGenerator(Generator):
     def forward(self, z: Tensor) -> Tensor:
         """``z`` (B, latent) in [-1, 1] -> pictures (B, 3, size, size) in [-1, 1]."""
         return self.layers(z[:, :, None, None])  # type: ignore[no-any-return]
-
-    def draw(self, count: int, rng: torch.Generator | None = None, device: torch.device | str = "cpu") -> Tensor:
-        """Latents (count, latent), uniform on [-1, 1]."""
-        return torch.rand(count, *self.latent_shape, generator=rng, device=device) * 2 - 1
 
 
 def _normed(channels: int) -> list[nn.Module]:

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from inpaintkit import Adversarial, Batch, Critic, Generator, Loss, Sample, Stage
 from inpaintkit.distributed import per_image
 from inpaintkit.errors import OptionError, OptionErrors
+from inpaintkit.padding import evaluating
 from inpaintkit.schedule import Adam
 
 from .search import Search, Terms, context_loss, context_weights, feature_distance, search
@@ -68,27 +69,23 @@ class LatentSearch(Adversarial):
 
     def sample(self, batch: Batch) -> Sample:
         """Pictures of random latents, one for each picture of the batch, whose mask only tells where patches are."""
-        return Sample.of(batch, self.generator(per_image(lambda count: self.draw((count,), batch), len(batch.image))))
+        z = per_image(lambda count: self.draw((count,), batch.image.device), len(batch.image))
+        return Sample.of(batch, self.generator(z))
 
-    def draw(self, shape: tuple[int, ...], batch: Batch) -> Tensor:
+    def draw(self, shape: tuple[int, ...], device: torch.device) -> Tensor:
         """Latents (*shape, *latent), uniform on [-1, 1]."""
         latent: tuple[int, ...] = getattr(self.generator, "latent_shape")  # noqa: B009 - declared by latent generators alone
-        return torch.rand(*shape, *latent, device=batch.image.device) * 2 - 1
+        return torch.rand(*shape, *latent, device=device) * 2 - 1
 
     def preview(self, batch: Batch) -> Sample:
         """The batch completed by a short search, and ``drawn``, pictures of random latents."""
-        was_training = self.training
-        self.eval()
-        devices = [batch.image.device] if batch.image.device.type == "cuda" else []
-        try:
-            with torch.no_grad(), torch.random.fork_rng(devices):
-                torch.manual_seed(0)
-                drawn = self.drawer(self.draw((len(batch.image),), batch))
-                how = attrs.evolve(self.search, steps=self.search.preview, restarts=1)
-                output = self.searched(batch.masked, batch.mask, how)
-                return Sample.of(batch, {"output": output, "drawn": drawn})
-        finally:
-            self.train(was_training)
+        device = batch.image.device
+        with evaluating(self), torch.no_grad(), torch.random.fork_rng([device] if device.type == "cuda" else []):
+            torch.manual_seed(0)
+            drawn = self.drawer(self.draw((len(batch.image),), device))
+            how = attrs.evolve(self.search, steps=self.search.preview, restarts=1)
+            output = self.searched(batch.masked, batch.mask, how)
+            return Sample.of(batch, {"output": output, "drawn": drawn})
 
     @property
     def drawer(self) -> torch.nn.Module:
@@ -99,7 +96,7 @@ class LatentSearch(Adversarial):
 
     def searched(self, masked: Tensor, mask: Tensor, how: Search) -> Tensor:
         """The pictures (B, 3, H, W) of the latents that the search finds."""
-        start = self.draw((len(masked), how.restarts), Batch(masked, mask))
+        start = self.draw((len(masked), how.restarts), masked.device)
         terms = self.terms(masked, mask, how)
         if how.compile:
             terms = torch.compile(terms)

@@ -121,13 +121,22 @@ def search(terms: Terms, start: Tensor, how: Search, tell: Callable[[int, int], 
     frozen = torch.zeros(count, 1, dtype=torch.bool, device=z.device)
     scale = torch.zeros(len(z), device=z.device)
     done = 0
+
+    def kept(total: Tensor) -> tuple[Tensor, Tensor]:
+        """The best totals and their latents, once these of ``z`` have been looked at."""
+        better = (total.detach() < best) & ~frozen.expand(count, restarts).flatten()
+        return (
+            torch.where(better, total.detach(), best),
+            torch.where(better.view(-1, *[1] * (z.ndim - 1)), z.detach(), best_z),
+        )
+
     with torch.enable_grad():
         for at in range(how.steps):
             context, prior, consistency = terms(z)
             if at == 0 and how.consistency:
                 scale = balanced(context, consistency, z, how.consistency, restarts)
             total = context + how.prior * prior + scale * consistency
-            best, best_z = keep(best, best_z, total.detach(), z.detach(), frozen.expand(count, restarts).flatten())
+            best, best_z = kept(total)
             (z.grad,) = torch.autograd.grad(total.sum(), z)
             adam.step()
             with torch.no_grad():
@@ -145,14 +154,13 @@ def search(terms: Terms, start: Tensor, how: Search, tell: Callable[[int, int], 
                 tell(done, how.steps)
         with torch.no_grad():
             context, prior, consistency = terms(z)
-            total = context + how.prior * prior + scale * consistency
-            best, best_z = keep(best, best_z, total, z, frozen.expand(count, restarts).flatten())
+            best, best_z = kept(context + how.prior * prior + scale * consistency)
     if tell is not None:
         tell(how.steps, how.steps)
     best = best.view(count, restarts)
     winner = best.argmin(1)
     each = torch.arange(count, device=z.device)
-    return Found(best_z.detach().view(start.shape)[each, winner], best[each, winner], done)
+    return Found(best_z.view(start.shape)[each, winner], best[each, winner], done)
 
 
 def balanced(context: Tensor, consistency: Tensor, z: Tensor, ratio: float, restarts: int) -> Tensor:
@@ -167,9 +175,3 @@ def balanced(context: Tensor, consistency: Tensor, z: Tensor, ratio: float, rest
         norms.append(gradient.flatten(1).norm(dim=1).view(-1, restarts).mean(1))
     weight = torch.where(norms[1] > 0, ratio * norms[0] / norms[1].clamp_min(1e-30), 0)
     return weight.repeat_interleave(restarts)
-
-
-def keep(best: Tensor, best_z: Tensor, total: Tensor, z: Tensor, frozen: Tensor) -> tuple[Tensor, Tensor]:
-    """The better of what was kept and what is there now; what is frozen stays."""
-    better = (total < best) & ~frozen
-    return torch.where(better, total, best), torch.where(better.view(-1, *[1] * (z.ndim - 1)), z, best_z)
