@@ -30,9 +30,9 @@ def difference(comparison: Comparison, row: ComparisonRow, start: str, places: i
 
 
 def largest_p(comparison: Comparison, start: str) -> tuple[float, str]:
-    """The largest Holm-corrected p-value of a metric, and whose it is."""
+    """The largest Holm-corrected p-value of a metric among the rows that are told, and whose it is."""
     label = label_of(comparison, start)
-    named = {row.name: row.p_holm[label] for row in comparison.rows if label in row.p_holm}
+    named = {row.name: row.p_holm[label] for row in comparison.rows if label in row.p_holm and told(row)}
     worst = max(named, key=lambda name: named[name])
     return named[worst], worst
 

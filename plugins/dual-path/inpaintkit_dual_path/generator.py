@@ -73,8 +73,9 @@ class DualPathGenerator(Generator):
     spectral norm throughout but for the attention's queries. What is drawn is a tuple of scales, coarse to fine.
 
     This is the generation path, the one that fills holes: to the latent of the masked picture it adds a residual block
-    of noise z ~ N(0, I), drawn from torch's global generator in training; else z = 0 unless ``noise`` is given. The
-    reconstruction path, of the same shape, adds one of the complement's latent (see the method ``dual-path``).
+    of noise z ~ N(0, I), drawn from torch's global generator in training; else one z, the same for every picture,
+    unless ``noise`` is given. The reconstruction path, of the same shape, adds one of the complement's latent (see the
+    method ``dual-path``).
 
     Args:
         base: channels of the first block; the others have two and four times as many.
@@ -120,7 +121,7 @@ class DualPathGenerator(Generator):
 
     def draw(self, features: Tensor, latent: Tensor, mask: Tensor, noise: Tensor | None = None) -> tuple[Tensor, ...]:
         if noise is None:
-            noise = self.noise(latent) if self.training else torch.zeros_like(latent)
+            noise = self.noise(latent) if self.training else self.one_noise(latent)
         drawn: tuple[Tensor, ...] = self.decoder(features, latent, noise, mask)
         return drawn
 
@@ -128,3 +129,8 @@ class DualPathGenerator(Generator):
         """z ~ N(0, I) of the latent's shape (B, C, h, w), from torch's global generator."""
         shape = latent.shape[1:]
         return per_image(lambda count: torch.randn(count, *shape, device=latent.device), len(latent))
+
+    def one_noise(self, latent: Tensor) -> Tensor:
+        """One z of the latent's shape, of a seed of its own: like those of training, which z = 0 is not."""
+        drawn = torch.randn(latent.shape[1:], generator=torch.Generator().manual_seed(0))
+        return drawn.to(latent.device).expand_as(latent)

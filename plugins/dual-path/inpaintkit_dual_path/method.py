@@ -32,7 +32,7 @@ class DualPath(Adversarial):
         accumulate: in how many equal parts a batch goes through, to save memory.
         log_gradients: logs the norm of every term's gradient at the raw output of the generation path.
         reconstruction: trains a reconstruction path beside it, of the generator's own options.
-        sampling: a hole is filled from noise, another way each time, instead of z = 0.
+        sampling: a hole is filled from noise, another way each time, instead of from one z for all.
     """
 
     training_only: ClassVar[tuple[str, ...]] = (*Adversarial.training_only, "reconstruction")

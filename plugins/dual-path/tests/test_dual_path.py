@@ -20,7 +20,8 @@ from inpaintkit.check import check_steps
 from inpaintkit.checkpoint import load_method, save
 from inpaintkit.recipe import build_method, bundled
 
-ABLATIONS = [name for name in bundled() if name.startswith("dual_path_ablations/")]
+CENTER = "dual_path_ablations/reconstruction_center"
+ABLATIONS = [name for name in bundled() if name.startswith("dual_path_ablations/") and name != CENTER]
 
 
 def parameters(net: nn.Module) -> int:
@@ -273,6 +274,19 @@ def test_training_draws_noise_and_each_picture_has_its_own() -> None:
         assert torch.equal(drawn[0], drawn[1])
 
 
+def test_one_noise_is_a_usual_draw_and_the_same_for_every_picture() -> None:
+    net, shown = DualPathGenerator(base=2).eval(), batch_of()
+    before = torch.get_rng_state()
+    noise = net.one_noise(torch.empty(2, 8, 64, 64))
+    assert torch.equal(before, torch.get_rng_state())
+    assert torch.equal(noise[0], noise[1])
+    assert (noise.mean().item(), noise.std().item()) == pytest.approx((0, 1), abs=0.02)
+    with torch.no_grad():
+        drawn = net(shown.masked, shown.mask)[-1]
+        expected = net(shown.masked, shown.mask, net.one_noise(torch.empty(2, 8, 2, 2)))[-1]
+    assert torch.equal(drawn, expected)
+
+
 def test_another_generator_is_refused() -> None:
     with pytest.raises(OptionError, match="dual-path, not Conv2d") as caught:
         DualPath(nn.Conv2d(3, 3, 1))  # type: ignore[arg-type]
@@ -328,3 +342,14 @@ def test_every_ablation_differs_from_the_recipe_in_what_its_name_says() -> None:
     assert [built[f"reconstruction_{one}"].stages[0].generator_every for one in ("only", "paced")] == [1, 5]
     assert not built["wgan_gp_only"].losses
     assert [layer.stride[0] for layer in built["as_stated"].critics["generation"].net.layers[::2]] == [1, 1, 1, 2, 2]
+
+
+def test_the_recipe_for_the_center_hole_is_l1_alone_with_other_holes() -> None:
+    for profile, side, halvings in ((None, 128, 5), ("small", 32, 3)):
+        recipe = load_recipe(CENTER, profile)
+        assert recipe.tree["masks"] == {"use": "center-square", "side": side}
+        built, other = on_meta(CENTER, profile), on_meta("dual_path_ablations/reconstruction_only", profile)
+        assert built.generator.halvings == halvings
+        assert not built.critics
+        assert dict(built.stages[0].weights) == dict(other.stages[0].weights)
+        assert parameters(built.reconstruction) == parameters(built.generator)

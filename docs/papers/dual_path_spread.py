@@ -1,0 +1,53 @@
+"""How far apart a run's answers to one hole are: ``python dual_path_spread.py IMAGES[,IMAGES ...] RUN [RUN ...]``.
+
+Each picture's center hole (``places_center_64``) is filled from four draws of z ~ N(0, I), from the z of the default
+and from z = 0. Printed are mean absolute differences over the pixels of the hole, in levels of 255: between the answers
+to two draws, and between the three kinds of answers and the truth.
+"""
+
+from __future__ import annotations
+
+import sys
+from itertools import combinations
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from inpaintkit import Method, load
+from inpaintkit.exam import Exam, completions
+from inpaintkit.protocol import load_protocol
+
+DRAWS = 4
+
+
+def levels(method: Method, exam: Exam, draw: int = 0) -> Tensor:
+    """The exam's completed pictures (N, 3, S, S), in 0..255."""
+    return torch.cat([(part.sample.completed + 1) * 127.5 for part in completions(method, exam, draw=draw)])
+
+
+def spread(method: Method, exam: Exam) -> tuple[float, ...]:
+    """Between two draws; from the truth: of a draw, of the default answer, of z = 0."""
+    given = exam.batch(range(len(exam)))
+    hole, truth = given.mask.bool().expand_as(given.image), (given.image + 1) * 127.5
+
+    def apart(one: Tensor, other: Tensor) -> float:
+        return (one - other)[hole].abs().mean().item()
+
+    default = levels(method, exam)
+    method.sampling = True
+    drawn = [levels(method, exam, draw) for draw in range(DRAWS)]
+    method.sampling = False
+    method.generator.one_noise = torch.zeros_like  # type: ignore[union-attr]
+    pairs = [apart(one, other) for one, other in combinations(drawn, 2)]
+    errors = [apart(one, truth) for one in drawn]
+    return sum(pairs) / len(pairs), sum(errors) / DRAWS, apart(default, truth), apart(levels(method, exam), truth)
+
+
+if __name__ == "__main__":
+    images, *runs = sys.argv[1:]
+    exam = Exam.open(load_protocol("places_center_64"), [Path(each) for each in images.split(",")])
+    print("| run | between two draws | draw to truth | default to truth | z = 0 to truth |")
+    print("| --- | --- | --- | --- | --- |")
+    for run in runs:
+        print(f"| {Path(run).name} | {' | '.join(f'{value:.2f}' for value in spread(load(run), exam))} |")
