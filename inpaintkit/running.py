@@ -31,11 +31,12 @@ def begin(recipe: Recipe, out: Path | None, root: Path, resume: bool) -> Run:
         run = Run(out) if out is not None else latest_run(root, recipe.name)
         if not run.recipe_file.is_file():
             raise InpaintkitError(f"nothing to resume: {run.folder} holds no {RECIPE}; leave --resume out to begin")
-        differences = changed(run.recipe().tree, recipe.tree)
-        if differences:
+        if differences := changed(run.recipe().tree, recipe.tree):
+            shown = "; ".join(differences[:6])
+            more = f"; and {len(differences) - 6} more" if len(differences) > 6 else ""
             raise InpaintkitError(
-                f"{run.folder} was begun with other values: {'; '.join(differences)}. Resume with the same ones, or "
-                "begin anew with init_from: to start from its weights"
+                f"{run.folder} was begun with other values: {shown}{more}. Resume with the same ones, or begin anew "
+                "with init_from: to start from its weights"
             )
         return run
     if out is None:
@@ -85,10 +86,19 @@ def measure(
 
 
 def changed(before: object, now: object, path: str = "") -> list[str]:
-    """Where two recipe trees differ, a few places."""
+    """Where two recipe trees differ, member by member in dicts and in lists of one length; long values cut short."""
+    if before == now:
+        return []
     if isinstance(before, dict) and isinstance(now, dict):
-        found = []
-        for key in [*before, *(key for key in now if key not in before)]:
-            found += changed(before.get(key), now.get(key), f"{path}.{key}" if path else str(key))
-        return found[:6]
-    return [] if before == now else [f"{path} was {before!r}, is {now!r}"]
+        keys = [*before, *(key for key in now if key not in before)]
+        pairs = [(f"{path}.{key}" if path else str(key), before.get(key), now.get(key)) for key in keys]
+    elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        pairs = [(f"{path}[{at}]", *each) for at, each in enumerate(zip(before, now, strict=True))]
+    else:
+        return [f"{path} was {told(before)}, is {told(now)}"]
+    return [line for where, old, new in pairs for line in changed(old, new, where)]
+
+
+def told(value: object) -> str:
+    text = "not given" if value is None else repr(value)
+    return text if len(text) <= 80 else f"{text[:76]} ..."

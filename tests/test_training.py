@@ -358,13 +358,22 @@ def test_resume_with_another_recipe_is_refused(write_recipe: Write, tmp_path: Pa
     other = load_recipe(write_recipe({"seed": 8, "data": {"batch": 2}}), plugins=plugins)
     with pytest.raises(InpaintkitError, match=r"seed was 3, is 8; data\.batch was 4, is 2"):
         begin(other, None, tmp_path, resume=True)
+    changes = {"log_every": 77, "sample_every": 77, "checkpoint_every": 77}
+    more = {"seed": 8, "data": {"batch": 2}, "validate": {"every": 3, "images": 5}, "run": changes}
+    many = load_recipe(write_recipe(more), plugins=plugins)
+    with pytest.raises(InpaintkitError, match=r"; and [1-9] more\. Resume"):
+        begin(many, None, tmp_path, resume=True)
 
 
 def test_changed() -> None:
     assert changed({"a": [1, {"b": 2}]}, {"a": [1, {"b": 2}]}) == []
     assert changed({"a": {"b": 1}, "c": 0}, {"a": {"b": 2}, "d": 3}) == [
-        "a.b was 1, is 2", "c was 0, is None", "d was None, is 3"
+        "a.b was 1, is 2", "c was 0, is not given", "d was not given, is 3"
     ]  # fmt: skip
+    assert changed({"a": [{"b": 1, "c": 2}, 3]}, {"a": [{"b": 1, "c": 4}, 3]}) == ["a[0].c was 2, is 4"]
+    (line,) = changed({"a": list(range(1000))}, {"a": "x" * 1000})
+    assert line.startswith("a was [0, 1, 2")
+    assert len(line) < 200
 
 
 # -- what stops a run -------------------------------------------------------------------------------------------------
