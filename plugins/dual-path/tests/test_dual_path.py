@@ -326,7 +326,7 @@ def test_the_recipe_says_what_the_page_says() -> None:
 
 def test_every_ablation_differs_from_the_recipe_in_what_its_name_says() -> None:
     base = load_recipe("dual_path", "small")
-    assert len(ABLATIONS) == 7
+    assert len(ABLATIONS) == 8
     built = {name.partition("/")[2]: on_meta(name, "small") for name in ABLATIONS}
     for name in ABLATIONS:
         recipe = load_recipe(name, "small")
@@ -341,6 +341,7 @@ def test_every_ablation_differs_from_the_recipe_in_what_its_name_says() -> None:
     assert not built["reconstruction_only"].critics
     assert [built[f"reconstruction_{one}"].stages[0].generator_every for one in ("only", "paced")] == [1, 5]
     assert not built["wgan_gp_only"].losses
+    assert set(built["free_hole"].losses) == {"l1_reconstruction", "l1_known"}
     assert [layer.stride[0] for layer in built["as_stated"].critics["generation"].net.layers[::2]] == [1, 1, 1, 2, 2]
 
 
