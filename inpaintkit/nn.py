@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -18,6 +20,13 @@ def normal_init(module: nn.Module, std: float = 0.02) -> None:
             continue
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)
+
+
+def autocast_off(device: torch.device) -> AbstractContextManager[object]:
+    """Inside, nothing is computed in lower precision than that of the tensors and parameters themselves."""
+    if not torch.amp.autocast_mode.is_autocast_available(device.type):  # the meta device has none to switch off
+        return nullcontext()
+    return torch.autocast(device.type, enabled=False)
 
 
 def hole_windows(mask: Tensor, side: int) -> tuple[Tensor, Tensor]:

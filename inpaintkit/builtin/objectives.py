@@ -7,7 +7,6 @@ batches, so that batch norm never mixes them, and several fakes are averaged. Al
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated, Literal
 
 import attrs
@@ -18,6 +17,7 @@ from torch.nn import functional as F
 
 from ..distributed import per_image
 from ..errors import OptionError, OptionErrors
+from ..nn import autocast_off
 from ..types import Match, Objective
 
 
@@ -191,7 +191,7 @@ def gradient_norms(
     real, fake = real.detach().float(), fake.detach().float()
     alpha = per_image(lambda n: torch.rand(n, 1, 1, 1, device=real.device), len(real))
     point = (alpha * real + (1 - alpha) * fake).requires_grad_()
-    with torch.compiler.set_stance("force_eager"), _autocast_off(point.device):
+    with torch.compiler.set_stance("force_eager"), autocast_off(point.device):
         (gradient,) = torch.autograd.grad(per_image_score(score(point)).sum(), point, create_graph=differentiable)
         if mask is not None:
             gradient = gradient * mask
@@ -202,12 +202,6 @@ def gradient_norms(
 def per_image_score(scores: Tensor) -> Tensor:
     """Logits (B, *) -> the mean of each image's map, (B,), float32."""
     return scores.float().reshape(len(scores), -1).mean(1)
-
-
-def _autocast_off(device: torch.device) -> AbstractContextManager[object]:
-    if not torch.amp.autocast_mode.is_autocast_available(device.type):  # the meta device has none to switch off
-        return nullcontext()
-    return torch.autocast(device.type, enabled=False)
 
 
 def _labels(score: Tensor, between: tuple[float, float]) -> Tensor:

@@ -69,7 +69,7 @@ class Decoder(nn.Module):
 class DualPathGenerator(Generator):
     """One path: seven residual blocks down to a thirty-second of the side, a decoder with attention, four scales.
 
-    At the default options these are the paper's encoder of 1,405,952 and its generator of 2,374,016 parameters, under
+    At the default options an encoder of 1,405,952 and a decoder of 2,374,016 parameters (the paper's "generator"), under
     spectral norm throughout but for the attention's queries. What is drawn is a tuple of scales, coarse to fine.
 
     This is the generation path, the one that fills holes: to the latent of the masked picture it adds a residual block
@@ -101,7 +101,8 @@ class DualPathGenerator(Generator):
         return DualPathGenerator(self.base, self.attention, self.halvings)
 
     def forward(self, masked: Tensor, mask: Tensor, noise: Tensor | None = None) -> tuple[Tensor, ...]:
-        """``masked`` (B, 3, H, W), ``mask`` (B, 1, H, W), ``noise`` (B, 4 base, H/32, W/32) -> four scales.
+        """``masked`` (B, 3, H, W), ``mask`` (B, 1, H, W), ``noise`` (B, 4 base, H/stride, W/stride) -> pictures
+        (B, 3, ...), ``halvings - 1`` of them, coarse to fine.
 
         Raises:
             InpaintkitError: the picture has the stride's side: of one place nothing is left when it is normalized.
@@ -112,9 +113,9 @@ class DualPathGenerator(Generator):
         """Features of the masked picture, for the attention, and its latent."""
         height, width = masked.shape[2:]
         if height * width <= self.stride**2:
-            least = f"{self.stride}x{2 * self.stride}"
             raise InpaintkitError(
-                f"a picture of {height}x{width} is too small for this generator: {least} is the least"
+                f"a picture of {height}x{width} pixels (padded to the stride) is too small for this generator: with "
+                f"halvings {self.halvings} one side must be above {self.stride}"
             )
         features, latent = self.encoder(masked)
         return features, latent
@@ -128,9 +129,9 @@ class DualPathGenerator(Generator):
     def noise(self, latent: Tensor) -> Tensor:
         """z ~ N(0, I) of the latent's shape (B, C, h, w), from torch's global generator."""
         shape = latent.shape[1:]
-        return per_image(lambda count: torch.randn(count, *shape, device=latent.device), len(latent))
+        return per_image(lambda count: torch.randn(count, *shape, device=latent.device), len(latent)).to(latent)
 
     def one_noise(self, latent: Tensor) -> Tensor:
-        """One z of the latent's shape, of a seed of its own: like those of training, which z = 0 is not."""
-        drawn = torch.randn(latent.shape[1:], generator=torch.Generator().manual_seed(0))
-        return drawn.to(latent.device).expand_as(latent)
+        """One z for each shape of latents, of a seed of its own: like those of training, which z = 0 is not."""
+        drawn = torch.randn(latent.shape[1:], generator=torch.Generator("cpu").manual_seed(0), device="cpu")
+        return drawn.to(latent).expand_as(latent)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Gt, Lt
-from torch import Tensor
+from torch import Tensor, nn
 
 from inpaintkit import Adam, Adversarial, Batch, Critic, Generator, Loss, OptionError, Sample, Stage
 
@@ -14,17 +14,18 @@ from .generator import DualPathGenerator
 
 
 class DualPath(Adversarial):
-    """The ``adversarial`` training step with a second path, which sees what the first has to invent.
+    """The ``adversarial`` training step with another path beside the generator, which sees what that has to invent.
 
-    The reconstruction path encodes the complement, the pixels inside the hole, and draws the whole picture from the
-    latents of both: the view ``reconstruction``, in four scales. The generation path sees the masked picture alone and
-    draws the view ``output``. What the paths share is the latent and the features of the masked picture, so that the
-    first path teaches the second one's encoder. One step trains both; only the generation path is loaded to fill holes.
+    The generation path, the generator, sees the masked picture alone and draws the view ``output``. The reconstruction
+    path encodes the complement, the pixels inside the hole, and draws the whole picture from the latents of both: the
+    view ``reconstruction``, in as many scales. What the paths share is the latent and the features of the masked
+    picture, so that the reconstruction path teaches the generation path's encoder. One step trains both; only the
+    generation path is loaded to fill holes.
 
     Args:
         generator: the generation path, ``dual-path``.
         stages: what happens when.
-        losses: terms, by the names that stages weigh; ``on: reconstruction`` is the first path's.
+        losses: terms, by the names that stages weigh; ``on: reconstruction`` is the reconstruction path's.
         critics: terms that learn, by the names that stages weigh.
         optimizer: of both paths.
         ema: keeps an average of the generation path with this decay per step, and fills holes with it.
@@ -61,6 +62,13 @@ class DualPath(Adversarial):
     def stochastic(self) -> bool:  # type: ignore[override]
         """Whether ``inpaint`` draws its noise from torch's global generator."""
         return bool(self.sampling)
+
+    @property
+    def networks(self) -> list[nn.Module]:
+        """Encoders, decoders and critics: what :meth:`sample` calls, so that compiling has an effect."""
+        paths = [path for path in (self.generator, self.reconstruction) if isinstance(path, DualPathGenerator)]
+        parts = [part for path in paths for part in (path.encoder, path.decoder)]
+        return [*parts, *(network for network in super().networks if network not in paths)]
 
     def sample(self, batch: Batch) -> Sample:
         """The views ``output`` and, with a reconstruction path, ``reconstruction``; hidden pixels reach only that."""
