@@ -61,7 +61,7 @@ def load_images(
 
 
 def _listing(unreadable: Sequence[tuple[str, str]], outcome: str, most: int = 20) -> str:
-    lines = [f"{len(unreadable)} pictures cannot be read ({outcome}):"]
+    lines = [f"{len(unreadable)} {'picture' if len(unreadable) == 1 else 'pictures'} cannot be read ({outcome}):"]
     lines += [f"  {name}: {reason}" for name, reason in unreadable[:most]]
     return "\n".join([*lines, f"  and {len(unreadable) - most} more"] if len(unreadable) > most else lines)
 

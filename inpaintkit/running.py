@@ -9,7 +9,7 @@ from rich.console import Console
 
 from . import checkpoint, distributed
 from .devices import pick_device
-from .errors import InpaintkitError
+from .errors import DataError, InpaintkitError, Problem, RecipeError
 from .evaluation import evaluate_run
 from .images import find
 from .prepare import Source
@@ -26,6 +26,7 @@ def begin(recipe: Recipe, out: Path | None, root: Path, resume: bool) -> Run:
 
     Raises:
         InpaintkitError: ``out`` holds something already; nothing to resume; or it was begun with another recipe.
+        RecipeError: pictures are missing; nothing is made then.
     """
     if resume:
         run = Run(out) if out is not None else latest_run(root, recipe.name)
@@ -38,11 +39,13 @@ def begin(recipe: Recipe, out: Path | None, root: Path, resume: bool) -> Run:
                 f"{run.folder} was begun with other values: {shown}{more}. Resume with the same ones, or begin anew "
                 "with init_from: to start from its weights"
             )
+        require_pictures(recipe)
         return run
+    if out is not None and out.is_dir() and any(not path.name.endswith(".part") for path in out.iterdir()):
+        raise InpaintkitError(f"{out} is not empty: nothing is overwritten; name another folder, or add --resume")
+    require_pictures(recipe)
     if out is None:
         run = new_run(root, recipe.name)
-    elif out.is_dir() and any(not path.name.endswith(".part") for path in out.iterdir()):
-        raise InpaintkitError(f"{out} is not empty: nothing is overwritten; name another folder, or add --resume")
     else:
         try:
             out.mkdir(parents=True, exist_ok=True)
@@ -53,13 +56,33 @@ def begin(recipe: Recipe, out: Path | None, root: Path, resume: bool) -> Run:
     return run
 
 
+def require_pictures(recipe: Recipe) -> None:
+    """Missing and damaged sources are told together, and before the training that would end with them.
+
+    Raises:
+        RecipeError: of which keys they are.
+    """
+    wanted = {}
+    if recipe.data is not None and training_needed(recipe):
+        wanted["train"] = recipe.data.train
+    if recipe.data is not None and recipe.evaluate and recipe.data.test is not None:
+        wanted["test"] = recipe.data.test
+    problems = []
+    for key, sources in wanted.items():
+        try:
+            find([sources] if isinstance(sources, Source) else sources)
+        except DataError as error:
+            where = str(recipe.source.find(("data", key)))
+            problems += [Problem(line, ("data", key), where) for line in str(error).splitlines()]
+    if problems:
+        raise RecipeError(problems)
+
+
 def complete(recipe: Recipe, out: Path | None, root: Path, resume: bool, show: bool = True) -> None:
     """Trains what is left to train, evaluates under the recipe's protocols, and writes the report.
 
     Under torchrun all processes train in the folder that the first one makes, and that one goes on alone.
     """
-    if recipe.evaluate and recipe.data is not None and (test := recipe.data.test) is not None:
-        find([test] if isinstance(test, Source) else test)  # missing pictures are told before the training, not after
     with distributed.process_group(pick_device(recipe.run.device)):
         run = Run(Path(distributed.from_first(lambda: str(begin(recipe, out, root, resume).folder))))
         first = distributed.rank() == 0

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from inpaintkit import checkpoint, hookimpl
 from inpaintkit.devices import pick_device
-from inpaintkit.errors import CheckpointError, InpaintkitError, Interrupted, NonFiniteError
+from inpaintkit.errors import CheckpointError, InpaintkitError, Interrupted, NonFiniteError, RecipeError
 from inpaintkit.feed import Feed, fixed_batch
 from inpaintkit.meters import FiniteGuard, Meter
 from inpaintkit.plugins import Plugins, load_plugins
@@ -363,6 +363,20 @@ def test_resume_with_another_recipe_is_refused(write_recipe: Write, tmp_path: Pa
     many = load_recipe(write_recipe(more), plugins=plugins)
     with pytest.raises(InpaintkitError, match=r"; and [1-9] more\. Resume"):
         begin(many, None, tmp_path, resume=True)
+
+
+def test_missing_and_damaged_pictures_are_told_together_and_nothing_is_made(
+    write_recipe: Write, tmp_path: Path, plugins: Plugins
+) -> None:
+    (tmp_path / "bad.zip").write_bytes(b"no archive")
+    data = {"train": [str(tmp_path / "bad.zip"), "/nowhere"], "test": "/nowhere/either"}
+    recipe = load_recipe(write_recipe({"data": data, "evaluate": ["faces_center_64"]}), plugins=plugins)
+    with pytest.raises(RecipeError) as caught:
+        begin(recipe, tmp_path / "run", tmp_path, resume=False)
+    assert [problem.path for problem in caught.value.problems] == [("data", "train")] * 2 + [("data", "test")]
+    for said in ("bad.zip is no readable .zip", "'/nowhere'", "'/nowhere/either'"):
+        assert said in str(caught.value)
+    assert not (tmp_path / "run").exists()
 
 
 def test_changed() -> None:
