@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from .builtin.augment import check_augment
 from .errors import InpaintkitError, OptionError, Path, Problem, RecipeError
+from .methods.adversarial import Adversarial
+from .methods.looks import unknown_views
 from .protocol import load_protocol
 from .recipe import DataOptions, Recipe, build_method
 from .rng import generator
@@ -44,7 +46,9 @@ def check_steps(recipe: Recipe) -> Method:
     if method is not None and mask is not None and recipe.data is not None:
         image = torch.empty(recipe.data.batch, 3, *recipe.data.frame, device="meta")
         batch = Batch(image, mask.to("meta").expand(recipe.data.batch, -1, -1, -1))
-        problems += [placed(recipe, text, ("method",)) for text in failing_steps(method, batch)]
+        problems += unknown(recipe, method, batch) or [
+            placed(recipe, text, ("method",)) for text in failing_steps(method, batch)
+        ]
     if method is not None:
         problems += missing_parts(recipe, method)
     problems += evaluation_problems(recipe)
@@ -89,6 +93,22 @@ def evaluation_problems(recipe: Recipe) -> list[Problem]:
             text = f"protocol {protocol.name!r} names no pictures of its own: give the recipe `data: {{test: ...}}`"
             problems.append(placed(recipe, text, ("evaluate", number)))
     return problems
+
+
+def unknown(recipe: Recipe, method: Method, batch: Batch) -> list[Problem]:
+    """Views that terms look at and the method does not draw, all of them."""
+    if not isinstance(method, Adversarial):
+        return []
+    try:
+        drawn = method.train().sample(batch).views
+    except Exception:  # the steps that are tried next say where
+        return []
+    terms = {"losses": method.losses, "critics": method.critics}
+    return [
+        placed(recipe, str(error), ("method", option, *error.path))
+        for option, named in terms.items()
+        for error in unknown_views(dict(named.items()), drawn)
+    ]
 
 
 def placed(recipe: Recipe, message: str, path: Path) -> Problem:

@@ -130,6 +130,17 @@ def test_losses_that_do_not_fit(write_recipe: Write, plugins: Plugins, how: str,
     assert re.search(rf"stage 'second': {says}", told), told
 
 
+def test_views_that_nothing_draws_are_told_together(write_recipe: Write, plugins: Plugins) -> None:
+    losses = {"near": {"use": "l1", "on": "outputs"}, "far": {"use": "l1", "against": "coarse"}}
+    stages = [stage("only", {"reconstruction": 1, "near": 1, "far": 1})]
+    told = problems(write_recipe({**NO_DATA, "method": {"losses": losses, "stages": stages}}), plugins)
+    assert len(told) == 2
+    assert (
+        "method.losses.near.on: no view 'outputs', did you mean 'output'?: there are completed, image, mask" in told[0]
+    )
+    assert "method.losses.far.against: no view 'coarse': there are" in told[1]
+
+
 def test_a_balance_without_gradient(write_recipe: Write, plugins: Plugins) -> None:
     losses = {"flat": {"use": "fragile", "how": "constant"}}
     stages = [stage("only", {"reconstruction": 1, "flat": {"match": "reconstruction"}})]

@@ -38,7 +38,7 @@ def spread(method: Method, exam: Exam) -> tuple[float, ...]:
     method.sampling = True
     drawn = [levels(method, exam, draw) for draw in range(DRAWS)]
     method.sampling = False
-    method.generator.one_noise = torch.zeros_like  # type: ignore[union-attr]
+    (method.averaged or method.generator).one_noise = torch.zeros_like  # type: ignore[union-attr]
     pairs = [apart(one, other) for one, other in combinations(drawn, 2)]
     errors = [apart(one, truth) for one in drawn]
     return sum(pairs) / len(pairs), sum(errors) / DRAWS, apart(default, truth), apart(levels(method, exam), truth)

@@ -69,8 +69,8 @@ class Decoder(nn.Module):
 class DualPathGenerator(Generator):
     """One path: seven residual blocks down to a thirty-second of the side, a decoder with attention, four scales.
 
-    At the default options an encoder of 1,405,952 and a decoder of 2,374,016 parameters (the paper's "generator"), under
-    spectral norm throughout but for the attention's queries. What is drawn is a tuple of scales, coarse to fine.
+    By default an encoder of 1,405,952 parameters and a decoder, the paper's "generator", of 2,374,016; under
+    spectral norm are all convolutions but the attention's queries. What is drawn is a tuple of scales, coarse to fine.
 
     This is the generation path, the one that fills holes: to the latent of the masked picture it adds a residual block
     of noise z ~ N(0, I), drawn from torch's global generator in training; else one z, the same for every picture,

@@ -9,6 +9,7 @@ from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
 
 from inpaintkit import Adam, Adversarial, Batch, Critic, Generator, Loss, OptionError, Sample, Stage
+from inpaintkit.methods.looks import looks
 
 from .generator import DualPathGenerator
 
@@ -55,6 +56,18 @@ class DualPath(Adversarial):
         if not isinstance(generator, DualPathGenerator):
             raise OptionError(f"two paths need the generator dual-path, not {type(generator).__name__}", ("generator",))
         super().__init__(generator, stages, losses, critics, optimizer, ema, clip, accumulate, log_gradients)
+        terms: dict[str, nn.Module] = {**(losses or {}), **(critics or {})}
+        looking = [name for name, term in terms.items() if any(view == "reconstruction" for _, view in looks(term))]
+        if looking and not reconstruction:
+            text = (
+                f"{', '.join(looking)}: the view 'reconstruction' is drawn only where this is true; set it, or leave "
+            )
+            raise OptionError(text + "out what looks at it, and the weights", ("reconstruction",))
+        if reconstruction and self.stages and not looking:
+            text = (
+                "no loss and no critic looks at the view 'reconstruction': nothing would train that path, leave it out"
+            )
+            raise OptionError(text, ("reconstruction",))
         self.reconstruction = generator.twin() if reconstruction else None
         self.sampling = sampling
 

@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 import torch
-from inpaintkit_dual_path.blocks import Attention, ResBlock, resized
+from inpaintkit_dual_path.blocks import Attention, ResBlock, look, resized
 from inpaintkit_dual_path.discriminator import PatchDiscriminator
 from inpaintkit_dual_path.generator import DualPathGenerator
 from inpaintkit_dual_path.method import DualPath
 from torch import Tensor, nn
 
-from inpaintkit import Batch, InpaintkitError, OptionError, Stage, load_recipe
+from inpaintkit import Batch, Critic, InpaintkitError, OptionError, Stage, load_recipe
 from inpaintkit.builtin.losses import L1, MultiScale
+from inpaintkit.builtin.objectives import WGANGP
 from inpaintkit.check import check_steps
 from inpaintkit.checkpoint import load_method, save
 from inpaintkit.recipe import build_method, bundled
@@ -96,7 +97,7 @@ def test_receptive_fields_of_the_critics() -> None:
 
 
 def test_a_picture_of_32_pixels_is_refused_by_name() -> None:
-    with pytest.raises(InpaintkitError, match="32x32 pixels .* is too small .* one side must be above 32"):
+    with pytest.raises(InpaintkitError, match=r"32x32 pixels .* is too small .* one side must be above 32"):
         DualPathGenerator(base=2)(torch.zeros(1, 3, 32, 32), torch.zeros(1, 1, 32, 32))
 
 
@@ -287,6 +288,52 @@ def test_one_noise_is_a_usual_draw_and_the_same_for_every_picture() -> None:
     assert torch.equal(drawn, expected)
 
 
+def test_a_reconstruction_path_and_what_looks_at_it_belong_together() -> None:
+    losses = {"rec": L1(on="reconstruction"), "gen": L1()}
+    stages = [Stage("both", 4, {"gen": 1.0})]
+    critics = {"judge": Critic(PatchDiscriminator(base=2), WGANGP(), on=["output", "reconstruction"])}
+    with pytest.raises(
+        OptionError, match="rec, judge: the view 'reconstruction' is drawn only where this is true"
+    ) as no:
+        DualPath(DualPathGenerator(base=2), stages, losses, critics)
+    with pytest.raises(OptionError, match="nothing would train that path") as idle:
+        DualPath(DualPathGenerator(base=2), stages, {"gen": L1()}, reconstruction=True)
+    assert no.value.path == idle.value.path == ("reconstruction",)
+    DualPath(DualPathGenerator(base=2), stages, {"gen": L1()}, critics, reconstruction=True)
+    DualPath(DualPathGenerator(base=2), reconstruction=True)  # without training nothing has to look at it
+
+
+@pytest.mark.parametrize("reconstruction", [True, False])
+def test_networks_are_what_a_step_calls(reconstruction: bool) -> None:
+    """Compiling wraps a network's call: whatever is drawn must go through one of them."""
+    both = method(reconstruction=reconstruction)
+    assert {name.split(".")[0] for name, part in both.named_modules() if part in both.networks} == set(both.drawing)
+    called: list[nn.Module] = []
+    for network in both.networks:
+        network.register_forward_hook(lambda module, _, __: called.append(module))
+    both.train().training_step(batch_of(), 0)
+    assert {id(network) for network in called} == {id(network) for network in both.networks}
+    owned = {id(p) for network in both.networks for p in network.parameters()}
+    assert owned == {id(p) for p in both.parameters()}
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_a_path_of_another_precision(dtype: torch.dtype) -> None:
+    net, batch = DualPathGenerator(base=2).to(dtype), batch_of(1)
+    for training in (True, False):
+        drawn = net.train(training)(batch.masked.to(dtype), batch.mask.to(dtype))[-1]
+        assert drawn.dtype == dtype
+        assert drawn.isfinite().all()
+
+
+def test_attention_in_parts_is_attention_at_once() -> None:
+    torch.manual_seed(0)
+    query, keys, values = (torch.randn(2, channels, count) for channels, count in ((3, 9000), (3, 50), (5, 50)))
+    with torch.no_grad():
+        parts = look(query, keys, values)
+    torch.testing.assert_close(parts, look(query.requires_grad_(), keys, values).detach())
+
+
 def test_another_generator_is_refused() -> None:
     with pytest.raises(OptionError, match="dual-path, not Conv2d") as caught:
         DualPath(nn.Conv2d(3, 3, 1))  # type: ignore[arg-type]
@@ -301,9 +348,11 @@ def on_meta(name: str, profile: str | None = None) -> Any:
         return build_method(load_recipe(name, profile))
 
 
-@pytest.mark.parametrize("profile", [None, "small"])
-def test_the_recipe_takes_a_step_on_the_meta_device(profile: str | None) -> None:
-    check_steps(load_recipe("dual_path", profile))
+@pytest.mark.parametrize(
+    ("name", "profile"), [("dual_path", None), *((name, "small") for name in (CENTER, *ABLATIONS))]
+)
+def test_every_recipe_takes_a_step_on_the_meta_device(name: str, profile: str | None) -> None:
+    check_steps(load_recipe(name, profile))
 
 
 def test_the_recipe_says_what_the_page_says() -> None:
