@@ -12,6 +12,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from inpaintkit.nn import autocast_off
 
 SLOPE = 0.1  # of every LeakyReLU (Zheng et al. 2019)
+AT_ONCE = 4096  # places that look about at the same time, where no gradient is wanted
 
 
 def normed(layer: nn.Conv2d | nn.ConvTranspose2d) -> nn.Module:
@@ -117,7 +118,9 @@ def look(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     def part(query: Tensor) -> Tensor:
         return values @ (query.mT @ keys).softmax(-1).to(values.dtype).mT
 
-    return part(query) if torch.is_grad_enabled() else torch.cat([part(some) for some in query.split(4096, 2)], 2)
+    if torch.is_grad_enabled():
+        return part(query)
+    return torch.cat([part(query[..., at : at + AT_ONCE]) for at in range(0, query.shape[2], AT_ONCE)], 2)
 
 
 def picture(channels: int) -> nn.Module:
