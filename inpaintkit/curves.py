@@ -16,6 +16,7 @@ _ORDER = ("validation", "generator", "critics", "critic", "gradient")  # what a 
 _NO_CURVE = ("step", "time", "seconds")
 _TITLES = {
     "generator": "Generator terms",
+    "generator/critics": "Generator terms: critics",
     "critics/gap": "Critics: gap between real and fake scores",
     "critics/gradient_norm": "Critics: slope at the penalized points",
     "critics/penalty": "Critics: gradient penalty",
@@ -46,14 +47,18 @@ def read_log(run: Run) -> list[dict[str, Any]]:
 def curves(log: Log) -> list[tuple[str, list[Series]]]:
     """Charts and their lines: ``generator/l1`` and ``generator/image`` share one, each critic has its own.
 
-    Of all critics the gaps share a chart, and so do gradient norms and penalties.
+    Of all critics the gaps share a chart, and so do gradient norms and penalties. What they are to the generator is in
+    a chart apart from its losses, which are of another scale.
     Validation metrics share a chart where they are of one kind (``validation/psnr[hole]``, ``validation/psnr[ring]``).
     """
     points: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    critics = {key.split("/")[1] for entry in log for key in entry if key.startswith("critic/")}
     for entry in log:
         for key, value in entry.items():
             if key not in _NO_CURVE and isinstance(value, int | float) and not isinstance(value, bool):
                 chart, name = _place(key)
+                if chart == "generator" and name in critics:
+                    chart = "generator/critics"
                 points.setdefault(chart, {}).setdefault(name, []).append((float(entry["step"]), float(value)))
     lines = {chart: [Series.of(name, at) for name, at in points[chart].items()] for chart in sorted(points, key=_rank)}
     return [(chart, some) for chart, all_ in lines.items() if (some := [line for line in all_ if len(line.steps)])]
@@ -105,6 +110,8 @@ def _place(key: str) -> tuple[str, str]:
     if head == "validation" and rest:
         kind = re.split(r"[\[ /]", rest)[0]
         return f"validation/{kind}", rest
+    if head == "lr" and rest:
+        return head, rest
     chart, _, name = key.rpartition("/")
     if head == "critic" and name in _SHARED:
         return f"critics/{name}", chart.removeprefix("critic/")

@@ -232,13 +232,14 @@ def test_curves_that_belong_together_share_a_chart() -> None:
     found = dict(curves([*log_lines(4), {"step": 41, "note": "text", "flag": True, "generator/image": math.nan}]))
     assert {chart: [line.name for line in lines] for chart, lines in found.items()} == {
         "validation/psnr": ["psnr[hole,255]", "psnr[ring,255]"],
-        "generator": ["reconstruction", "image"],
+        "generator": ["reconstruction"],
+        "generator/critics": ["image"],
         "critic/image": ["loss"],
         "images_per_s": ["images_per_s"],
         "lr": ["generator"],
     }
     assert next(iter(found)) == "validation/psnr"  # what matters comes first
-    (image,) = [line for line in found["generator"] if line.name == "image"]
+    (image,) = found["generator/critics"]
     assert list(image.steps) == [30, 40]  # NaN leaves a gap
 
 
@@ -255,6 +256,11 @@ def test_gap_and_slope_of_all_critics_share_a_chart() -> None:
     ]
     assert title("critics/gap") == "Critics: gap between real and fake scores"
     assert title("critics/gradient_norm") == "Critics: slope at the penalized points"
+
+
+def test_all_rates_share_a_chart() -> None:
+    (found,) = curves([{"step": step, "lr/generator": 1e-3, "lr/critic/d1": 1e-4} for step in (1, 2)])
+    assert (found[0], [line.name for line in found[1]]) == ("lr", ["generator", "critic/d1"])
 
 
 def test_stages_begin_after_the_entry_before() -> None:
