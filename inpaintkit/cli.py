@@ -185,6 +185,7 @@ def fill(context: click.Context, /, run: str, image: Path, mask: Path, out: Path
 
     IMAGE and --mask are two files, or two folders whose files are paired by their names without the suffix. Known
     pixels come back exactly. With --samples the answers to OUT.png are OUT-1.png, OUT-2.png ... and OUT-sheet.png.
+    Exit code 1 when some pictures of a folder were not filled or masks not used, 2 when none was filled.
     """
     from rich import get_console
 

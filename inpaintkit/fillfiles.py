@@ -15,6 +15,7 @@ from .bars import told
 from .blending import find_blend
 from .errors import DataError, InpaintkitError, did_you_mean
 from .filling import check_options
+from .holes import holds_square
 from .jobs import Job, answer_sheet, answers, require_random
 from .rasterfiles import Stored, open_upright, write
 from .types import Method
@@ -34,7 +35,9 @@ class FillReport:
 
     @property
     def exit_code(self) -> int:
-        """0 when every picture and every mask found its place, else 1."""
+        """0 when every picture and every mask found its place, 2 when no picture was filled, else 1."""
+        if not self.filled and (self.failed or self.without_mask):
+            return 2
         return int(bool(self.failed or self.without_mask or self.without_image))
 
     def __str__(self) -> str:
@@ -112,7 +115,9 @@ def fill_files(
             opened: list[tuple[Path, Job, Stored]] = []
             for source, mask in chunk:
                 try:
-                    opened.append((source, *_open(source, mask, grow, threshold, warnings)))
+                    job, stored = _open(source, mask, grow, threshold)
+                    opened.append((source, job, stored))
+                    warnings += _doubts(source, mask, job, stored, None if method.size else method.trained_at)
                 except InpaintkitError as error:
                     failed.append((source, _reason(error)))
             found_answers = _complete_each(complete, [job for _, job, _ in opened])
@@ -262,23 +267,32 @@ def _complete_each(complete: Callable[[list[Job]], list[list[Job]]], jobs: list[
             try:
                 found += complete([job])
             except Exception as error:
-                job.error = f"{type(error).__name__}: {_reason(error)}"
+                kind = "" if isinstance(error, InpaintkitError) else f"{type(error).__name__}: "
+                job.error = kind + _reason(error)
                 found.append([job])
         return found
 
 
-def _open(source: Path, mask: Path, grow: int, threshold: float, warnings: list[str]) -> tuple[Job, Stored]:
+def _open(source: Path, mask: Path, grow: int, threshold: float) -> tuple[Job, Stored]:
     image, stored = open_upright(source)
     try:
         seen, _ = open_upright(mask, any_depth=True)
-        job = Job.of("the picture", image, seen, grow, threshold)
+        return Job.of("", image, seen, grow, threshold), stored
     except InpaintkitError as error:
         raise DataError(f"with its mask {mask}: {error}") from error
+
+
+def _doubts(source: Path, mask: Path, job: Job, stored: Stored, trained_at: int | None) -> Iterator[str]:
+    """What a user may not have meant."""
     if stored.frames > 1:
-        warnings.append(f"{source}: only the first of its {stored.frames} frames is filled and kept")
+        yield f"{source}: only the first of its {stored.frames} frames is filled and kept"
     if (part := float(job.hole.mean())) > 0.5:
-        warnings.append(f"{mask}: {part:.0%} is hole; white is what is filled: invert the mask if that is not meant")
-    return job, stored
+        yield f"{mask}: {part:.0%} is hole; white is what is filled: invert the mask if that is not meant"
+    if trained_at and holds_square(job.hole, 3 * trained_at // 4):
+        yield (
+            f"{mask}: the method has learned from pictures of {trained_at} pixels, and a hole so large it never saw: "
+            "make the picture smaller first, or train at a larger size"
+        )
 
 
 def _reason(error: BaseException) -> str:

@@ -91,3 +91,16 @@ def grown(hole: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:
         at = np.arange(length)
         hole = count.take(np.minimum(at + by + 1, length), axis) > count.take(np.maximum(at - by, 0), axis)
     return hole
+
+
+def holds_square(hole: NDArray[np.bool_], side: int) -> bool:
+    """Whether some ``side`` x ``side`` pixels are all hole.
+
+    >>> holds_square(np.ones((2, 3), bool), 2), holds_square(np.ones((2, 3), bool), 3)
+    (True, False)
+    """
+    if min(hole.shape) < side:
+        return False
+    sums = np.pad(hole, ((1, 0), (1, 0))).cumsum(0, np.int64).cumsum(1)
+    inside = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
+    return bool((inside == side * side).any())

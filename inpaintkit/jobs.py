@@ -39,21 +39,22 @@ class Job:
 
     @classmethod
     def of(cls, name: str, image: Any, mask: Any, grow: int = 0, threshold: float = 0.5) -> Job:
-        """Raises an OptionError that names the picture when it, or its mask, cannot be used."""
+        """Raises an OptionError that names the picture (unless ``name`` is empty) when it, or its mask, is no use."""
+        head = f"{name}: " if name else ""
         try:
             picture = read_raster(image)
             hole = read_mask(mask, threshold)
         except OptionError as error:
-            raise OptionError(f"{name}: {error}") from error
+            raise OptionError(f"{head}{error}") from error
         (height, width), (rows, columns) = picture.size, hole.shape
         if picture.size != hole.shape:
-            message = f"{name}: the picture is {width} x {height} (width x height) and its mask {columns} x {rows}"
+            message = f"{head}the picture is {width} x {height} (width x height) and its mask {columns} x {rows}"
             if isinstance(image, Image.Image) and image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
                 message += ": its EXIF orientation is not applied, see PIL.ImageOps.exif_transpose"
             raise OptionError(message)
         hole = grown(hole, grow)
         if wrong := picture.check_range(hole):
-            raise OptionError(f"{name}: {wrong}")
+            raise OptionError(f"{head}{wrong}")
         return cls(name, picture, hole)
 
     def again(self) -> Job:
@@ -158,7 +159,8 @@ def show(job: Job, window: Window, size: int | None) -> tuple[Tensor, Tensor]:
 def paste(job: Job, window: Window, drawn: Tensor) -> None:
     """Writes the completed window (3, h, w), scaled back if it was scaled, into the hole's pixels that are its own."""
     if bad := int((~drawn.isfinite()).any(0).sum()):
-        job.error = f"{job.name}: what the method drew is NaN or infinite in {bad} of its pixels, so it is not filled"
+        head = f"{job.name}: " if job.name else ""
+        job.error = f"{head}what the method drew is NaN or infinite in {bad} of its pixels, so it is not filled"
         return
     top, left = (side.start for side in window.context)
     bottom, right = (side.stop for side in window.context)

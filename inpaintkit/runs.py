@@ -155,6 +155,7 @@ def load(source: str | Path, device: str | torch.device = "cpu", plugins: Plugin
         chosen = path if is_checkpoint else checkpoint.latest(run.checkpoints)[0] if has_weights(run, recipe) else None
         if chosen is not None:
             checkpoint.load_method(chosen, method, partly=True)
+            method.trained_at = min(recipe.data.frame) if recipe.data is not None else None
     else:
         recipe = load_recipe(source, plugins=plugins)
         if training_needed(recipe) or recipe.init_from is not None:

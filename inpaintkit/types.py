@@ -189,6 +189,7 @@ class Method(nn.Module):
     training_only: ClassVar[tuple[str, ...]] = ()  # options that `load` leaves out: no critic is built to fill a hole
     stochastic: bool = False  # whether `inpaint` draws at random: another state of torch's generator, another picture
     sampling: bool | None = None  # where a method can draw at random when asked: whether it does
+    trained_at: int | None = None  # the short side of the pictures that it learned from, where it was loaded from a run
     progress: Callable[[int, int], None] | None = None  # an `inpaint` that takes long tells it (done, of)
 
     @property

@@ -19,6 +19,7 @@ from rich.console import Console
 from inpaintkit.errors import DataError, InpaintkitError
 from inpaintkit.fillfiles import fill_files
 from inpaintkit.filling import fill
+from inpaintkit.holes import holds_square
 from inpaintkit.types import Method
 
 
@@ -287,6 +288,33 @@ def test_a_method_that_fails_on_one_picture_does_the_others(tmp_path):
     assert np.array_equal(
         np.asarray(Image.open(out / "a.png")), np.asarray(fill(MeanFill(), Image.open(images / "a.png"), HOLE))
     )
+
+
+def test_nothing_filled_is_a_mistake_and_said_plainly(tmp_path):
+    images, masks, out = folders(tmp_path, ["a"])
+    Image.new("L", (9, 7)).save(masks / "a.png")
+
+    class Refuses(MeanFill):
+        def inpaint(self, masked, mask):
+            raise InpaintkitError("too small for this method")
+
+    report = fill_files(MeanFill(), images / "a.png", masks / "a.png", out)
+    assert report.exit_code == 2
+    [(_, reason)] = report.failed
+    assert reason.endswith("a.png: the picture is 41 x 30 (width x height) and its mask 9 x 7")
+    Image.fromarray(HOLE).save(masks / "a.png")
+    assert fill_files(Refuses(), images, masks, out).failed[0][1] == "too small for this method"
+
+
+def test_a_hole_larger_than_any_that_was_learned_is_doubted(tmp_path, photo, mask):
+    photo.save(tmp_path / "photo.png")
+    method = MeanFill()
+    most = next(side for side in range(30, 0, -1) if holds_square(np.asarray(Image.open(mask)) > 0, side))
+    for trained_at, doubted in ((None, False), (4 * most // 3, True), (4 * (most + 1), False)):
+        method.trained_at = trained_at
+        report = fill_files(method, tmp_path / "photo.png", mask, tmp_path / "out")
+        assert ["a hole so large it never saw" in warning for warning in report.warnings] == [True] * doubted
+        assert report.exit_code == 0
 
 
 def png16(path, pixels):

@@ -18,7 +18,7 @@ from torch import nn
 from inpaintkit.blending import poisson_blend
 from inpaintkit.errors import InpaintkitError, NonFiniteError, OptionError, OptionErrors
 from inpaintkit.filling import fill
-from inpaintkit.holes import grown, read_mask
+from inpaintkit.holes import grown, holds_square, read_mask
 from inpaintkit.padding import inpaint_padded, reflect_to
 from inpaintkit.types import Method
 from inpaintkit.windows import LARGEST, windows
@@ -258,6 +258,15 @@ def test_any_size_any_hole_known_pixels_exact_and_hidden_ones_unread(data, heigh
 def test_grow_is_a_dilation_by_a_square(hole, by):
     side = 2 * by + 1
     assert np.array_equal(grown(hole, by), ndimage.binary_dilation(hole, np.ones((side, side), bool)))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_largest_square_of_a_hole(seed):
+    hole = ndimage.binary_dilation(np.random.default_rng(seed).random((23, 31)) > 0.97, np.ones((5, 4)), iterations=2)
+    for side in (1, 2, 5, 9, 13, 23, 24):
+        eroded = ndimage.binary_erosion(np.pad(hole, 24), np.ones((side, side)))  # what is left can hold a square
+        assert holds_square(hole, side) == bool(eroded.any()), side
+    assert not holds_square(np.zeros((3, 3), bool), 1)
 
 
 def test_grow_hides_what_is_near_the_hole():

@@ -600,6 +600,8 @@ def test_load_gives_the_average_without_what_only_training_needs(
     recipe = load_recipe(write_recipe(changes), plugins=plugins)
     run = trained(recipe, tmp_path / "run", plugins)
     made: Any = load(run.folder, plugins=plugins)
+    assert recipe.data is not None
+    assert made.trained_at == min(recipe.data.frame)
     assert not made.training
     assert not any(parameter.requires_grad for parameter in made.parameters())
     assert len(made.critics) == len(made.losses) == 0
