@@ -256,11 +256,14 @@ def _find(source: str | Path, kind: Literal["recipe", "protocol"], folder: Path)
     names = bundled(kind)
     if str(source) in names:
         return names[str(source)]
+    near = did_you_mean(Path(source).with_suffix("").as_posix().removeprefix("recipes/"), names)
     if Path(source).suffix in (".yaml", ".yml") or len(Path(source).parts) > 1:
         siblings = [file.name for file in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
-        near = get_close_matches(path.name, siblings, n=1)
-        told = f", did you mean {str(Path(source).parent / near[0])!r}?" if near else ""
-        raise RecipeError([Problem(f"there is no file {str(path)!r}{told}")])
-    known = f"; bundled: {', '.join(names)}" if names else ""
-    message = f"no file and no bundled {kind} is named {str(source)!r}{did_you_mean(str(source), names)}{known}"
+        if beside := get_close_matches(path.name, siblings, n=1):
+            near = f", did you mean {str(Path(source).parent / beside[0])!r}?"
+        raise RecipeError([Problem(f"there is no file {str(path)!r}{near}")])
+    top = [name for name in names if "/" not in name]
+    folders = sorted({f"{name.partition('/')[0]}/" for name in names if "/" in name})
+    known = f"; bundled: {', '.join(top)}{', and those in ' + ', '.join(folders) if folders else ''}" if names else ""
+    message = f"no file and no bundled {kind} is named {str(source)!r}{near or known}"
     raise RecipeError([Problem(message)])

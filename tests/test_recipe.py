@@ -364,6 +364,8 @@ def test_bundled_recipes_and_protocols_go_by_name(plugins: Plugins, tmp_path: Pa
         "icv_perceptual": "no file and no bundled recipe is named 'icv_perceptual', did you mean 'iccv_perceptual'?",
         str(tmp_path / "recip.yaml"): f"did you mean {str(own)!r}?",
         "nowhere/x.yaml": "there is no file 'nowhere/x.yaml'",
+        "old/iccv_perceptual.yaml": "'old/iccv_perceptual.yaml', did you mean 'iccv_perceptual'?",
+        "xyzzy": "and those in classical/, ",
         str(tmp_path): f"there is no file {str(tmp_path)!r}",
     }.items():
         with pytest.raises(RecipeError) as caught:
@@ -371,7 +373,10 @@ def test_bundled_recipes_and_protocols_go_by_name(plugins: Plugins, tmp_path: Pa
         assert message in str(caught.value)
     text = RECIPE + "evaluate: [demo, dmo, {name: inline}]\n"
     assert told(plugins, write(tmp_path, text)) == [
-        "recipe.yaml:53:18: evaluate[1]: no file and no bundled protocol is named 'dmo', did you mean 'demo'?; "
+        "recipe.yaml:53:18: evaluate[1]: no file and no bundled protocol is named 'dmo', did you mean 'demo'?"
+    ]
+    assert told(plugins, write(tmp_path, RECIPE + "evaluate: [xyzzy]\n")) == [
+        "recipe.yaml:53:12: evaluate[0]: no file and no bundled protocol is named 'xyzzy'; "
         f"bundled: {', '.join(bundled('protocol'))}"
     ]
 
