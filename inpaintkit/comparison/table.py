@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 
 from rich import box
 from rich.table import Table
@@ -16,8 +17,8 @@ NONE = "-"
 
 
 def comparison_table(comparison: Comparison) -> Table:
-    """The first metrics of each row, its difference to the first row in the first metric, and what it costs."""
-    labels = comparison.labels
+    """A metric of each kind, each row's difference to the first row in the first metric, and what it costs."""
+    labels = of_each_kind(comparison.labels)
     first = labels[0] if labels else ""
     table = Table(
         title=f"{escaped(comparison.name)}: differences from {escaped(comparison.reference)} in {escaped(first)}",
@@ -29,7 +30,7 @@ def comparison_table(comparison: Comparison) -> Table:
         pad_edge=False,
     )
     table.add_column("method", overflow="fold", max_width=30)
-    for label in labels[:SHOWN]:
+    for label in labels:
         arrow = better(comparison.rows[0].metrics[label])
         table.add_column(f"{escaped(broken(label))} {arrow}".strip(), justify="right", overflow="fold", min_width=6)
     table.add_column("difference", justify="right")
@@ -39,7 +40,7 @@ def comparison_table(comparison: Comparison) -> Table:
     table.add_column("memory\n/image", justify="right", no_wrap=True)
     for row in comparison.rows:
         drawn = f"[dim]{row.drawn}[/dim]" if row.drawn and not row.best_of else ""
-        means = [mean_text(row, label) if label in row.metrics else NONE for label in labels[:SHOWN]]
+        means = [mean_text(row, label) if label in row.metrics else NONE for label in labels]
         mean, between = written(row.differences[first], signed=True) if first in row.differences else (NONE, "")
         table.add_row(
             "\n".join(filter(None, [escaped(row.name), drawn])),
@@ -51,6 +52,19 @@ def comparison_table(comparison: Comparison) -> Table:
             memory_text(row.memory_per_image),
         )
     return table
+
+
+def of_each_kind(labels: Sequence[str], most: int = SHOWN) -> list[str]:
+    """The first label of each kind, then others in order, ``most`` at most.
+
+    >>> of_each_kind(["psnr[hole,255]", "psnr[whole,255]", "ssim[hole]"], 2)
+    ['psnr[hole,255]', 'ssim[hole]']
+    """
+    first: dict[str, str] = {}
+    for label in labels:
+        first.setdefault(label.partition("[")[0], label)
+    others = [label for label in labels if label not in first.values()]
+    return [*first.values(), *others][:most]
 
 
 def broken(label: str, width: int = 9) -> str:
