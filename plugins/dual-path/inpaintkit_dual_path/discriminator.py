@@ -22,7 +22,7 @@ class PatchDiscriminator(Discriminator):
     which a score sees 19x19 pixels, on a map of 63x63 at 256x256. The other way round a score sees 70x70, on a map of
     30x30 (Isola et al. 2017, whose critic this is).
 
-    Differs: the initial weights are Kaiming's. Orthogonal ones with a gain of 0.02, as in the generator, leave a critic
+    Differs: the initial weights are Kaiming's. The orthogonal ones with a gain of 0.02 of Zheng et al. leave a critic
     whose slope is below what Adam can see, and whose penalty therefore stands still.
 
     Args:
