@@ -283,7 +283,8 @@ def add(logs: dict[str, Tensor], key: str, value: Tensor, parts: int) -> None:
 def track(averaged: nn.Module, module: nn.Module, decay: float) -> None:
     """Exponential moving average: parameters move by ``1 - decay``, buffers are copied.
 
-    Averaging batch norm's running statistics as well was tried and was worse early on: they begin at 0 and 1.
+    Averaging batch norm's running statistics as well was tried and was worse early on: they begin at 0 and 1. Spectral
+    norm divides the average by what its copied vectors make of it, a little less than its largest singular value.
     """
     for mean, parameter in zip(averaged.parameters(), module.parameters(), strict=True):
         mean.lerp_(parameter, 1 - decay)
