@@ -168,7 +168,7 @@ def test_attention_can_be_differentiated_twice() -> None:
     assert torch.autograd.gradgradcheck(lambda x: net(x, *inputs[1:]), inputs[:1], atol=1e-4)
 
 
-def test_the_mask_is_resized_to_shares_of_hole() -> None:
+def test_the_mask_is_resized_bilinearly() -> None:
     mask = torch.zeros(1, 1, 32, 32)
     mask[..., :16, :] = 1
     small = resized(mask, torch.zeros(1, 8, 4, 4))
