@@ -21,19 +21,24 @@ import attrs
 import click
 
 import inpaintkit
-from inpaintkit import hookspecs, merging, recipe, signature, types, yamltree
+from inpaintkit import recipe
 from inpaintkit.builtin.augment import Augmentation
 from inpaintkit.builtin.objectives import Smooth
 from inpaintkit.cli import main
-from inpaintkit.hookspecs import API_VERSION, KINDS
+from inpaintkit.core import hookspecs
+from inpaintkit.core import interfaces as types
+from inpaintkit.core.config import layers as merging
+from inpaintkit.core.config import nodes as yamltree
+from inpaintkit.core.config import schema as signature
+from inpaintkit.core.hookspecs import API_VERSION, KINDS
+from inpaintkit.core.interfaces import INTERFACES
+from inpaintkit.core.plugins import GROUP, OFFICIAL, Plugins, load_plugins
 from inpaintkit.methods.critic import Critic
-from inpaintkit.plugins import GROUP, OFFICIAL, Plugins, load_plugins
 from inpaintkit.prepare import PackageFiles, Prepare
 from inpaintkit.protocol import Protocol, load_protocol
 from inpaintkit.recipe import DataOptions, RecipeKeys, RunOptions, ValidateOptions, bundled
 from inpaintkit.schedule import Adam, Rate, Stage
 from inpaintkit.transform import Transform
-from inpaintkit.types import INTERFACES
 from inpaintkit.weights import Balance, Ramp
 
 DOCS = Path(__file__).parent

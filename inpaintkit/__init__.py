@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "types": (
+    "core.interfaces": (
         "Batch", "Discriminator", "Generator", "Loss", "MaskSampler", "Match", "Method", "Metric", "Objective",
         "Sample", "composite",
     ),
-    "errors": (
+    "core.errors": (
         "CheckpointError", "DataError", "InpaintkitError", "NonFiniteError", "OptionError", "OptionErrors",
         "PluginError", "RecipeError",
     ),
-    "hookspecs": ("hookimpl",),
+    "core.hookspecs": ("hookimpl",),
     "schedule": ("Adam", "Rate", "Stage"),
     "weights": ("Balance", "Ramp"),
     "methods.adversarial": ("Adversarial",),
@@ -52,19 +52,30 @@ def __dir__() -> list[str]:
 if TYPE_CHECKING:
     from .comparison.compare import compare as compare
     from .comparison.sweep import sweep as sweep
-    from .errors import CheckpointError as CheckpointError
-    from .errors import DataError as DataError
-    from .errors import InpaintkitError as InpaintkitError
-    from .errors import NonFiniteError as NonFiniteError
-    from .errors import OptionError as OptionError
-    from .errors import OptionErrors as OptionErrors
-    from .errors import PluginError as PluginError
-    from .errors import RecipeError as RecipeError
+    from .core.errors import CheckpointError as CheckpointError
+    from .core.errors import DataError as DataError
+    from .core.errors import InpaintkitError as InpaintkitError
+    from .core.errors import NonFiniteError as NonFiniteError
+    from .core.errors import OptionError as OptionError
+    from .core.errors import OptionErrors as OptionErrors
+    from .core.errors import PluginError as PluginError
+    from .core.errors import RecipeError as RecipeError
+    from .core.hookspecs import hookimpl as hookimpl
+    from .core.interfaces import Batch as Batch
+    from .core.interfaces import Discriminator as Discriminator
+    from .core.interfaces import Generator as Generator
+    from .core.interfaces import Loss as Loss
+    from .core.interfaces import MaskSampler as MaskSampler
+    from .core.interfaces import Match as Match
+    from .core.interfaces import Method as Method
+    from .core.interfaces import Metric as Metric
+    from .core.interfaces import Objective as Objective
+    from .core.interfaces import Sample as Sample
+    from .core.interfaces import composite as composite
     from .evaluation import evaluate as evaluate
     from .fillfiles import FillReport as FillReport
     from .fillfiles import fill_files as fill_files
     from .filling import fill as fill
-    from .hookspecs import hookimpl as hookimpl
     from .methods.adversarial import Adversarial as Adversarial
     from .methods.critic import Critic as Critic
     from .recipe import load_recipe as load_recipe
@@ -73,16 +84,5 @@ if TYPE_CHECKING:
     from .schedule import Rate as Rate
     from .schedule import Stage as Stage
     from .training import train as train
-    from .types import Batch as Batch
-    from .types import Discriminator as Discriminator
-    from .types import Generator as Generator
-    from .types import Loss as Loss
-    from .types import MaskSampler as MaskSampler
-    from .types import Match as Match
-    from .types import Method as Method
-    from .types import Metric as Metric
-    from .types import Objective as Objective
-    from .types import Sample as Sample
-    from .types import composite as composite
     from .weights import Balance as Balance
     from .weights import Ramp as Ramp

@@ -8,9 +8,9 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from .errors import OptionError, did_you_mean
+from .core.errors import OptionError, did_you_mean
+from .core.interfaces import composite
 from .multigrid import extended
-from .types import composite
 
 TOLERANCE = 1e-6  # of the equations: far below a level of 8 bits
 

@@ -22,7 +22,7 @@ import platformdirs
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from .errors import DataError
+from .core.errors import DataError
 from .images import Entry, Pixels, Unreadable, decode, formats
 from .prepare import Prepare
 

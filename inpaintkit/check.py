@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from .builtin.augment import check_augment
-from .errors import InpaintkitError, OptionError, Path, Problem, RecipeError
+from .core.errors import InpaintkitError, OptionError, Path, Problem, RecipeError
+from .core.interfaces import Batch, Method
 from .methods.adversarial import Adversarial
 from .methods.looks import unknown_views
 from .protocol import load_protocol
 from .recipe import DataOptions, Recipe, build_method
 from .rng import generator
-from .types import Batch, Method
 
 
 def check_steps(recipe: Recipe) -> Method:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from . import __version__
-from .errors import InpaintkitError
+from .core.errors import InpaintkitError
 
 RUNS, COMPARISONS = Path("runs"), Path("comparisons")
 
@@ -80,7 +80,7 @@ def run(recipe: str, profile: str | None, sets: Sequence[str], out: Path | None,
 def check(recipes: Sequence[str], profile: str | None, sets: Sequence[str]) -> None:
     """Checks RECIPES in full, then one step of every stage without data: seconds each."""
     from .check import check_steps
-    from .errors import RecipeError
+    from .core.errors import RecipeError
     from .recipe import load_recipe
 
     problems: list[Any] = []
@@ -204,9 +204,9 @@ def fill(context: click.Context, /, run: str, image: Path, mask: Path, out: Path
 @click.argument("kind", required=False)
 def list_components(kind: str | None) -> None:
     """Lists the components that recipes can name, of one KIND or all, with the plugin each comes from."""
-    from .errors import did_you_mean
-    from .hookspecs import KINDS
-    from .plugins import installed
+    from .core.errors import did_you_mean
+    from .core.hookspecs import KINDS
+    from .core.plugins import installed
 
     plurals = {hook.removeprefix("register_"): kind for kind, hook in KINDS.items()}
     asked = (kind or "").lower().replace("-", " ").replace("_", " ")
@@ -227,9 +227,9 @@ def show(name: str) -> None:
     """Prints the options and the documentation of the component NAME."""
     import inspect
 
-    from .errors import PluginError, did_you_mean
-    from .hookspecs import KINDS
-    from .plugins import installed
+    from .core.errors import PluginError, did_you_mean
+    from .core.hookspecs import KINDS
+    from .core.plugins import installed
 
     registry = installed().registry
     found = []
@@ -241,7 +241,7 @@ def show(name: str) -> None:
         near = did_you_mean(name, known) or ": see inpaintkit list"
         raise InpaintkitError("; ".join([f"nothing is named {name!r}{near}", *registry.notes]))
 
-    from .signature import signature_of  # imports torch
+    from .core.config.schema import signature_of  # imports torch
 
     for entry in found:
         factory = entry.load()
@@ -256,7 +256,7 @@ def show(name: str) -> None:
 @click.pass_context
 def plugins(context: click.Context) -> None:
     """Lists the plugins of this environment, what each brings, and what is wrong with it."""
-    from .plugins import installed
+    from .core.plugins import installed
 
     reports = installed().reports
     for report in reports:
@@ -270,7 +270,7 @@ def plugins(context: click.Context) -> None:
 
 
 def broken() -> None:
-    from .plugins import installed
+    from .core.plugins import installed
 
     for report in installed().reports:
         for line in [report.error, *report.warnings]:

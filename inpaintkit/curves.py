@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .charts import Series, line_chart
-from .errors import InpaintkitError
+from .core.errors import InpaintkitError
 from .runs import Run
 
 Log = Sequence[Mapping[str, Any]]

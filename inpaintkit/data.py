@@ -15,7 +15,7 @@ from rich.console import Console
 from torch import Tensor
 
 from .cache import cached, default_folder
-from .errors import DataError
+from .core.errors import DataError
 from .images import find
 from .prepare import Prepare, Source
 from .rng import generator, seed_of

@@ -15,19 +15,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .checkpoint import latest, write_atomically
+from .core.errors import InpaintkitError, OptionError
+from .core.interfaces import Method, Metric
+from .core.plugins import Plugins
 from .data import ImageSet
-from .errors import InpaintkitError, OptionError
 from .exam import Completion, Exam, completions
 from .methods.mean_color import MeanColor
 from .pictures import choose, named, strip
 from .pixels import to_uint8
-from .plugins import Plugins
 from .prepare import Source
 from .protocol import Protocol, load_protocol
 from .results import FILE, Measure, Results, Row, to_json
 from .runs import Run, environment, has_weights, load
 from .statistics import Interval
-from .types import Method, Metric
 
 
 def measure(

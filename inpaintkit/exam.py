@@ -17,15 +17,15 @@ from torch import Tensor
 
 from .bars import told
 from .blending import Blend
+from .core.errors import DataError
+from .core.interfaces import Batch, MaskSampler, Method, Sample, composite
 from .data import ImageSet, load_images
-from .errors import DataError
 from .memory import PeakMemory
 from .padding import draw_padded
 from .pixels import to_float, to_uint8
 from .prepare import Source
 from .protocol import Protocol
 from .rng import generator, seed_of
-from .types import Batch, MaskSampler, Method, Sample, composite
 
 RULES = 1  # of compositing, rounding and seeding below: part of every protocol's hash
 

@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from . import distributed
+from .core.interfaces import Batch, MaskSampler
 from .data import ImageSet, batch_indices
 from .pixels import to_float
 from .rng import generator, seed_of
-from .types import Batch, MaskSampler
 
 
 @attrs.frozen(eq=False)

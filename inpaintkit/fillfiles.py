@@ -13,12 +13,12 @@ from PIL import Image
 
 from .bars import told
 from .blending import find_blend
-from .errors import DataError, InpaintkitError, did_you_mean
+from .core.errors import DataError, InpaintkitError, did_you_mean
+from .core.interfaces import Method
 from .filling import check_options
 from .holes import holds_square
 from .jobs import Job, answer_sheet, answers, require_random
 from .rasterfiles import Stored, open_upright, write
-from .types import Method
 
 Pair = tuple[Path, Path]  # a picture and its mask
 

@@ -12,9 +12,9 @@ from PIL import Image
 from torch import Tensor
 
 from .blending import find_blend
-from .errors import NonFiniteError, OptionError, OptionErrors
+from .core.errors import NonFiniteError, OptionError, OptionErrors
+from .core.interfaces import Method
 from .jobs import Job, answers, require_random
-from .types import Method
 
 Mask = Image.Image | NDArray[Any] | Tensor
 Kind = TypeVar("Kind", Image.Image, NDArray[Any], Tensor)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from .errors import DataError, did_you_mean
+from .core.errors import DataError, did_you_mean
 from .prepare import PackageFiles, Prepare, Source
 
 Pixels = NDArray[np.uint8]

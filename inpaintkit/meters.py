@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from . import distributed
-from .errors import NonFiniteError
-from .types import Method
+from .core.errors import NonFiniteError
+from .core.interfaces import Method
 
 NEVER = 2**62  # later than any step
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from .errors import OptionError
-from .types import Method, composite
+from .core.errors import OptionError
+from .core.interfaces import Method, composite
 from .windows import up
 
 

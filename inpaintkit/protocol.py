@@ -11,16 +11,16 @@ import attrs
 from annotated_types import Ge, MinLen
 from torch import Tensor
 
-from .errors import OptionError, OptionErrors, Problem
-from .merging import resolve_file
-from .plugins import Plugins, installed
+from .core.config.layers import resolve_file
+from .core.config.nodes import raise_problems
+from .core.config.schema import SignatureError, signature_of
+from .core.config.structure import Spec, Structurer
+from .core.errors import OptionError, OptionErrors, Problem
+from .core.interfaces import MaskSampler, Metric
+from .core.plugins import Plugins, installed
 from .prepare import Prepare, Source
 from .recipe import find_protocol
-from .signature import SignatureError, signature_of
-from .structure import Spec, Structurer
 from .transform import Transform, scaled
-from .types import MaskSampler, Metric
-from .yamltree import raise_problems
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 

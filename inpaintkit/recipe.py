@@ -12,13 +12,13 @@ import torch
 from annotated_types import Ge, Lt
 
 from .builtin.augment import Augmentation
-from .errors import OptionError, Problem, RecipeError, did_you_mean
-from .merging import resolve_file
-from .plugins import OFFICIAL, Plugins, installed
+from .core.config.layers import resolve_file
+from .core.config.nodes import Node, raise_problems
+from .core.config.structure import Spec, Structurer
+from .core.errors import OptionError, Problem, RecipeError, did_you_mean
+from .core.interfaces import MaskSampler, Method
+from .core.plugins import OFFICIAL, Plugins, installed
 from .prepare import Prepare, Source
-from .structure import Spec, Structurer
-from .types import MaskSampler, Method
-from .yamltree import Node, raise_problems
 
 Count = Annotated[int, Ge(0)]
 Positive = Annotated[int, Ge(1)]
@@ -135,8 +135,8 @@ class RecipeKeys:
 class Recipe(RecipeKeys):
     """A recipe that holds: every value checked, ``method`` and ``masks`` not yet built.
 
-    ``tree`` is the plain tree after extends, profile and ``--set``: written with :func:`inpaintkit.yamltree.dump` it is
-    a recipe by itself. ``source`` is the same with every value's place; ``profiles`` are those that can be asked for.
+    ``tree`` is the plain tree after extends, profile and ``--set``: written with ``core.config.nodes.dump`` it is a
+    recipe by itself. ``source`` is the same with every value's place; ``profiles`` are those that can be asked for.
     """
 
     tree: Mapping[str, Any] = attrs.field(repr=False)

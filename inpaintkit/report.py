@@ -15,12 +15,12 @@ from typing import Any
 from . import __version__
 from .charts import histogram
 from .checkpoint import write_atomically
+from .core.config.nodes import dump, parse
+from .core.errors import InpaintkitError
 from .curves import Log, curve_charts, flat, read_log
-from .errors import InpaintkitError
 from .results import FILE, Measure, Picture, Results, better, read_results, standing, written
 from .runs import ENVIRONMENT, REPORT, Run
 from .statistics import Interval
-from .yamltree import dump, parse
 
 SHEETS = 8  # sample sheets over training, at most: first, last and evenly between
 VIEWS = ("masked", "output", "completed", "truth")

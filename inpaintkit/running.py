@@ -8,8 +8,9 @@ from pathlib import Path
 from rich.console import Console
 
 from . import checkpoint, distributed
+from .core.config.nodes import dump
+from .core.errors import DataError, InpaintkitError, Problem, RecipeError
 from .devices import pick_device
-from .errors import DataError, InpaintkitError, Problem, RecipeError
 from .evaluation import evaluate_run
 from .images import find
 from .prepare import Source
@@ -18,7 +19,6 @@ from .report import write_report
 from .results import results_table
 from .runs import RECIPE, Run, latest_run, new_run, take_over, training_needed
 from .training import train
-from .yamltree import dump
 
 
 def begin(recipe: Recipe, out: Path | None, root: Path, resume: bool) -> Run:

@@ -14,10 +14,10 @@ import attrs
 import torch
 
 from . import __version__, checkpoint
-from .errors import CheckpointError, InpaintkitError
-from .plugins import Plugins, installed
+from .core.errors import CheckpointError, InpaintkitError
+from .core.interfaces import Method
+from .core.plugins import Plugins, installed
 from .recipe import Recipe, build_method, load_recipe
-from .types import Method
 
 RECIPE, LOG, ENVIRONMENT, REPORT = "recipe.yaml", "log.jsonl", "environment.json", "report.html"
 

@@ -10,8 +10,8 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 from torch.nn import functional as F
 
+from .core.interfaces import Sample
 from .pixels import to_uint8
-from .types import Sample
 
 GAP, HEADER = 4, 16
 HIDDEN = 0.8  # how the hole is shown in "masked": light gray, so that it is told from black content

@@ -15,19 +15,19 @@ from torch import Tensor
 
 from . import checkpoint, distributed
 from .builtin.augment import augmenter
+from .core.errors import CheckpointError, InpaintkitError, Interrupted
+from .core.interfaces import Batch, Method, Sample
+from .core.plugins import Plugins, installed
 from .data import load_images
 from .devices import pick_device, pick_precision
-from .errors import CheckpointError, InpaintkitError, Interrupted
 from .feed import Feed, fixed_batch
 from .meters import FiniteGuard, Meter
-from .plugins import Plugins, installed
 from .progress import RunProgress
 from .recipe import Recipe, build_method
 from .rng import seed_of
 from .runs import ENVIRONMENT, Run, environment
 from .samples import png, sample_sheet
 from .signals import stop_signals
-from .types import Batch, Method, Sample
 
 SHEET_IMAGES = 8
 

@@ -11,7 +11,7 @@ from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
 from . import distributed
-from .errors import InpaintkitError
+from .core.errors import InpaintkitError
 
 
 @attrs.frozen

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from inpaintkit.builtin.losses import L1, L2
 from inpaintkit.builtin.objectives import LeastSquares
-from inpaintkit.errors import InpaintkitError, OptionError, OptionErrors
+from inpaintkit.core.errors import InpaintkitError, OptionError, OptionErrors
+from inpaintkit.core.interfaces import Batch, Discriminator, Generator, Loss, Sample
 from inpaintkit.methods.adversarial import Adversarial
 from inpaintkit.methods.critic import Critic, frozen_parameters
 from inpaintkit.schedule import Adam, Rate, Stage
-from inpaintkit.types import Batch, Discriminator, Generator, Loss, Sample
 from inpaintkit.weights import Balance, Ramp
 
 

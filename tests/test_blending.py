@@ -17,7 +17,7 @@ from scipy.sparse.linalg import spsolve
 from torch import Tensor
 
 from inpaintkit.blending import BLENDS, find_blend, poisson_blend
-from inpaintkit.errors import OptionError
+from inpaintkit.core.errors import OptionError
 
 Array = NDArray[np.float64]
 HEIGHT, WIDTH = 23, 31

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from inpaintkit import hookimpl
 from inpaintkit.check import check_steps
-from inpaintkit.errors import RecipeError
-from inpaintkit.plugins import Plugins, load_plugins
+from inpaintkit.core.errors import RecipeError
+from inpaintkit.core.interfaces import Generator, Loss, Sample
+from inpaintkit.core.plugins import Plugins, load_plugins
 from inpaintkit.recipe import load_recipe
-from inpaintkit.types import Generator, Loss, Sample
 
 Write = Callable[..., Path]
 

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 
 from inpaintkit import checkpoint
 from inpaintkit.checkpoint import METHOD, OPTIMIZERS, STATE
-from inpaintkit.errors import CheckpointError
+from inpaintkit.core.errors import CheckpointError
+from inpaintkit.core.interfaces import Method
 from inpaintkit.schedule import Adam
-from inpaintkit.types import Method
 
 
 class Toy(Method):
@@ -251,7 +251,7 @@ torch.set_num_threads(1)
 from pathlib import Path
 from test_checkpoint import Toy
 from inpaintkit import checkpoint
-from inpaintkit.errors import CheckpointError
+from inpaintkit.core.errors import CheckpointError
 folder = Path({str(tmp_path)!r})
 toy = Toy(64)
 checkpoint.save(folder, 10, toy)

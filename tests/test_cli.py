@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 import inpaintkit
 from inpaintkit.cli import main
-from inpaintkit.hookspecs import KINDS
+from inpaintkit.core.hookspecs import KINDS
 
 Write = Callable[..., Path]
 COMMANDS = {"run", "check", "evaluate", "report", "fill", "list", "show", "plugins"}

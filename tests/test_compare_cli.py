@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from inpaintkit import Method, checkpoint, hookimpl
 from inpaintkit.cli import main
 from inpaintkit.comparison import read_comparison
-from inpaintkit.plugins import installed
+from inpaintkit.core.plugins import installed
 
 FILES = ["comparison.csv", "comparison.json", "comparison.md", "grid.png"]
 MEAN = "classical/mean_color"

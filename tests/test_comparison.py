@@ -37,11 +37,11 @@ from inpaintkit.comparison.entrants import Entrant
 from inpaintkit.comparison.files import CSV, GRID, MARKDOWN, to_markdown, write_comparison
 from inpaintkit.comparison.outcome import FILE, Comparison, ComparisonRow, from_json, read_comparison, to_json
 from inpaintkit.comparison.table import caption, comparison_table, memory_text, p_text, seconds_text
+from inpaintkit.core.plugins import Plugins, load_plugins
 from inpaintkit.exam import Exam, completions
 from inpaintkit.memory import PeakMemory, reset_peak
 from inpaintkit.pictures import grid, wrapped
 from inpaintkit.pixels import to_float, to_uint8
-from inpaintkit.plugins import Plugins, load_plugins
 from inpaintkit.protocol import load_protocol
 from inpaintkit.results import Measure, Row
 from inpaintkit.statistics import holm, paired_difference, paired_p_value

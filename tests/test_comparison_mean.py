@@ -28,7 +28,7 @@ from inpaintkit.comparison import Comparison, ComparisonRow, mean_over, read_com
 from inpaintkit.comparison.entrants import Entrant
 from inpaintkit.comparison.files import to_csv, to_markdown
 from inpaintkit.comparison.table import comparison_table
-from inpaintkit.plugins import installed
+from inpaintkit.core.plugins import installed
 from inpaintkit.results import Measure, Row
 from inpaintkit.statistics import Interval, bootstrap, paired_difference, paired_p_value
 

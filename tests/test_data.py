@@ -19,8 +19,8 @@ from PIL import Image
 
 from inpaintkit import cache as caching
 from inpaintkit import data as module
+from inpaintkit.core.errors import DataError
 from inpaintkit.data import ImageSet, batch_indices, load_images
-from inpaintkit.errors import DataError
 from inpaintkit.prepare import PackageFiles, Prepare
 from inpaintkit.rng import generator
 
@@ -245,7 +245,7 @@ def test_a_write_that_fails_half_way_leaves_nothing(tmp_path):
         import resource, signal, sys
         from pathlib import Path
         from inpaintkit.cache import cached
-        from inpaintkit.errors import DataError
+        from inpaintkit.core.errors import DataError
         from inpaintkit.images import find
         from inpaintkit.prepare import Prepare
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from inpaintkit import checkpoint, distributed
-from inpaintkit.errors import InpaintkitError
+from inpaintkit.core.errors import InpaintkitError
 from inpaintkit.runs import Run
 
 # -- one process ------------------------------------------------------------------------------------------------------
@@ -166,7 +166,7 @@ class Judge(Net):
 
 def trained(recipe: str, out: str) -> None:
     """``inpaintkit run`` with networks without batch norm, as every process of a run calls it."""
-    import inpaintkit.plugins
+    import inpaintkit.core.plugins
     from inpaintkit import hookimpl
     from inpaintkit.recipe import load_recipe
     from inpaintkit.running import complete
@@ -183,7 +183,7 @@ def trained(recipe: str, out: str) -> None:
     module.__dict__.update(
         inpaintkit_api=1, register_generators=register_generators, register_discriminators=register_discriminators
     )
-    assert not inpaintkit.plugins.installed().add("plain", module).error
+    assert not inpaintkit.core.plugins.installed().add("plain", module).error
     complete(load_recipe(recipe), Path(out), Path(out).parent, resume=Path(out).exists(), show=False)
 
 

@@ -11,9 +11,9 @@ from scipy import linalg
 from torchmetrics.image import kid as reference_kid
 
 from inpaintkit.builtin.distribution import FID, KID, frechet_distance, kernel_distance, pooled
-from inpaintkit.errors import CheckpointError, InpaintkitError, OptionError
+from inpaintkit.core.errors import CheckpointError, InpaintkitError, OptionError
+from inpaintkit.core.interfaces import Batch, Sample
 from inpaintkit.pixels import to_float
-from inpaintkit.types import Batch, Sample
 
 
 def gaussian(seed, count, dimension, mean=0.0, spread=1.0):

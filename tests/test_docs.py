@@ -23,13 +23,14 @@ import torch
 import yaml
 from PIL import Image
 
-from inpaintkit import hookspecs, load_recipe, train
+from inpaintkit import load_recipe, train
 from inpaintkit.check import check_steps
 from inpaintkit.cli import main
-from inpaintkit.errors import RecipeError
+from inpaintkit.core import hookspecs
+from inpaintkit.core.errors import RecipeError
+from inpaintkit.core.hookspecs import KINDS
+from inpaintkit.core.plugins import GROUP, installed
 from inpaintkit.evaluation import as_metric
-from inpaintkit.hookspecs import KINDS
-from inpaintkit.plugins import GROUP, installed
 from inpaintkit.protocol import load_protocol
 from inpaintkit.running import begin
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from inpaintkit import Method, RecipeError, checkpoint, hookimpl
 from inpaintkit.comparison.entrants import Entrant, gather
-from inpaintkit.plugins import Plugins, load_plugins
+from inpaintkit.core.plugins import Plugins, load_plugins
 
 STEPS = 6
 

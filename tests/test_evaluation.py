@@ -29,11 +29,11 @@ from inpaintkit import (
     checkpoint,
     hookimpl,
 )
+from inpaintkit.core.plugins import Plugins, load_plugins
 from inpaintkit.evaluation import evaluate, evaluate_run, write_results
 from inpaintkit.exam import Exam, completions
 from inpaintkit.methods.mean_color import MeanColor
 from inpaintkit.pictures import strip
-from inpaintkit.plugins import Plugins, load_plugins
 from inpaintkit.protocol import Protocol, load_protocol
 from inpaintkit.results import FILE, Measure, Picture, Results, Row, decimals, read_results, results_table, to_json
 from inpaintkit.statistics import Interval, bootstrap

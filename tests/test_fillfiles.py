@@ -16,11 +16,11 @@ import torch
 from PIL import Image, ImageOps
 from rich.console import Console
 
-from inpaintkit.errors import DataError, InpaintkitError
+from inpaintkit.core.errors import DataError, InpaintkitError
+from inpaintkit.core.interfaces import Method
 from inpaintkit.fillfiles import fill_files
 from inpaintkit.filling import fill
 from inpaintkit.holes import holds_square
-from inpaintkit.types import Method
 
 
 class Constant(Method):

@@ -16,11 +16,11 @@ from scipy import ndimage
 from torch import nn
 
 from inpaintkit.blending import poisson_blend
-from inpaintkit.errors import InpaintkitError, NonFiniteError, OptionError, OptionErrors
+from inpaintkit.core.errors import InpaintkitError, NonFiniteError, OptionError, OptionErrors
+from inpaintkit.core.interfaces import Method
 from inpaintkit.filling import fill
 from inpaintkit.holes import grown, holds_square, read_mask
 from inpaintkit.padding import inpaint_padded, reflect_to
-from inpaintkit.types import Method
 from inpaintkit.windows import LARGEST, windows
 
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from inpaintkit import images
-from inpaintkit.errors import DataError, OptionErrors
+from inpaintkit.core.errors import DataError, OptionErrors
 from inpaintkit.images import Unreadable, decode, find, open_rgb
 from inpaintkit.prepare import PackageFiles, Prepare
 

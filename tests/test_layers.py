@@ -68,8 +68,8 @@ def test_imports_point_down(path: Path) -> None:
     "code",
     [
         "import inpaintkit",
-        "import inpaintkit.plugins, inpaintkit.hookspecs; inpaintkit.plugins.installed()",
-        "import inpaintkit.yamltree",
+        "import inpaintkit.core.plugins, inpaintkit.core.hookspecs; inpaintkit.core.plugins.installed()",
+        "import inpaintkit.core.config.nodes",
         "from inpaintkit.cli import main; main(['list'], standalone_mode=False)",
         "from inpaintkit.cli import main; main(['plugins'], standalone_mode=False)",
         "from inpaintkit.cli import main; main(['--help'], standalone_mode=False)",

@@ -22,7 +22,7 @@ from inpaintkit.builtin.losses import (
     smooth_l1,
     total_variation,
 )
-from inpaintkit.types import Batch, Loss, Sample
+from inpaintkit.core.interfaces import Batch, Loss, Sample
 
 PER_PIXEL = {
     "l1": abs,

@@ -11,9 +11,9 @@ from safetensors.torch import save_file
 from torchvision import models
 
 from inpaintkit.builtin.lpips import LPIPS, VARIANTS
-from inpaintkit.errors import CheckpointError, OptionError
+from inpaintkit.core.errors import CheckpointError, OptionError
+from inpaintkit.core.interfaces import Batch, Sample
 from inpaintkit.pixels import to_float
-from inpaintkit.types import Batch, Sample
 
 CPU = torch.device("cpu")
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from inpaintkit.builtin import maskfiles
 from inpaintkit.builtin.maskfiles import MaskFiles
-from inpaintkit.errors import DataError, OptionError, OptionErrors
+from inpaintkit.core.errors import DataError, OptionError, OptionErrors
 from inpaintkit.rng import generator
 
 

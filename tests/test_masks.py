@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from inpaintkit.builtin import masks as m
 from inpaintkit.builtin.shapes import below, cubic, near_segment
-from inpaintkit.errors import OptionError, OptionErrors
+from inpaintkit.core.errors import OptionError, OptionErrors
 from inpaintkit.rng import generator
 
 SAMPLERS = [

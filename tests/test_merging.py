@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inpaintkit.errors import Problem, RecipeError
-from inpaintkit.merging import Resolved, apply_set, merge, resolve_file
-from inpaintkit.yamltree import Mark, Node, dump, parse
+from inpaintkit.core.config.layers import Resolved, apply_set, merge, resolve_file
+from inpaintkit.core.config.nodes import Mark, Node, dump, parse
+from inpaintkit.core.errors import Problem, RecipeError
 
 
 def tree(text: str, name: str = "f.yaml") -> Node:

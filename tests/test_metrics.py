@@ -16,9 +16,9 @@ from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structu
 
 from inpaintkit.builtin.metrics import L1, L2, PSNR, SSIM, GradientEnergy, region_of
 from inpaintkit.builtin.torchmetric import TorchMetric
-from inpaintkit.errors import InpaintkitError
+from inpaintkit.core.errors import InpaintkitError
+from inpaintkit.core.interfaces import Batch, Sample
 from inpaintkit.pixels import to_float, to_uint8
-from inpaintkit.types import Batch, Sample
 
 ALL = [
     lambda: L1("hole"), lambda: L1("ring"), lambda: L1("whole"), lambda: L2("hole"), lambda: PSNR("hole"),

@@ -7,7 +7,7 @@ import torch
 
 from inpaintkit.builtin.masks import CenterSquare, RandomRectangles, Strokes
 from inpaintkit.builtin.mixture import Mixture
-from inpaintkit.errors import OptionError
+from inpaintkit.core.errors import OptionError
 
 SIZE = (32, 40)
 

@@ -10,8 +10,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from inpaintkit.builtin.objectives import WGANGP, Hinge, LeastSquares, NonSaturating, Smooth, gradient_norms
-from inpaintkit.errors import OptionErrors
-from inpaintkit.types import Batch, Match, Sample
+from inpaintkit.core.errors import OptionErrors
+from inpaintkit.core.interfaces import Batch, Match, Sample
 
 ALL = [NonSaturating, LeastSquares, Hinge, WGANGP]
 

@@ -17,8 +17,8 @@ from inpaintkit.builtin import pretrained as weights_of
 from inpaintkit.builtin.backbones import Backbone, find_source
 from inpaintkit.builtin.perceptual import Perceptual
 from inpaintkit.builtin.taps import usual_names
-from inpaintkit.errors import CheckpointError, InpaintkitError, OptionError, OptionErrors
-from inpaintkit.types import Batch, Method, Sample
+from inpaintkit.core.errors import CheckpointError, InpaintkitError, OptionError, OptionErrors
+from inpaintkit.core.interfaces import Batch, Method, Sample
 
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
 STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from inpaintkit import hookimpl
-from inpaintkit.errors import PluginError, RecipeError
-from inpaintkit.hookspecs import API_VERSION, KINDS
-from inpaintkit.plugins import OFFICIAL, PluginReport, Plugins, load_plugins
+from inpaintkit.core.errors import PluginError, RecipeError
+from inpaintkit.core.hookspecs import API_VERSION, KINDS
+from inpaintkit.core.plugins import OFFICIAL, PluginReport, Plugins, load_plugins
 from inpaintkit.recipe import load_recipe
 
 

@@ -10,7 +10,7 @@ import torch
 from annotated_types import Ge
 
 from inpaintkit import Metric, RecipeError, Sample, hookimpl
-from inpaintkit.plugins import Plugins, load_plugins
+from inpaintkit.core.plugins import Plugins, load_plugins
 from inpaintkit.prepare import PackageFiles, Prepare
 from inpaintkit.protocol import Protocol, load_protocol
 from inpaintkit.recipe import bundled

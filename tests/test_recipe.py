@@ -17,22 +17,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from inpaintkit.errors import RecipeError
-from inpaintkit.hookspecs import hookimpl
+from inpaintkit.core.config.nodes import Node, dump, parse
+from inpaintkit.core.errors import RecipeError
+from inpaintkit.core.hookspecs import hookimpl
+from inpaintkit.core.interfaces import Discriminator, Generator, Loss
+from inpaintkit.core.plugins import Plugins
 from inpaintkit.methods.adversarial import Adversarial
-from inpaintkit.plugins import Plugins
-from inpaintkit.recipe import (
-    Recipe,
-    build_method,
-    bundled,
-    find_protocol,
-    find_recipe,
-    load_recipe,
-)
+from inpaintkit.recipe import Recipe, build_method, bundled, find_protocol, find_recipe, load_recipe
 from inpaintkit.schedule import Rate
-from inpaintkit.types import Discriminator, Generator, Loss
 from inpaintkit.weights import Balance
-from inpaintkit.yamltree import Node, dump, parse
 
 
 class ToyFCN(Generator):
@@ -382,7 +375,7 @@ def test_bundled_recipes_and_protocols_go_by_name(plugins: Plugins, tmp_path: Pa
 
 
 def test_reading_yaml_imports_no_torch() -> None:
-    code = "import inpaintkit.yamltree, inpaintkit.merging, sys; sys.exit('torch' in sys.modules)"
+    code = "import inpaintkit.core.config.nodes, inpaintkit.core.config.layers, sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

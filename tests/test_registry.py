@@ -8,9 +8,9 @@ import types
 
 import pytest
 
-from inpaintkit.errors import PluginError
-from inpaintkit.hookspecs import KINDS
-from inpaintkit.registry import BUILTIN, Registry
+from inpaintkit.core.errors import PluginError
+from inpaintkit.core.hookspecs import KINDS
+from inpaintkit.core.registry import BUILTIN, Registry
 
 
 class Net:

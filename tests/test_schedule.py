@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from inpaintkit.errors import OptionErrors
+from inpaintkit.core.errors import OptionErrors
 from inpaintkit.schedule import Adam, Rate, Stage, locate, rate
 
 UNIT = st.floats(0, 1)

@@ -15,15 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from inpaintkit.errors import OptionError, OptionErrors, Problem, RecipeError
-from inpaintkit.hookspecs import hookimpl
-from inpaintkit.plugins import Plugins
+from inpaintkit.core.config.nodes import parse
+from inpaintkit.core.config.schema import SignatureError, describe, signature_of
+from inpaintkit.core.config.structure import INVALID, Spec, Structurer
+from inpaintkit.core.errors import OptionError, OptionErrors, Problem, RecipeError
+from inpaintkit.core.hookspecs import hookimpl
+from inpaintkit.core.interfaces import Generator, Loss, MaskSampler
+from inpaintkit.core.plugins import Plugins
 from inpaintkit.schedule import Adam, Stage
-from inpaintkit.signature import SignatureError, describe, signature_of
-from inpaintkit.structure import INVALID, Spec, Structurer
-from inpaintkit.types import Generator, Loss, MaskSampler
 from inpaintkit.weights import Weight
-from inpaintkit.yamltree import parse
 
 
 class Width(Generator):

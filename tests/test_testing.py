@@ -35,7 +35,7 @@ from inpaintkit import (
     Sample,
     hookimpl,
 )
-from inpaintkit.hookspecs import KINDS
+from inpaintkit.core.hookspecs import KINDS
 from inpaintkit.testing import PROPERTIES, Case, conformance
 from inpaintkit.testing.component import NotApplicable
 

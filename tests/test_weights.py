@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from inpaintkit.errors import InpaintkitError
+from inpaintkit.core.errors import InpaintkitError
 from inpaintkit.weights import Balance, Ramp, Weigher, Weight, gradient_norm
 
 

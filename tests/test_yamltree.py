@@ -11,8 +11,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inpaintkit.errors import Problem, RecipeError
-from inpaintkit.yamltree import MAX_BYTES, Node, dump, parse, raise_problems, read, resolve
+from inpaintkit.core.config.nodes import MAX_BYTES, Node, dump, parse, raise_problems, read, resolve
+from inpaintkit.core.errors import Problem, RecipeError
 
 
 def tree(text: str, name: str = "f.yaml") -> Node:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..hookspecs import Register, hookimpl
+from ..core.hookspecs import Register, hookimpl
 
 inpaintkit_api = 1
 

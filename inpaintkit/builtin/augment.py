@@ -14,7 +14,7 @@ import attrs
 import torch
 from torch import Tensor, nn
 
-from ..errors import OptionError, OptionErrors, did_you_mean
+from ..core.errors import OptionError, OptionErrors, did_you_mean
 
 #: Known to kornia, and no augmentation of pictures in [0, 1]; the reason follows "because".
 REFUSED = {

@@ -11,9 +11,9 @@ from annotated_types import Ge
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..errors import InpaintkitError
+from ..core.errors import InpaintkitError
+from ..core.interfaces import Metric, Sample
 from ..pixels import to_float, to_uint8
-from ..types import Metric, Sample
 from .backbones import Backbone
 
 FID_IMAGES = 2000  # below that FID's bias outweighs most differences between methods

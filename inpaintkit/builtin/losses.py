@@ -11,7 +11,7 @@ from annotated_types import Gt
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..types import Loss, Sample, composite
+from ..core.interfaces import Loss, Sample, composite
 
 Region = Literal["hole", "known", "whole"]
 Reduction = Literal["mean", "sum"]

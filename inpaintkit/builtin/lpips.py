@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..errors import CheckpointError, OptionError
+from ..core.errors import CheckpointError, OptionError
 from ..pixels import to_float
 from .backbones import Backbone
 from .metrics import PerImage

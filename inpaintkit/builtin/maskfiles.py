@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from ..errors import DataError, OptionError, did_you_mean
+from ..core.errors import DataError, OptionError, did_you_mean
+from ..core.interfaces import MaskSampler
 from ..images import Entry, Unreadable, decode, find
 from ..prepare import Prepare
-from ..types import MaskSampler
 from .ranges import check, within
 
 Color = Literal["white", "black"]

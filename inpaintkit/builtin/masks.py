@@ -2,7 +2,7 @@
 
 Every function is ``(count, (height, width), rng, *, options) -> masks`` (count, 1, H, W) float32 on ``rng.device``, 1
 in the hole and 0 elsewhere. Each mask is its own draw, and no work is done picture by picture. A hole that does not
-fit into the picture raises :class:`~inpaintkit.errors.OptionError`.
+fit into the picture raises :class:`~inpaintkit.core.errors.OptionError`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import torch
 from annotated_types import Ge, Gt, Le, Lt
 from torch import Tensor
 
-from ..errors import OptionError, did_you_mean
-from ..types import MaskSampler
+from ..core.errors import OptionError, did_you_mean
+from ..core.interfaces import MaskSampler
 from .ranges import at_least, check, ordered, within
 from .shapes import axes, below, between, boxes, cubic, near_segment
 

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..errors import InpaintkitError
+from ..core.errors import InpaintkitError
+from ..core.interfaces import Metric, Sample
 from ..pixels import to_uint8
-from ..types import Metric, Sample
 
 Region = Literal["hole", "whole", "ring"]
 RING = 4  # pixels: how far into the hole the ring reaches

@@ -9,8 +9,8 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
-from ..errors import OptionError
-from ..types import MaskSampler
+from ..core.errors import OptionError
+from ..core.interfaces import MaskSampler
 
 
 class Mixture(MaskSampler):

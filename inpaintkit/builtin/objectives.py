@@ -15,10 +15,10 @@ from annotated_types import Ge
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..core.errors import OptionError, OptionErrors
+from ..core.interfaces import Match, Objective
 from ..distributed import per_image
-from ..errors import OptionError, OptionErrors
 from ..nn import autocast_off
-from ..types import Match, Objective
 
 
 @attrs.frozen

@@ -11,8 +11,8 @@ from annotated_types import Gt
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..errors import OptionError
-from ..types import Loss, Sample
+from ..core.errors import OptionError
+from ..core.interfaces import Loss, Sample
 from .backbones import Backbone
 from .losses import Reduction, Region, l1, l2, smooth_l1
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import OptionError, OptionErrors
+from ..core.errors import OptionError, OptionErrors
 
 
 def at_least(low: int, **options: int) -> list[OptionError]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..errors import OptionError, OptionErrors, did_you_mean
+from ..core.errors import OptionError, OptionErrors, did_you_mean
 
 
 def prepared(net: nn.Module) -> nn.Module:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ..errors import InpaintkitError
+from ..core.errors import InpaintkitError
+from ..core.interfaces import Metric, Sample
 from ..pixels import to_uint8
-from ..types import Metric, Sample
 
 if TYPE_CHECKING:
     from torchmetrics import Metric as Torchmetrics

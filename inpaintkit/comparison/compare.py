@@ -13,12 +13,12 @@ import torch
 from rich.console import Console
 
 from ..blending import find_blend
+from ..core.errors import DataError, InpaintkitError, Interrupted, Problem, RecipeError
+from ..core.plugins import Plugins
 from ..data import ImageSet
 from ..devices import pick_device
-from ..errors import DataError, InpaintkitError, Interrupted, Problem, RecipeError
 from ..evaluation import build_metrics
 from ..exam import Exam
-from ..plugins import Plugins
 from ..prepare import Source
 from ..protocol import Protocol, load_protocol
 from ..recipe import DataOptions

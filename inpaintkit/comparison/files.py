@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..checkpoint import write_atomically
-from ..errors import InpaintkitError
+from ..core.errors import InpaintkitError
 from ..results import better, written
 from .outcome import FILE, Comparison, ComparisonRow, to_json
 from .table import NONE, about, caption, mean_text, memory_text, p_text, seconds_text

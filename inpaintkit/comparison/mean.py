@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from ..errors import InpaintkitError
+from ..core.errors import InpaintkitError
 from ..results import Measure
 from ..runs import new_run
 from .files import write_comparison

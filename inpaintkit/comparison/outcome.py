@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from ..errors import InpaintkitError
+from ..core.errors import InpaintkitError
 from ..results import (
     Measure,
     Row,

@@ -12,16 +12,16 @@ import torch
 from torch import Tensor
 
 from ..blending import Blend, find_blend
-from ..errors import InpaintkitError
+from ..core.errors import InpaintkitError
+from ..core.interfaces import Method, Metric, Sample
+from ..core.plugins import Plugins
 from ..evaluation import Tally, build_metrics, device_name
 from ..exam import Completion, Exam, completions
 from ..pictures import Pixels, given_columns, grid
 from ..pixels import to_uint8
-from ..plugins import Plugins
 from ..report import evenly
 from ..results import Row
 from ..runs import environment
-from ..types import Method, Metric, Sample
 from .entrants import Entrant
 from .files import write_comparison, write_json
 from .outcome import Comparison, ComparisonRow

@@ -11,12 +11,12 @@ import attrs
 import torch
 from rich.console import Console
 
+from ..core.errors import InpaintkitError, Interrupted
+from ..core.plugins import Plugins
 from ..data import ImageSet
-from ..errors import InpaintkitError, Interrupted
 from ..evaluation import build_metrics, device_name, tally
 from ..exam import Exam, completions
 from ..pictures import Pixels, given_columns
-from ..plugins import Plugins
 from ..prepare import Source
 from ..protocol import Protocol, load_protocol
 from ..results import Row

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..checkpoint import write_atomically
-from ..errors import InpaintkitError
+from ..core.errors import InpaintkitError
 from ..results import Measure, better, decimals, measures_to_json, number, written
 from .files import csv_cell, markdown_table, plain_text
 from .sweep_charts import Line, Map, Panel, svg

@@ -13,15 +13,15 @@ from typing import Any, get_args, get_origin
 import attrs
 from torch import Tensor
 
-from ..errors import InpaintkitError, Problem, RecipeError, did_you_mean
+from ..core.config.schema import Option, bare, is_union, signature_of
+from ..core.config.spec import INVALID, Spec
+from ..core.config.structure import Structurer
+from ..core.errors import InpaintkitError, Problem, RecipeError, did_you_mean
+from ..core.interfaces import MaskSampler
+from ..core.plugins import Plugins, installed
 from ..exam import Exam
-from ..plugins import Plugins, installed
 from ..protocol import load_protocol
 from ..recipe import bundled
-from ..signature import Option, bare, is_union, signature_of
-from ..spec import INVALID, Spec
-from ..structure import Structurer
-from ..types import MaskSampler
 
 Number = int | float
 Value = Number | tuple[Number, Number]  # of an option that is one number, or a pair: rows and columns

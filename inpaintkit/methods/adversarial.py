@@ -11,10 +11,10 @@ from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from ..core.errors import InpaintkitError, OptionError, OptionErrors, did_you_mean
+from ..core.interfaces import Batch, Generator, Loss, Method, Sample, finest
 from ..distributed import average_gradients
-from ..errors import InpaintkitError, OptionError, OptionErrors, did_you_mean
 from ..schedule import Adam, Stage, locate, rate
-from ..types import Batch, Generator, Loss, Method, Sample, finest
 from ..weights import Balance, Weigher, gradient_norm
 from .critic import Critic, frozen_parameters
 

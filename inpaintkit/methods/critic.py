@@ -8,9 +8,9 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from ..errors import OptionError
+from ..core.errors import OptionError
+from ..core.interfaces import Discriminator, Match, Objective, Sample
 from ..schedule import Adam
-from ..types import Discriminator, Match, Objective, Sample
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from torch import nn
 
-from ..errors import OptionError, did_you_mean
+from ..core.errors import OptionError, did_you_mean
 
 OPTIONS = ("on", "against", "real")
 

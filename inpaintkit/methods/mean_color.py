@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ..types import Method
+from ..core.interfaces import Method
 
 
 class MeanColor(Method):

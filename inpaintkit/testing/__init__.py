@@ -18,10 +18,10 @@ try:
 except ModuleNotFoundError as error:  # pragma: no cover
     raise ModuleNotFoundError("inpaintkit.testing needs pytest: pip install 'inpaintkit[testing]'") from error
 
-from ..errors import OptionError, OptionErrors, did_you_mean
-from ..hookspecs import KINDS
-from ..plugins import PluginReport, Plugins, installed, load_plugins
-from ..registry import Entry
+from ..core.errors import OptionError, OptionErrors, did_you_mean
+from ..core.hookspecs import KINDS
+from ..core.plugins import PluginReport, Plugins, installed, load_plugins
+from ..core.registry import Entry
 from .component import Check, Component, NotApplicable, Violation, one_thread, require, seeded
 from .discriminators import DISCRIMINATOR
 from .generators import GENERATOR

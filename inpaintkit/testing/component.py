@@ -11,13 +11,13 @@ import attrs
 import torch
 from torch import Tensor, nn
 
-from ..errors import PluginError, RecipeError
+from ..core.config.structure import Spec, Structurer
+from ..core.errors import PluginError, RecipeError
+from ..core.interfaces import INTERFACES, Method
+from ..core.plugins import Plugins
+from ..core.registry import Entry
 from ..evaluation import as_metric
-from ..plugins import Plugins
-from ..registry import Entry
 from ..rng import seed_of
-from ..structure import Spec, Structurer
-from ..types import INTERFACES, Method
 
 
 class Violation(AssertionError):

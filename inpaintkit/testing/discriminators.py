@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..builtin.objectives import WGANGP
-from ..types import Match, Sample
+from ..core.interfaces import Match, Sample
 from .component import Check, Component, NotApplicable, doing, require, shape
 from .options import builds, options_are_typed
 from .pictures import (

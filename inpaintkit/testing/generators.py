@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..core.interfaces import finest
 from ..filling import fill
 from ..methods.adversarial import Adversarial
 from ..padding import inpaint_padded
-from ..types import finest
 from .component import Check, Component, NotApplicable, Violation, doing, require, shape
 from .options import builds, options_are_typed
 from .pictures import (

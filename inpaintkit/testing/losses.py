@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ..types import Batch, Sample
+from ..core.interfaces import Batch, Sample
 from .component import Check, Component, Violation, doing, few, require, shape
 from .options import builds, options_are_typed
 from .pictures import batch, pictures, require_finite, require_unchanged

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from .. import checkpoint
 from ..check import failing_steps
-from ..errors import InpaintkitError
+from ..core.errors import InpaintkitError
+from ..core.interfaces import Batch, Method
 from ..filling import fill
 from ..methods.adversarial import Adversarial
 from ..padding import inpaint_padded
-from ..types import Batch, Method
 from .component import Check, Component, NotApplicable, Violation, doing, few, require, seeded, shape
 from .options import builds, options_are_typed
 from .pictures import batch, frame, pictures, require_finite, require_independent, require_unchanged, stir

@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..builtin.torchmetric import TorchMetric
-from ..signature import bare, is_union, signature_of
-from ..types import Batch, Sample
+from ..core.config.schema import bare, is_union, signature_of
+from ..core.interfaces import Batch, Sample
 from .component import Check, Component, NotApplicable, Violation, doing, require, shape
 from .losses import tensors
 from .options import builds, options_are_typed

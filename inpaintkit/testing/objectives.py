@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..types import Batch, Match, Objective, Sample
+from ..core.interfaces import Batch, Match, Objective, Sample
 from .component import Check, Component, doing, few, require, shape
 from .options import builds, options_are_typed
 from .pictures import batch, pictures, require_finite, require_unchanged

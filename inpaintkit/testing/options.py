@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from torch import nn
 
-from ..signature import (
+from ..core.config.schema import (
     KIND_OF,
     MAPPINGS,
     SEQUENCES,
@@ -20,8 +20,8 @@ from ..signature import (
     show,
     signature_of,
 )
-from ..structure import Spec, Structurer
-from ..types import Method
+from ..core.config.structure import Spec, Structurer
+from ..core.interfaces import Method
 from .component import Component, doing, few, require, set_up
 
 SCALARS = (bool, int, float, str, Path, None, type(None))

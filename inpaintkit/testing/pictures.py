@@ -10,8 +10,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ..checkpoint import contiguous
+from ..core.interfaces import Batch
 from ..rng import generator, seed_of
-from ..types import Batch
 from ..windows import up
 from .component import Component, NotApplicable, doing, few, require, seeded, shape
 

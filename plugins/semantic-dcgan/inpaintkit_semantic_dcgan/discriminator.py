@@ -10,7 +10,7 @@ from annotated_types import Ge
 from torch import Tensor, nn
 
 from inpaintkit import Discriminator
-from inpaintkit.errors import OptionError
+from inpaintkit.core.errors import OptionError
 from inpaintkit.nn import cropped, hole_windows, normal_init
 
 

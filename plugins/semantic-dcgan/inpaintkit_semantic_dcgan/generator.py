@@ -9,7 +9,7 @@ from annotated_types import Ge
 from torch import Tensor, nn
 
 from inpaintkit import Generator
-from inpaintkit.errors import OptionError
+from inpaintkit.core.errors import OptionError
 from inpaintkit.nn import normal_init
 
 

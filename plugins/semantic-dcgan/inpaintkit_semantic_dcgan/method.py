@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from inpaintkit import Adversarial, Batch, Critic, Generator, Loss, Sample, Stage
+from inpaintkit.core.errors import OptionError, OptionErrors
 from inpaintkit.distributed import per_image
-from inpaintkit.errors import OptionError, OptionErrors
 from inpaintkit.padding import evaluating
 from inpaintkit.schedule import Adam
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import annotated_types as at
 import attrs
 
-from .types import INTERFACES
+from ..interfaces import INTERFACES
 
 KIND_OF: dict[Any, str] = {interface: kind for kind, interface in INTERFACES.items()}
 SEQUENCES = (list, tuple, collections.abc.Sequence, collections.abc.Collection, collections.abc.Iterable)

@@ -1,4 +1,4 @@
-"""Plain trees -> checked specifications of components (:mod:`inpaintkit.spec`); strictly, every problem at once.
+"""Plain trees -> checked specifications of components (see ``spec``); strictly, every problem at once.
 
 Nothing is coerced: only an integer may stand for a number with a fraction. An option that is annotated with an
 interface (``Loss``) is looked up among the plugins' components; any other class takes a mapping of its constructor's
@@ -18,9 +18,10 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 import attrs
 
-from .errors import OptionError, OptionErrors, Path, PluginError, Problem, did_you_mean
-from .plugins import Plugins
-from .signature import (
+from ..errors import OptionError, OptionErrors, Path, PluginError, Problem, did_you_mean
+from ..plugins import Plugins
+from .nodes import Node
+from .schema import (
     KIND_OF,
     MAPPINGS,
     SEQUENCES,
@@ -37,7 +38,6 @@ from .signature import (
 from .spec import INVALID as INVALID
 from .spec import Fault, faults_of, located
 from .spec import Spec as Spec
-from .yamltree import Node
 
 
 class Structurer:

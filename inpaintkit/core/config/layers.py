@@ -8,8 +8,8 @@ from pathlib import Path as FilePath
 
 import attrs
 
-from .errors import Path, Problem, RecipeError, did_you_mean, dotted
-from .yamltree import MAX_DEPTH, Mark, Node, parse, read
+from ..errors import Path, Problem, RecipeError, did_you_mean, dotted
+from .nodes import MAX_DEPTH, Mark, Node, parse, read
 
 MAX_CHAIN = 10
 

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar, cast
 
 import attrs
 
-from .errors import InpaintkitError, OptionError, OptionErrors, Path, Problem, RecipeError
-from .yamltree import Node, raise_problems
+from ..errors import InpaintkitError, OptionError, OptionErrors, Path, Problem, RecipeError
+from .nodes import Node, raise_problems
 
 T = TypeVar("T")
 

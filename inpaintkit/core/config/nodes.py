@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 import yaml
 
-from .errors import Path, Problem, RecipeError
+from ..errors import Path, Problem, RecipeError
 
 MAX_BYTES = 256 * 1024  # of one file
 MAX_NODES = 50_000  # of one file, aliases expanded
