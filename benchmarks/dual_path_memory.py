@@ -16,8 +16,8 @@ import time
 import torch
 
 from inpaintkit import Batch, load_recipe
-from inpaintkit.memory import PeakMemory
 from inpaintkit.recipe import build_method
+from inpaintkit.runtime.memory import PeakMemory
 
 ROWS = {"no attention": "dual_path_ablations/no_attention", "attention": "dual_path"}
 

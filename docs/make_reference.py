@@ -22,7 +22,6 @@ import click
 
 import inpaintkit
 from inpaintkit import recipe
-from inpaintkit.builtin.augment import Augmentation
 from inpaintkit.builtin.objectives import Smooth
 from inpaintkit.cli import main
 from inpaintkit.core import hookspecs
@@ -33,8 +32,9 @@ from inpaintkit.core.config import schema as signature
 from inpaintkit.core.hookspecs import API_VERSION, KINDS
 from inpaintkit.core.interfaces import INTERFACES
 from inpaintkit.core.plugins import GROUP, OFFICIAL, Plugins, load_plugins
+from inpaintkit.data.augment import Augmentation
+from inpaintkit.data.sources import PackageFiles, Prepare
 from inpaintkit.methods.critic import Critic
-from inpaintkit.prepare import PackageFiles, Prepare
 from inpaintkit.protocol import Protocol, load_protocol
 from inpaintkit.recipe import DataOptions, RecipeKeys, RunOptions, ValidateOptions, bundled
 from inpaintkit.schedule import Adam, Rate, Stage

@@ -189,9 +189,9 @@ def fill(context: click.Context, /, run: str, image: Path, mask: Path, out: Path
     """
     from rich import get_console
 
-    from .devices import pick_device
     from .fillfiles import fill_files
     from .runs import load
+    from .runtime.devices import pick_device
 
     where = pick_device(device)
     show = get_console().is_terminal

@@ -18,15 +18,15 @@ from .checkpoint import latest, write_atomically
 from .core.errors import InpaintkitError, OptionError
 from .core.interfaces import Method, Metric
 from .core.plugins import Plugins
-from .data import ImageSet
+from .data.image_set import ImageSet
+from .data.sources import Source
 from .exam import Completion, Exam, completions
 from .methods.mean_color import MeanColor
 from .pictures import choose, named, strip
-from .pixels import to_uint8
-from .prepare import Source
 from .protocol import Protocol, load_protocol
 from .results import FILE, Measure, Results, Row, to_json
 from .runs import Run, environment, has_weights, load
+from .runtime.pixels import to_uint8
 from .statistics import Interval
 
 

@@ -15,17 +15,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .bars import told
 from .blending import Blend
 from .core.errors import DataError
 from .core.interfaces import Batch, MaskSampler, Method, Sample, composite
-from .data import ImageSet, load_images
-from .memory import PeakMemory
-from .padding import draw_padded
-from .pixels import to_float, to_uint8
-from .prepare import Source
+from .data.image_set import ImageSet, load_images
+from .data.sources import Source
 from .protocol import Protocol
-from .rng import generator, seed_of
+from .runtime.apply import draw_padded
+from .runtime.bars import told
+from .runtime.memory import PeakMemory
+from .runtime.pixels import to_float, to_uint8
+from .runtime.seeds import generator, seed_of
 
 RULES = 1  # of compositing, rounding and seeding below: part of every protocol's hash
 

@@ -11,7 +11,6 @@ import attrs
 import torch
 from PIL import Image
 
-from .bars import told
 from .blending import find_blend
 from .core.errors import DataError, InpaintkitError, did_you_mean
 from .core.interfaces import Method
@@ -19,6 +18,7 @@ from .filling import check_options
 from .holes import holds_square
 from .jobs import Job, answer_sheet, answers, require_random
 from .rasterfiles import Stored, open_upright, write
+from .runtime.bars import told
 
 Pair = tuple[Path, Path]  # a picture and its mask
 

@@ -19,9 +19,9 @@ from .blending import Blend
 from .core.errors import OptionError
 from .core.interfaces import Method, composite
 from .holes import grown, read_mask
-from .padding import draw_padded, reflect_to
 from .rasters import Raster, read_raster
-from .samples import HIDDEN, sheet
+from .runtime.apply import draw_padded, reflect_to
+from .runtime.sheets import HIDDEN, sheet
 from .windows import Window, windows
 
 AT_ONCE = 2**22  # pixels: a batch is no larger than this, unless a single window is

@@ -13,9 +13,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from .core.interfaces import Batch
 from .exam import Exam
-from .pixels import to_uint8
 from .results import Picture, Results
-from .samples import HIDDEN, png
+from .runtime.pixels import to_uint8
+from .runtime.sheets import HIDDEN, png
 from .statistics import ranks
 
 WORST = 12

@@ -11,14 +11,14 @@ import attrs
 import torch
 from annotated_types import Ge, Lt
 
-from .builtin.augment import Augmentation
 from .core.config.layers import resolve_file
 from .core.config.nodes import Node, raise_problems
 from .core.config.structure import Spec, Structurer
 from .core.errors import OptionError, Problem, RecipeError, did_you_mean
 from .core.interfaces import MaskSampler, Method
 from .core.plugins import OFFICIAL, Plugins, installed
-from .prepare import Prepare, Source
+from .data.augment import Augmentation
+from .data.sources import Prepare, Source
 
 Count = Annotated[int, Ge(0)]
 Positive = Annotated[int, Ge(1)]

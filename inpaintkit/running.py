@@ -7,17 +7,18 @@ from pathlib import Path
 
 from rich.console import Console
 
-from . import checkpoint, distributed
+from . import checkpoint
 from .core.config.nodes import dump
 from .core.errors import DataError, InpaintkitError, Problem, RecipeError
-from .devices import pick_device
+from .data.decode import find
+from .data.sources import Source
 from .evaluation import evaluate_run
-from .images import find
-from .prepare import Source
 from .recipe import Recipe
 from .report import write_report
 from .results import results_table
 from .runs import RECIPE, Run, latest_run, new_run, take_over, training_needed
+from .runtime import distributed
+from .runtime.devices import pick_device
 from .training import train
 
 

@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inpaintkit.builtin.augment import Augmentation, augmenter, check_augment, known
 from inpaintkit.core.errors import OptionError, OptionErrors
+from inpaintkit.data.augment import Augmentation, augmenter, check_augment, known
 
 CROP = Augmentation("RandomCrop", {"size": [24, 24]})
 SHRINK = Augmentation("Resize", {"size": [16, 16]})

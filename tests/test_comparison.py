@@ -39,11 +39,11 @@ from inpaintkit.comparison.outcome import FILE, Comparison, ComparisonRow, from_
 from inpaintkit.comparison.table import caption, comparison_table, memory_text, p_text, seconds_text
 from inpaintkit.core.plugins import Plugins, load_plugins
 from inpaintkit.exam import Exam, completions
-from inpaintkit.memory import PeakMemory, reset_peak
 from inpaintkit.pictures import grid, wrapped
-from inpaintkit.pixels import to_float, to_uint8
 from inpaintkit.protocol import load_protocol
 from inpaintkit.results import Measure, Row
+from inpaintkit.runtime.memory import PeakMemory, reset_peak
+from inpaintkit.runtime.pixels import to_float, to_uint8
 from inpaintkit.statistics import holm, paired_difference, paired_p_value
 
 COUNT, SIDE = 13, 12
@@ -645,7 +645,7 @@ def test_memory_on_cuda_is_that_of_tensors() -> None:
 
 
 def test_memory_where_nobody_can_tell(compared: Compared, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("inpaintkit.memory.CLEAR", tmp_path / "none" / "clear_refs")
+    monkeypatch.setattr("inpaintkit.runtime.memory.CLEAR", tmp_path / "none" / "clear_refs")
     found = compared({"hungry": Hungry()}, limit=2)
     assert found.rows[0].memory_per_image is None
     [line] = [line for line in printed(found).splitlines() if line.startswith(" hungry")]
@@ -653,8 +653,8 @@ def test_memory_where_nobody_can_tell(compared: Compared, monkeypatch: pytest.Mo
     with PeakMemory("meta") as peak:
         pass
     assert peak.extra is None
-    monkeypatch.setattr("inpaintkit.memory.STATUS", tmp_path / "none")
-    monkeypatch.setattr("inpaintkit.memory.CLEAR", tmp_path / "clear_refs")
+    monkeypatch.setattr("inpaintkit.runtime.memory.STATUS", tmp_path / "none")
+    monkeypatch.setattr("inpaintkit.runtime.memory.CLEAR", tmp_path / "clear_refs")
     with PeakMemory() as peak:
         pass
     assert peak.extra is None

@@ -17,12 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from inpaintkit import cache as caching
-from inpaintkit import data as module
 from inpaintkit.core.errors import DataError
-from inpaintkit.data import ImageSet, batch_indices, load_images
-from inpaintkit.prepare import PackageFiles, Prepare
-from inpaintkit.rng import generator
+from inpaintkit.data import cache as caching
+from inpaintkit.data import image_set as module
+from inpaintkit.data.image_set import ImageSet, batch_indices, load_images
+from inpaintkit.data.sources import PackageFiles, Prepare
+from inpaintkit.runtime.seeds import generator
 
 RNG = np.random.default_rng(0)
 
@@ -244,10 +244,10 @@ def test_a_write_that_fails_half_way_leaves_nothing(tmp_path):
     script = """
         import resource, signal, sys
         from pathlib import Path
-        from inpaintkit.cache import cached
+        from inpaintkit.data.cache import cached
         from inpaintkit.core.errors import DataError
-        from inpaintkit.images import find
-        from inpaintkit.prepare import Prepare
+        from inpaintkit.data.decode import find
+        from inpaintkit.data.sources import Prepare
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
         try:

@@ -13,9 +13,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from inpaintkit import checkpoint, distributed
+from inpaintkit import checkpoint
 from inpaintkit.core.errors import InpaintkitError
 from inpaintkit.runs import Run
+from inpaintkit.runtime import distributed
 
 # -- one process ------------------------------------------------------------------------------------------------------
 

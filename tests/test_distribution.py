@@ -13,7 +13,7 @@ from torchmetrics.image import kid as reference_kid
 from inpaintkit.builtin.distribution import FID, KID, frechet_distance, kernel_distance, pooled
 from inpaintkit.core.errors import CheckpointError, InpaintkitError, OptionError
 from inpaintkit.core.interfaces import Batch, Sample
-from inpaintkit.pixels import to_float
+from inpaintkit.runtime.pixels import to_float
 
 
 def gaussian(seed, count, dimension, mean=0.0, spread=1.0):

@@ -20,7 +20,7 @@ from inpaintkit.core.errors import InpaintkitError, NonFiniteError, OptionError,
 from inpaintkit.core.interfaces import Method
 from inpaintkit.filling import fill
 from inpaintkit.holes import grown, holds_square, read_mask
-from inpaintkit.padding import inpaint_padded, reflect_to
+from inpaintkit.runtime.apply import inpaint_padded, reflect_to
 from inpaintkit.windows import LARGEST, windows
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inpaintkit import images
 from inpaintkit.core.errors import DataError, OptionErrors
-from inpaintkit.images import Unreadable, decode, find, open_rgb
-from inpaintkit.prepare import PackageFiles, Prepare
+from inpaintkit.data import decode as images
+from inpaintkit.data.decode import Unreadable, decode, find, open_rgb
+from inpaintkit.data.sources import PackageFiles, Prepare
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (12, 20, 3), dtype=np.uint8)

@@ -13,7 +13,7 @@ from torchvision import models
 from inpaintkit.builtin.lpips import LPIPS, VARIANTS
 from inpaintkit.core.errors import CheckpointError, OptionError
 from inpaintkit.core.interfaces import Batch, Sample
-from inpaintkit.pixels import to_float
+from inpaintkit.runtime.pixels import to_float
 
 CPU = torch.device("cpu")
 

@@ -9,7 +9,7 @@ from PIL import Image
 from inpaintkit.builtin import maskfiles
 from inpaintkit.builtin.maskfiles import MaskFiles
 from inpaintkit.core.errors import DataError, OptionError, OptionErrors
-from inpaintkit.rng import generator
+from inpaintkit.runtime.seeds import generator
 
 
 def corner_masks(folder, count=6, size=(12, 20)):

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from inpaintkit.builtin import masks as m
 from inpaintkit.builtin.shapes import below, cubic, near_segment
 from inpaintkit.core.errors import OptionError, OptionErrors
-from inpaintkit.rng import generator
+from inpaintkit.runtime.seeds import generator
 
 SAMPLERS = [
     m.CenterSquare(9),

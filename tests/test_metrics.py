@@ -18,7 +18,7 @@ from inpaintkit.builtin.metrics import L1, L2, PSNR, SSIM, GradientEnergy, regio
 from inpaintkit.builtin.torchmetric import TorchMetric
 from inpaintkit.core.errors import InpaintkitError
 from inpaintkit.core.interfaces import Batch, Sample
-from inpaintkit.pixels import to_float, to_uint8
+from inpaintkit.runtime.pixels import to_float, to_uint8
 
 ALL = [
     lambda: L1("hole"), lambda: L1("ring"), lambda: L1("whole"), lambda: L2("hole"), lambda: PSNR("hole"),

@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from inpaintkit import RecipeError, evaluate, load, load_recipe, train
-from inpaintkit.data import ImageSet
+from inpaintkit.data.image_set import ImageSet
 from inpaintkit.exam import Exam
 from inpaintkit.protocol import load_protocol
 from inpaintkit.recipe import build_method, bundled

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from inpaintkit.pixels import to_float, to_uint8
+from inpaintkit.runtime.pixels import to_float, to_uint8
 
 LEVELS = torch.arange(256, dtype=torch.uint8)
 

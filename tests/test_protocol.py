@@ -11,7 +11,7 @@ from annotated_types import Ge
 
 from inpaintkit import Metric, RecipeError, Sample, hookimpl
 from inpaintkit.core.plugins import Plugins, load_plugins
-from inpaintkit.prepare import PackageFiles, Prepare
+from inpaintkit.data.sources import PackageFiles, Prepare
 from inpaintkit.protocol import Protocol, load_protocol
 from inpaintkit.recipe import bundled
 from inpaintkit.transform import Transform

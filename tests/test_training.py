@@ -20,14 +20,14 @@ from inpaintkit import checkpoint, hookimpl
 from inpaintkit.core.errors import CheckpointError, InpaintkitError, Interrupted, NonFiniteError, RecipeError
 from inpaintkit.core.interfaces import Batch, Generator, Loss, Sample
 from inpaintkit.core.plugins import Plugins, load_plugins
-from inpaintkit.devices import pick_device
-from inpaintkit.feed import Feed, fixed_batch
+from inpaintkit.data.batches import Feed, fixed_batch
 from inpaintkit.meters import FiniteGuard, Meter
 from inpaintkit.recipe import Recipe, load_recipe
-from inpaintkit.rng import generator, seed_of
 from inpaintkit.running import begin, changed, complete
 from inpaintkit.runs import Run, latest_run, load, new_run
-from inpaintkit.signals import stop_signals
+from inpaintkit.runtime.devices import pick_device
+from inpaintkit.runtime.seeds import generator, seed_of
+from inpaintkit.runtime.signals import stop_signals
 from inpaintkit.training import Training, train
 
 Write = Callable[..., Path]

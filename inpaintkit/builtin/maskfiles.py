@@ -17,8 +17,8 @@ from torch import Tensor
 
 from ..core.errors import DataError, OptionError, did_you_mean
 from ..core.interfaces import MaskSampler
-from ..images import Entry, Unreadable, decode, find
-from ..prepare import Prepare
+from ..data.decode import Entry, Unreadable, decode, find
+from ..data.sources import Prepare
 from .ranges import check, within
 
 Color = Literal["white", "black"]

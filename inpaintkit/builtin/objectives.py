@@ -17,8 +17,8 @@ from torch.nn import functional as F
 
 from ..core.errors import OptionError, OptionErrors
 from ..core.interfaces import Match, Objective
-from ..distributed import per_image
 from ..nn import autocast_off
+from ..runtime.distributed import per_image
 
 
 @attrs.frozen

@@ -15,14 +15,14 @@ from rich.console import Console
 from ..blending import find_blend
 from ..core.errors import DataError, InpaintkitError, Interrupted, Problem, RecipeError
 from ..core.plugins import Plugins
-from ..data import ImageSet
-from ..devices import pick_device
+from ..data.image_set import ImageSet
+from ..data.sources import Source
 from ..evaluation import build_metrics
 from ..exam import Exam
-from ..prepare import Source
 from ..protocol import Protocol, load_protocol
 from ..recipe import DataOptions
 from ..runs import new_run
+from ..runtime.devices import pick_device
 from .entrants import Entrant, Given, gather
 from .mean import show_mean
 from .outcome import Comparison, read_comparison

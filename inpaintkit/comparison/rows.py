@@ -18,10 +18,10 @@ from ..core.plugins import Plugins
 from ..evaluation import Tally, build_metrics, device_name
 from ..exam import Completion, Exam, completions
 from ..pictures import Pixels, given_columns, grid
-from ..pixels import to_uint8
 from ..report import evenly
 from ..results import Row
 from ..runs import environment
+from ..runtime.pixels import to_uint8
 from .entrants import Entrant
 from .files import write_comparison, write_json
 from .outcome import Comparison, ComparisonRow

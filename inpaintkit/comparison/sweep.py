@@ -13,11 +13,11 @@ from rich.console import Console
 
 from ..core.errors import InpaintkitError, Interrupted
 from ..core.plugins import Plugins
-from ..data import ImageSet
+from ..data.image_set import ImageSet
+from ..data.sources import Source
 from ..evaluation import build_metrics, device_name, tally
 from ..exam import Exam, completions
 from ..pictures import Pixels, given_columns
-from ..prepare import Source
 from ..protocol import Protocol, load_protocol
 from ..results import Row
 from ..statistics import ranks

@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..pictures import GAP, VISIBLE, Pixels, wrapped
 from ..report import evenly
-from ..samples import png
+from ..runtime.sheets import png
 from .sweep_curves import Sweep
 from .sweep_plan import axes_of, spelled
 

@@ -17,7 +17,7 @@ from ..core.interfaces import INTERFACES, Method
 from ..core.plugins import Plugins
 from ..core.registry import Entry
 from ..evaluation import as_metric
-from ..rng import seed_of
+from ..runtime.seeds import seed_of
 
 
 class Violation(AssertionError):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..core.interfaces import finest
 from ..filling import fill
 from ..methods.adversarial import Adversarial
-from ..padding import inpaint_padded
+from ..runtime.apply import inpaint_padded
 from .component import Check, Component, NotApplicable, Violation, doing, require, shape
 from .options import builds, options_are_typed
 from .pictures import (

@@ -14,7 +14,7 @@ from ..core.errors import InpaintkitError
 from ..core.interfaces import Batch, Method
 from ..filling import fill
 from ..methods.adversarial import Adversarial
-from ..padding import inpaint_padded
+from ..runtime.apply import inpaint_padded
 from .component import Check, Component, NotApplicable, Violation, doing, few, require, seeded, shape
 from .options import builds, options_are_typed
 from .pictures import batch, frame, pictures, require_finite, require_independent, require_unchanged, stir

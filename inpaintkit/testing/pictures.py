@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..checkpoint import contiguous
 from ..core.interfaces import Batch
-from ..rng import generator, seed_of
+from ..runtime.seeds import generator, seed_of
 from ..windows import up
 from .component import Component, NotApplicable, doing, few, require, seeded, shape
 

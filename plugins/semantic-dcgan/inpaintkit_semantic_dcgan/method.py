@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 from inpaintkit import Adversarial, Batch, Critic, Generator, Loss, Sample, Stage
 from inpaintkit.core.errors import OptionError, OptionErrors
-from inpaintkit.distributed import per_image
-from inpaintkit.padding import evaluating
+from inpaintkit.runtime.apply import evaluating
+from inpaintkit.runtime.distributed import per_image
 from inpaintkit.schedule import Adam
 
 from .search import Search, Terms, context_loss, context_weights, feature_distance, search

@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from inpaintkit import Critic, Generator, OptionErrors, compare, load, load_recipe
 from inpaintkit.builtin.objectives import NonSaturating
 from inpaintkit.cli import main
-from inpaintkit.padding import inpaint_padded
 from inpaintkit.recipe import build_method, bundled
+from inpaintkit.runtime.apply import inpaint_padded
 
 
 def parameters(module: nn.Module) -> int:

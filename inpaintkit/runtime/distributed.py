@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
-from .core.errors import InpaintkitError
+from ..core.errors import InpaintkitError
 
 
 def rank() -> int:

@@ -14,11 +14,11 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
+from ..core.errors import DataError
+from ..runtime.seeds import generator, seed_of
 from .cache import cached, default_folder
-from .core.errors import DataError
-from .images import find
-from .prepare import Prepare, Source
-from .rng import generator, seed_of
+from .decode import find
+from .sources import Prepare, Source
 
 
 def load_images(
@@ -32,7 +32,7 @@ def load_images(
     """The pictures of folders, .zip archives, single files and installed packages, prepared and decoded once.
 
     Args:
-        cache: the folder of the uint8 cache; by default :func:`~inpaintkit.cache.default_folder`.
+        cache: the folder of the uint8 cache; by default :func:`~inpaintkit.data.cache.default_folder`.
         strict: any picture that cannot be read is an error; otherwise it is listed in ``unreadable`` and left out.
         progress: a progress bar, and the list of what cannot be read, on stderr.
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import attrs
 from annotated_types import Ge, MinLen
 
-from .core.errors import DataError, OptionError, OptionErrors
+from ..core.errors import DataError, OptionError, OptionErrors
 
 Side = Annotated[int, Ge(1)]
 

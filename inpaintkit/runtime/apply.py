@@ -8,9 +8,9 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from .core.errors import OptionError
-from .core.interfaces import Method, composite
-from .windows import up
+from ..core.errors import OptionError
+from ..core.interfaces import Method, composite
+from ..windows import up
 
 
 def inpaint_padded(method: Method, masked: Tensor, mask: Tensor) -> Tensor:
@@ -52,7 +52,7 @@ def inpaint_padded(method: Method, masked: Tensor, mask: Tensor) -> Tensor:
 
 
 def draw_padded(method: Method, masked: Tensor, mask: Tensor) -> Tensor:
-    """What :func:`inpaintkit.padding.inpaint_padded` composites: (B, 3, H, W), the full frame that the method drew."""
+    """What :func:`inpaint_padded` composites: (B, 3, H, W), the full frame that the method drew."""
     if masked.ndim != 4 or masked.shape[1] != 3 or not masked.is_floating_point():
         raise OptionError(f"the pictures are floats (B, 3, H, W), not {masked.dtype} {tuple(masked.shape)}")
     count, _, height, width = masked.shape

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from . import distributed
-from .core.interfaces import Batch, MaskSampler
-from .data import ImageSet, batch_indices
-from .pixels import to_float
-from .rng import generator, seed_of
+from ..core.interfaces import Batch, MaskSampler
+from ..runtime import distributed
+from ..runtime.pixels import to_float
+from ..runtime.seeds import generator, seed_of
+from .image_set import ImageSet, batch_indices
 
 
 @attrs.frozen(eq=False)

@@ -6,7 +6,7 @@ import os
 
 import torch
 
-from .core.errors import InpaintkitError
+from ..core.errors import InpaintkitError
 
 
 def pick_device(name: str) -> torch.device:

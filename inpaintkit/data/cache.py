@@ -22,9 +22,9 @@ import platformdirs
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from .core.errors import DataError
-from .images import Entry, Pixels, Unreadable, decode, formats
-from .prepare import Prepare
+from ..core.errors import DataError
+from .decode import Entry, Pixels, Unreadable, decode, formats
+from .sources import Prepare
 
 try:
     import fcntl

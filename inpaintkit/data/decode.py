@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from .core.errors import DataError, did_you_mean
-from .prepare import PackageFiles, Prepare, Source
+from ..core.errors import DataError, did_you_mean
+from .sources import PackageFiles, Prepare, Source
 
 Pixels = NDArray[np.uint8]
 

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 from torch.nn import functional as F
 
-from .core.interfaces import Sample
+from ..core.interfaces import Sample
 from .pixels import to_uint8
 
 GAP, HEADER = 4, 16
