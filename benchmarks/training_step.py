@@ -13,8 +13,8 @@ from statistics import median
 import torch
 
 from inpaintkit import Batch, load_recipe
-from inpaintkit.methods.adversarial import Adversarial
 from inpaintkit.recipe import build_method
+from inpaintkit.training.adversarial import Adversarial
 
 
 def made(device: torch.device, channels_last: bool, compiled: bool) -> Adversarial:

@@ -34,12 +34,12 @@ from inpaintkit.core.interfaces import INTERFACES
 from inpaintkit.core.plugins import GROUP, OFFICIAL, Plugins, load_plugins
 from inpaintkit.data.augment import Augmentation
 from inpaintkit.data.sources import PackageFiles, Prepare
-from inpaintkit.methods.critic import Critic
-from inpaintkit.protocol import Protocol, load_protocol
+from inpaintkit.evaluation.protocol import Protocol, load_protocol
+from inpaintkit.evaluation.transform import Transform
 from inpaintkit.recipe import DataOptions, RecipeKeys, RunOptions, ValidateOptions, bundled
-from inpaintkit.schedule import Adam, Rate, Stage
-from inpaintkit.transform import Transform
-from inpaintkit.weights import Balance, Ramp
+from inpaintkit.training.critic import Critic
+from inpaintkit.training.stages import Adam, Rate, Stage
+from inpaintkit.training.weights import Balance, Ramp
 
 DOCS = Path(__file__).parent
 NOTE = "<!-- Made by docs/make_reference.py from the code: change the docstrings there, then run `make docs`. -->\n"
@@ -62,7 +62,7 @@ FUNCTIONS: dict[str, str] = {
     "build_method": "inpaintkit.recipe",
     "train": "inpaintkit",
     "evaluate": "inpaintkit",
-    "evaluate_run": "inpaintkit.evaluation",
+    "evaluate_run": "inpaintkit.evaluation.evaluate",
     "compare": "inpaintkit",
     "sweep": "inpaintkit",
     "composite": "inpaintkit",

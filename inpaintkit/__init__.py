@@ -20,18 +20,18 @@ _PUBLIC = {
         "PluginError", "RecipeError",
     ),
     "core.hookspecs": ("hookimpl",),
-    "schedule": ("Adam", "Rate", "Stage"),
-    "weights": ("Balance", "Ramp"),
-    "methods.adversarial": ("Adversarial",),
-    "methods.critic": ("Critic",),
+    "training.stages": ("Adam", "Rate", "Stage"),
+    "training.weights": ("Balance", "Ramp"),
+    "training.adversarial": ("Adversarial",),
+    "training.critic": ("Critic",),
     "recipe": ("load_recipe",),
-    "training": ("train",),
-    "evaluation": ("evaluate",),
+    "training.loop": ("train",),
+    "evaluation.evaluate": ("evaluate",),
     "comparison.compare": ("compare",),
     "comparison.sweep": ("sweep",),
-    "runs": ("load",),
-    "filling": ("fill",),
-    "fillfiles": ("FillReport", "fill_files"),
+    "runs.folder": ("load",),
+    "filling.fill": ("fill",),
+    "filling.folders": ("FillReport", "fill_files"),
 }  # fmt: skip
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 __all__ = ["__version__", *_HOME]
@@ -72,17 +72,17 @@ if TYPE_CHECKING:
     from .core.interfaces import Objective as Objective
     from .core.interfaces import Sample as Sample
     from .core.interfaces import composite as composite
-    from .evaluation import evaluate as evaluate
-    from .fillfiles import FillReport as FillReport
-    from .fillfiles import fill_files as fill_files
-    from .filling import fill as fill
-    from .methods.adversarial import Adversarial as Adversarial
-    from .methods.critic import Critic as Critic
+    from .evaluation.evaluate import evaluate as evaluate
+    from .filling.fill import fill as fill
+    from .filling.folders import FillReport as FillReport
+    from .filling.folders import fill_files as fill_files
     from .recipe import load_recipe as load_recipe
-    from .runs import load as load
-    from .schedule import Adam as Adam
-    from .schedule import Rate as Rate
-    from .schedule import Stage as Stage
-    from .training import train as train
-    from .weights import Balance as Balance
-    from .weights import Ramp as Ramp
+    from .runs.folder import load as load
+    from .training.adversarial import Adversarial as Adversarial
+    from .training.critic import Critic as Critic
+    from .training.loop import train as train
+    from .training.stages import Adam as Adam
+    from .training.stages import Rate as Rate
+    from .training.stages import Stage as Stage
+    from .training.weights import Balance as Balance
+    from .training.weights import Ramp as Ramp

@@ -65,9 +65,9 @@ def recipe_options(command: Any) -> Any:
 @click.option("--quiet", is_flag=True, help="Prints errors only.")
 def run(recipe: str, profile: str | None, sets: Sequence[str], out: Path | None, resume: bool, quiet: bool) -> None:
     """Trains RECIPE (a file or a bundled name), evaluates it under its protocols and writes report.html."""
-    from .check import check_steps
+    from .pipeline import complete
     from .recipe import load_recipe
-    from .running import complete
+    from .training.dry_run import check_steps
 
     loaded = load_recipe(recipe, profile, sets)
     check_steps(loaded)
@@ -79,9 +79,9 @@ def run(recipe: str, profile: str | None, sets: Sequence[str], out: Path | None,
 @recipe_options
 def check(recipes: Sequence[str], profile: str | None, sets: Sequence[str]) -> None:
     """Checks RECIPES in full, then one step of every stage without data: seconds each."""
-    from .check import check_steps
     from .core.errors import RecipeError
     from .recipe import load_recipe
+    from .training.dry_run import check_steps
 
     problems: list[Any] = []
     for recipe in recipes:
@@ -106,7 +106,7 @@ def check(recipes: Sequence[str], profile: str | None, sets: Sequence[str]) -> N
 @click.option("--device", default="auto", show_default=True)
 def evaluate(run: Path, protocols: Sequence[str], images: Sequence[Path], device: str) -> None:
     """Measures the trained method of RUN under protocols, and writes results.json and report.html."""
-    from .running import measure
+    from .pipeline import measure
 
     measure(run, list(protocols) or None, list(images) or None, device)
 
@@ -161,7 +161,7 @@ def compare(
 @click.argument("run", type=click.Path(path_type=Path))
 def report(run: Path) -> None:
     """Writes report.html anew from what RUN holds."""
-    from .report import write_report
+    from .report.page import write_report
 
     click.echo(write_report(run))
 
@@ -189,8 +189,8 @@ def fill(context: click.Context, /, run: str, image: Path, mask: Path, out: Path
     """
     from rich import get_console
 
-    from .fillfiles import fill_files
-    from .runs import load
+    from .filling.folders import fill_files
+    from .runs.folder import load
     from .runtime.devices import pick_device
 
     where = pick_device(device)

@@ -14,10 +14,10 @@ from inpaintkit.builtin.losses import L1, L2
 from inpaintkit.builtin.objectives import LeastSquares
 from inpaintkit.core.errors import InpaintkitError, OptionError, OptionErrors
 from inpaintkit.core.interfaces import Batch, Discriminator, Generator, Loss, Sample
-from inpaintkit.methods.adversarial import Adversarial
-from inpaintkit.methods.critic import Critic, frozen_parameters
-from inpaintkit.schedule import Adam, Rate, Stage
-from inpaintkit.weights import Balance, Ramp
+from inpaintkit.training.adversarial import Adversarial
+from inpaintkit.training.critic import Critic, frozen_parameters
+from inpaintkit.training.stages import Adam, Rate, Stage
+from inpaintkit.training.weights import Balance, Ramp
 
 
 class Net(Generator):

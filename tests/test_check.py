@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from inpaintkit import hookimpl
-from inpaintkit.check import check_steps
 from inpaintkit.core.errors import RecipeError
 from inpaintkit.core.interfaces import Generator, Loss, Sample
 from inpaintkit.core.plugins import Plugins, load_plugins
 from inpaintkit.recipe import load_recipe
+from inpaintkit.training.dry_run import check_steps
 
 Write = Callable[..., Path]
 

@@ -16,11 +16,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from inpaintkit import checkpoint
-from inpaintkit.checkpoint import METHOD, OPTIMIZERS, STATE
 from inpaintkit.core.errors import CheckpointError
 from inpaintkit.core.interfaces import Method
-from inpaintkit.schedule import Adam
+from inpaintkit.runs import checkpoint
+from inpaintkit.runs.checkpoint import METHOD, OPTIMIZERS, STATE
+from inpaintkit.training.stages import Adam
 
 
 class Toy(Method):

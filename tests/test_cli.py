@@ -246,7 +246,7 @@ def test_a_full_disk_is_told_plainly(write_recipe: Write, tmp_path: Path, monkey
     def full(*args: object) -> None:
         raise OSError(28, "No space left on device", "log.jsonl")
 
-    monkeypatch.setattr("inpaintkit.training.Training.write", full)
+    monkeypatch.setattr("inpaintkit.training.loop.Training.write", full)
     told = call("run", write_recipe(), "--out", tmp_path / "out", "--quiet")
     assert told.exit_code == 2
     assert told.stderr == "error: [Errno 28] No space left on device: 'log.jsonl'\n"

@@ -15,10 +15,11 @@ from click.testing import CliRunner, Result
 from PIL import Image
 from torch import Tensor, nn
 
-from inpaintkit import Method, checkpoint, hookimpl
+from inpaintkit import Method, hookimpl
 from inpaintkit.cli import main
 from inpaintkit.comparison import read_comparison
 from inpaintkit.core.plugins import installed
+from inpaintkit.runs import checkpoint
 
 FILES = ["comparison.csv", "comparison.json", "comparison.md", "grid.png"]
 MEAN = "classical/mean_color"

@@ -20,31 +20,21 @@ from PIL import Image, ImageFont
 from rich.console import Console
 from torch import Tensor, nn
 
-from inpaintkit import (
-    Batch,
-    InpaintkitError,
-    Method,
-    Metric,
-    RecipeError,
-    Sample,
-    checkpoint,
-    compare,
-    composite,
-    hookimpl,
-)
+from inpaintkit import Batch, InpaintkitError, Method, Metric, RecipeError, Sample, compare, composite, hookimpl
 from inpaintkit.blending import poisson_blend
 from inpaintkit.comparison.entrants import Entrant
 from inpaintkit.comparison.files import CSV, GRID, MARKDOWN, to_markdown, write_comparison
 from inpaintkit.comparison.outcome import FILE, Comparison, ComparisonRow, from_json, read_comparison, to_json
 from inpaintkit.comparison.table import caption, comparison_table, memory_text, p_text, seconds_text
 from inpaintkit.core.plugins import Plugins, load_plugins
-from inpaintkit.exam import Exam, completions
-from inpaintkit.pictures import grid, wrapped
-from inpaintkit.protocol import load_protocol
-from inpaintkit.results import Measure, Row
+from inpaintkit.evaluation.pictures import grid, wrapped
+from inpaintkit.evaluation.protocol import load_protocol
+from inpaintkit.evaluation.results import Measure, Row
+from inpaintkit.evaluation.statistics import holm, paired_difference, paired_p_value
+from inpaintkit.evaluation.test_set import Exam, completions
+from inpaintkit.runs import checkpoint
 from inpaintkit.runtime.memory import PeakMemory, reset_peak
 from inpaintkit.runtime.pixels import to_float, to_uint8
-from inpaintkit.statistics import holm, paired_difference, paired_p_value
 
 COUNT, SIDE = 13, 12
 L1, SET = "toy-l1|comma, bar", "count[set]"
@@ -470,7 +460,7 @@ def test_the_first_batch_warms_up(compared: Compared, monkeypatch: pytest.Monkey
             return super().inpaint(masked, mask)
 
     told = sys.platform.startswith("linux") and reset_peak()  # the second batch tells the memory, and no time then
-    monkeypatch.setattr("inpaintkit.exam.time.perf_counter", lambda: Slow.now)
+    monkeypatch.setattr("inpaintkit.evaluation.test_set.time.perf_counter", lambda: Slow.now)
     assert compared({"a": Slow()}, batch=4).rows[0].seconds_per_image == pytest.approx(
         (1 / 4 + 1) / 2 if told else 1 / 4
     )
@@ -503,7 +493,7 @@ def test_memory_is_measured_on_the_second_batch(
             seen.append(len(method.batches))
             return super().__enter__()
 
-    monkeypatch.setattr("inpaintkit.exam.PeakMemory", Peak)
+    monkeypatch.setattr("inpaintkit.evaluation.test_set.PeakMemory", Peak)
     exam = Exam.open(load_protocol(tree(), plugins), folder)
     for batch, before in ((5, 1), (7, 1), (COUNT, 0)):
         seen.clear()
@@ -595,7 +585,7 @@ def test_the_twin_costs_what_is_drawn_and_blended(compared: Compared, monkeypatc
         Slow.now += 0.5
         return poisson_blend(output, masked, mask)
 
-    monkeypatch.setattr("inpaintkit.exam.time.perf_counter", lambda: Slow.now)
+    monkeypatch.setattr("inpaintkit.evaluation.test_set.time.perf_counter", lambda: Slow.now)
     monkeypatch.setattr("inpaintkit.blending.BLENDS", {"poisson": slow})
     plain, twin = compared({"a": Slow()}, batch=COUNT, blend="poisson").rows
     assert (plain.seconds_per_image, twin.seconds_per_image) == pytest.approx((2 / COUNT, 2.5 / COUNT))

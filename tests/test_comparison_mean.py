@@ -29,8 +29,8 @@ from inpaintkit.comparison.entrants import Entrant
 from inpaintkit.comparison.files import to_csv, to_markdown
 from inpaintkit.comparison.table import comparison_table
 from inpaintkit.core.plugins import installed
-from inpaintkit.results import Measure, Row
-from inpaintkit.statistics import Interval, bootstrap, paired_difference, paired_p_value
+from inpaintkit.evaluation.results import Measure, Row
+from inpaintkit.evaluation.statistics import Interval, bootstrap, paired_difference, paired_p_value
 
 PSNR, SSIM, RING, KID = "psnr[whole,255]", "ssim[whole]", "psnr[ring,255]", "kid"
 IMAGES = 9

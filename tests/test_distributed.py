@@ -13,9 +13,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from inpaintkit import checkpoint
 from inpaintkit.core.errors import InpaintkitError
-from inpaintkit.runs import Run
+from inpaintkit.runs import checkpoint
+from inpaintkit.runs.folder import Run
 from inpaintkit.runtime import distributed
 
 # -- one process ------------------------------------------------------------------------------------------------------
@@ -74,7 +74,13 @@ sys.modules["distributed_tests"] = module
 spec.loader.exec_module(module)
 getattr(module, {function!r})(*{arguments!r})
 """
-PRELOADED = ["torch._dynamo", "torch.distributed", "kornia.augmentation", "inpaintkit.check", "inpaintkit.running"]
+PRELOADED = [
+    "torch._dynamo",
+    "torch.distributed",
+    "kornia.augmentation",
+    "inpaintkit.training.dry_run",
+    "inpaintkit.pipeline",
+]
 
 
 def together(function: Callable[..., None], *arguments: Any, world: int, folder: Path) -> list[tuple[int | None, str]]:
@@ -169,8 +175,8 @@ def trained(recipe: str, out: str) -> None:
     """``inpaintkit run`` with networks without batch norm, as every process of a run calls it."""
     import inpaintkit.core.plugins
     from inpaintkit import hookimpl
+    from inpaintkit.pipeline import complete
     from inpaintkit.recipe import load_recipe
-    from inpaintkit.running import complete
 
     @hookimpl
     def register_generators(register: Any) -> None:

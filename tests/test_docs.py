@@ -24,15 +24,15 @@ import yaml
 from PIL import Image
 
 from inpaintkit import load_recipe, train
-from inpaintkit.check import check_steps
 from inpaintkit.cli import main
 from inpaintkit.core import hookspecs
 from inpaintkit.core.errors import RecipeError
 from inpaintkit.core.hookspecs import KINDS
 from inpaintkit.core.plugins import GROUP, installed
-from inpaintkit.evaluation import as_metric
-from inpaintkit.protocol import load_protocol
-from inpaintkit.running import begin
+from inpaintkit.evaluation.evaluate import as_metric
+from inpaintkit.evaluation.protocol import load_protocol
+from inpaintkit.pipeline import begin
+from inpaintkit.training.dry_run import check_steps
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

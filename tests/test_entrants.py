@@ -10,9 +10,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from inpaintkit import Method, RecipeError, checkpoint, hookimpl
+from inpaintkit import Method, RecipeError, hookimpl
 from inpaintkit.comparison.entrants import Entrant, gather
 from inpaintkit.core.plugins import Plugins, load_plugins
+from inpaintkit.runs import checkpoint
 
 STEPS = 6
 

@@ -18,25 +18,26 @@ from PIL import Image
 from rich.console import Console
 from torch import Tensor, nn
 
-from inpaintkit import (
-    DataError,
-    InpaintkitError,
-    Method,
-    Metric,
-    OptionError,
-    RecipeError,
-    Sample,
-    checkpoint,
-    hookimpl,
-)
+from inpaintkit import DataError, InpaintkitError, Method, Metric, OptionError, RecipeError, Sample, hookimpl
 from inpaintkit.core.plugins import Plugins, load_plugins
-from inpaintkit.evaluation import evaluate, evaluate_run, write_results
-from inpaintkit.exam import Exam, completions
+from inpaintkit.evaluation.evaluate import evaluate, evaluate_run, write_results
+from inpaintkit.evaluation.pictures import strip
+from inpaintkit.evaluation.protocol import Protocol, load_protocol
+from inpaintkit.evaluation.results import (
+    FILE,
+    Measure,
+    Picture,
+    Results,
+    Row,
+    decimals,
+    read_results,
+    results_table,
+    to_json,
+)
+from inpaintkit.evaluation.statistics import Interval, bootstrap
+from inpaintkit.evaluation.test_set import Exam, completions
 from inpaintkit.methods.mean_color import MeanColor
-from inpaintkit.pictures import strip
-from inpaintkit.protocol import Protocol, load_protocol
-from inpaintkit.results import FILE, Measure, Picture, Results, Row, decimals, read_results, results_table, to_json
-from inpaintkit.statistics import Interval, bootstrap
+from inpaintkit.runs import checkpoint
 
 COUNT, SIDE = 17, 24
 
@@ -430,7 +431,7 @@ def test_a_failure_while_writing_leaves_the_old_results_whole(
 
     second = attrs.evolve(results, pictures=(Picture("best", 0, "a", 2.0, "best-2.png"),))
     with monkeypatch.context() as patch:
-        patch.setattr("inpaintkit.evaluation.write_atomically", full)
+        patch.setattr("inpaintkit.evaluation.evaluate.write_atomically", full)
         with pytest.raises(InpaintkitError, match="disk full"):
             write_results(where, second, {0: b"two"})
     assert read_results(where).pictures == first.pictures
@@ -548,7 +549,7 @@ def test_strips_of_large_pictures_have_wider_gaps(plugins: Plugins, tmp_path: Pa
 
 
 def test_rows_say_over_how_many_training_seeds_they_stand() -> None:
-    from inpaintkit.results import standing
+    from inpaintkit.evaluation.results import standing
 
     words = {None: "training seeds unknown", 0: "not trained", 1: "one training seed", 3: "3 training seeds"}
     for seeds, expected in words.items():

@@ -18,10 +18,10 @@ from torch import nn
 from inpaintkit.blending import poisson_blend
 from inpaintkit.core.errors import InpaintkitError, NonFiniteError, OptionError, OptionErrors
 from inpaintkit.core.interfaces import Method
-from inpaintkit.filling import fill
-from inpaintkit.holes import grown, holds_square, read_mask
+from inpaintkit.filling.fill import fill
+from inpaintkit.filling.masks import grown, holds_square, read_mask
+from inpaintkit.filling.windows import LARGEST, windows
 from inpaintkit.runtime.apply import inpaint_padded, reflect_to
-from inpaintkit.windows import LARGEST, windows
 
 
 class MeanFill(Method):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from inpaintkit import Adversarial, CheckpointError, Generator, Stage
 from inpaintkit.builtin.losses import L1
-from inpaintkit.checkpoint import init_method
+from inpaintkit.runs.checkpoint import init_method
 
 
 class Net(Generator):

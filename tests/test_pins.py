@@ -19,10 +19,10 @@ import torch
 
 from inpaintkit import RecipeError, evaluate, load, load_recipe, train
 from inpaintkit.data.image_set import ImageSet
-from inpaintkit.exam import Exam
-from inpaintkit.protocol import load_protocol
+from inpaintkit.evaluation.protocol import load_protocol
+from inpaintkit.evaluation.test_set import Exam
 from inpaintkit.recipe import build_method, bundled
-from inpaintkit.runs import Run
+from inpaintkit.runs.folder import Run
 
 PINS = Path(__file__).with_name("pins.json")
 

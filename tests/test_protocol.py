@@ -12,9 +12,9 @@ from annotated_types import Ge
 from inpaintkit import Metric, RecipeError, Sample, hookimpl
 from inpaintkit.core.plugins import Plugins, load_plugins
 from inpaintkit.data.sources import PackageFiles, Prepare
-from inpaintkit.protocol import Protocol, load_protocol
+from inpaintkit.evaluation.protocol import Protocol, load_protocol
+from inpaintkit.evaluation.transform import Transform
 from inpaintkit.recipe import bundled
-from inpaintkit.transform import Transform
 
 
 class Level(Metric):

@@ -22,10 +22,10 @@ from inpaintkit.core.errors import RecipeError
 from inpaintkit.core.hookspecs import hookimpl
 from inpaintkit.core.interfaces import Discriminator, Generator, Loss
 from inpaintkit.core.plugins import Plugins
-from inpaintkit.methods.adversarial import Adversarial
 from inpaintkit.recipe import Recipe, build_method, bundled, find_protocol, find_recipe, load_recipe
-from inpaintkit.schedule import Rate
-from inpaintkit.weights import Balance
+from inpaintkit.training.adversarial import Adversarial
+from inpaintkit.training.stages import Rate
+from inpaintkit.training.weights import Balance
 
 
 class ToyFCN(Generator):

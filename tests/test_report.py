@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from inpaintkit import InpaintkitError
-from inpaintkit.charts import LEFT, RIGHT, WIDTH, Series, histogram, label, line_chart, smooth, thin, value_scale
-from inpaintkit.curves import curves, read_log, stages, title
-from inpaintkit.evaluation import write_results
-from inpaintkit.report import SHEETS, duration, evenly, write_report
-from inpaintkit.results import Measure, Picture, Results, Row
-from inpaintkit.runs import Run
-from inpaintkit.statistics import bootstrap
+from inpaintkit.evaluation.evaluate import write_results
+from inpaintkit.evaluation.results import Measure, Picture, Results, Row
+from inpaintkit.evaluation.statistics import bootstrap
+from inpaintkit.report.charts import LEFT, RIGHT, WIDTH, Series, histogram, label, line_chart, smooth, thin, value_scale
+from inpaintkit.report.curves import curves, read_log, stages, title
+from inpaintkit.report.page import SHEETS, duration, evenly, write_report
+from inpaintkit.runs.folder import Run
 
 VOID = {"meta", "img", "input", "br", "line", "path", "rect", "circle"}
 

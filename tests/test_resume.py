@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 import torch
 
-from inpaintkit import checkpoint
-from inpaintkit.runs import Run
+from inpaintkit.runs import checkpoint
+from inpaintkit.runs.folder import Run
 
 STEPS = 50
 PATIENCE = 180  # seconds; a machine may be busy
@@ -80,7 +80,7 @@ def while_writing(step: int) -> Moment:
 
 # Importing torch and all that it brings takes a process longer than these trainings: a server that has imported them
 # forks the processes that are killed. They are processes like any other; the run they are held against is a plain one.
-PRELOADED = ["torch._dynamo", "kornia.augmentation", "inpaintkit.check", "inpaintkit.running"]
+PRELOADED = ["torch._dynamo", "kornia.augmentation", "inpaintkit.training.dry_run", "inpaintkit.pipeline"]
 CHILD = """
 import os, sys
 os.dup2(os.open({said!r}, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
@@ -197,9 +197,9 @@ def test_a_damaged_newest_checkpoint_costs_steps_and_nothing_else(
     write_recipe: Callable[..., Path], tmp_path: Path, damage: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """In this process, for speed: the older one is taken, said so, and the end is the same."""
+    from inpaintkit.pipeline import begin
     from inpaintkit.recipe import load_recipe
-    from inpaintkit.running import begin
-    from inpaintkit.training import train
+    from inpaintkit.training.loop import train
 
     stages = [{"name": "only", "steps": 8, "weights": {"reconstruction": 1}}]
     recipe = load_recipe(write_recipe({"method": {"stages": stages}, "run": {"checkpoint_every": 3}}))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from inpaintkit.core.errors import OptionErrors
-from inpaintkit.schedule import Adam, Rate, Stage, locate, rate
+from inpaintkit.training.stages import Adam, Rate, Stage, locate, rate
 
 UNIT = st.floats(0, 1)
 

@@ -10,7 +10,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inpaintkit.statistics import Interval, bootstrap, holm, paired_difference, paired_p_value, ranks
+from inpaintkit.evaluation.statistics import Interval, bootstrap, holm, paired_difference, paired_p_value, ranks
 
 
 def normals(count: int, seed: int = 0) -> np.ndarray:

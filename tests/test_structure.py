@@ -22,8 +22,8 @@ from inpaintkit.core.errors import OptionError, OptionErrors, Problem, RecipeErr
 from inpaintkit.core.hookspecs import hookimpl
 from inpaintkit.core.interfaces import Generator, Loss, MaskSampler
 from inpaintkit.core.plugins import Plugins
-from inpaintkit.schedule import Adam, Stage
-from inpaintkit.weights import Weight
+from inpaintkit.training.stages import Adam, Stage
+from inpaintkit.training.weights import Weight
 
 
 class Width(Generator):

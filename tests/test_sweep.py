@@ -30,12 +30,12 @@ from inpaintkit.comparison.sweep_charts import LEFT, PANEL, RIGHT, Line, Map, Pa
 from inpaintkit.comparison.sweep_files import to_csv, to_json, to_markdown, to_svg, write_sweep
 from inpaintkit.comparison.sweep_plan import parse, plan, plan_all
 from inpaintkit.comparison.sweep_sheet import sheet_columns, to_sheet
-from inpaintkit.evaluation import evaluate
-from inpaintkit.exam import Exam
-from inpaintkit.pictures import given_columns
-from inpaintkit.protocol import load_protocol
-from inpaintkit.results import Measure
-from inpaintkit.statistics import bootstrap
+from inpaintkit.evaluation.evaluate import evaluate
+from inpaintkit.evaluation.pictures import given_columns
+from inpaintkit.evaluation.protocol import load_protocol
+from inpaintkit.evaluation.results import Measure
+from inpaintkit.evaluation.statistics import bootstrap
+from inpaintkit.evaluation.test_set import Exam
 
 HOLE, WHOLE = "psnr[hole,255]", "psnr[whole,255]"
 XML = "{http://www.w3.org/2000/svg}"

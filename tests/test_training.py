@@ -16,19 +16,20 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from inpaintkit import checkpoint, hookimpl
+from inpaintkit import hookimpl
 from inpaintkit.core.errors import CheckpointError, InpaintkitError, Interrupted, NonFiniteError, RecipeError
 from inpaintkit.core.interfaces import Batch, Generator, Loss, Sample
 from inpaintkit.core.plugins import Plugins, load_plugins
 from inpaintkit.data.batches import Feed, fixed_batch
-from inpaintkit.meters import FiniteGuard, Meter
+from inpaintkit.pipeline import begin, changed, complete
 from inpaintkit.recipe import Recipe, load_recipe
-from inpaintkit.running import begin, changed, complete
-from inpaintkit.runs import Run, latest_run, load, new_run
+from inpaintkit.runs import checkpoint
+from inpaintkit.runs.folder import Run, latest_run, load, new_run
 from inpaintkit.runtime.devices import pick_device
 from inpaintkit.runtime.seeds import generator, seed_of
 from inpaintkit.runtime.signals import stop_signals
-from inpaintkit.training import Training, train
+from inpaintkit.training.loop import Training, train
+from inpaintkit.training.monitor import FiniteGuard, Meter
 
 Write = Callable[..., Path]
 

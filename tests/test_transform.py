@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy import ndimage
 
-from inpaintkit.transform import Transform, rotated, scaled, shifted
+from inpaintkit.evaluation.transform import Transform, rotated, scaled, shifted
 
 
 def pictures(count: int = 2, height: int = 24, width: int = 32, seed: int = 0) -> torch.Tensor:

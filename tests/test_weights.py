@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from inpaintkit.core.errors import InpaintkitError
-from inpaintkit.weights import Balance, Ramp, Weigher, Weight, gradient_norm
+from inpaintkit.training.weights import Balance, Ramp, Weigher, Weight, gradient_norm
 
 
 def picture(seed: int = 0) -> Tensor:

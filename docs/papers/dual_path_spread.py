@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from inpaintkit import Method, load
-from inpaintkit.exam import Exam, completions
-from inpaintkit.protocol import load_protocol
+from inpaintkit.evaluation.protocol import load_protocol
+from inpaintkit.evaluation.test_set import Exam, completions
 
 DRAWS = 4
 

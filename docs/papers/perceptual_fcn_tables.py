@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from inpaintkit.results import Results, read_results
-from inpaintkit.statistics import Interval, bootstrap
+from inpaintkit.evaluation.results import Results, read_results
+from inpaintkit.evaluation.statistics import Interval, bootstrap
 
 HEADLINE = {"rec": "reconstruction only", "all": "all losses"}
 ABLATIONS = {

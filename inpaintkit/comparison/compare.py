@@ -17,11 +17,11 @@ from ..core.errors import DataError, InpaintkitError, Interrupted, Problem, Reci
 from ..core.plugins import Plugins
 from ..data.image_set import ImageSet
 from ..data.sources import Source
-from ..evaluation import build_metrics
-from ..exam import Exam
-from ..protocol import Protocol, load_protocol
+from ..evaluation.evaluate import build_metrics
+from ..evaluation.protocol import Protocol, load_protocol
+from ..evaluation.test_set import Exam
 from ..recipe import DataOptions
-from ..runs import new_run
+from ..runs.folder import new_run
 from ..runtime.devices import pick_device
 from .entrants import Entrant, Given, gather
 from .mean import show_mean

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..checkpoint import write_atomically
 from ..core.errors import InpaintkitError
-from ..results import better, written
+from ..evaluation.results import better, written
+from ..runs.checkpoint import write_atomically
 from .outcome import FILE, Comparison, ComparisonRow, to_json
 from .table import NONE, about, caption, mean_text, memory_text, p_text, seconds_text
 

@@ -11,7 +11,7 @@ import attrs
 import numpy as np
 
 from ..core.errors import InpaintkitError
-from ..results import (
+from ..evaluation.results import (
     Measure,
     Row,
     differences,
@@ -22,7 +22,7 @@ from ..results import (
     number,
     standing,
 )
-from ..statistics import Interval, holm, paired_p_value
+from ..evaluation.statistics import Interval, holm, paired_p_value
 from .entrants import Entrant
 
 FORMAT = 1

@@ -15,12 +15,12 @@ from ..blending import Blend, find_blend
 from ..core.errors import InpaintkitError
 from ..core.interfaces import Method, Metric, Sample
 from ..core.plugins import Plugins
-from ..evaluation import Tally, build_metrics, device_name
-from ..exam import Completion, Exam, completions
-from ..pictures import Pixels, given_columns, grid
-from ..report import evenly
-from ..results import Row
-from ..runs import environment
+from ..evaluation.evaluate import Tally, build_metrics, device_name
+from ..evaluation.pictures import Pixels, given_columns, grid
+from ..evaluation.results import Row
+from ..evaluation.test_set import Completion, Exam, completions
+from ..report.page import evenly
+from ..runs.folder import environment
 from ..runtime.pixels import to_uint8
 from .entrants import Entrant
 from .files import write_comparison, write_json
@@ -182,7 +182,7 @@ def best_completions(
 ) -> Iterator[Completion]:
     """Of ``count`` samples of each picture the one that is best by the metric ``label``: the truth chooses.
 
-    The first sample is the one that :func:`inpaintkit.exam.completions` draws. ``seconds`` are those of all samples.
+    The first sample is the one that ``completions`` draws. ``seconds`` are those of all samples.
     Of blended samples the truth chooses anew.
     """
     metric = build_metrics(exam, torch.device(device))[label]

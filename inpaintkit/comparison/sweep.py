@@ -15,12 +15,12 @@ from ..core.errors import InpaintkitError, Interrupted
 from ..core.plugins import Plugins
 from ..data.image_set import ImageSet
 from ..data.sources import Source
-from ..evaluation import build_metrics, device_name, tally
-from ..exam import Exam, completions
-from ..pictures import Pixels, given_columns
-from ..protocol import Protocol, load_protocol
-from ..results import Row
-from ..statistics import ranks
+from ..evaluation.evaluate import build_metrics, device_name, tally
+from ..evaluation.pictures import Pixels, given_columns
+from ..evaluation.protocol import Protocol, load_protocol
+from ..evaluation.results import Row
+from ..evaluation.statistics import ranks
+from ..evaluation.test_set import Exam, completions
 from .entrants import Entrant, Given, gather
 from .outcome import Comparison, ComparisonRow
 from .rows import watched

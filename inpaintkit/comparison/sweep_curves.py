@@ -10,9 +10,9 @@ from typing import Any
 import attrs
 import numpy as np
 
-from ..pictures import Pixels
-from ..results import Measure
-from ..statistics import Interval
+from ..evaluation.pictures import Pixels
+from ..evaluation.results import Measure
+from ..evaluation.statistics import Interval
 from .sweep_plan import Plan, Value
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ..checkpoint import write_atomically
 from ..core.errors import InpaintkitError
-from ..results import Measure, better, decimals, measures_to_json, number, written
+from ..evaluation.results import Measure, better, decimals, measures_to_json, number, written
+from ..runs.checkpoint import write_atomically
 from .files import csv_cell, markdown_table, plain_text
 from .sweep_charts import Line, Map, Panel, svg
 from .sweep_curves import Curve, Point, Sweep

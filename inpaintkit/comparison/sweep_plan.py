@@ -19,8 +19,8 @@ from ..core.config.structure import Structurer
 from ..core.errors import InpaintkitError, Problem, RecipeError, did_you_mean
 from ..core.interfaces import MaskSampler
 from ..core.plugins import Plugins, installed
-from ..exam import Exam
-from ..protocol import load_protocol
+from ..evaluation.protocol import load_protocol
+from ..evaluation.test_set import Exam
 from ..recipe import bundled
 
 Number = int | float

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ..pictures import GAP, VISIBLE, Pixels, wrapped
-from ..report import evenly
+from ..evaluation.pictures import GAP, VISIBLE, Pixels, wrapped
+from ..report.page import evenly
 from ..runtime.sheets import png
 from .sweep_curves import Sweep
 from .sweep_plan import axes_of, spelled

@@ -114,7 +114,7 @@ def register_methods(register: Register) -> None:
 
         @hookimpl
         def register_methods(register):
-            register("adversarial", "inpaintkit.methods.adversarial:Adversarial")
+            register("adversarial", "inpaintkit.training.adversarial:Adversarial")
     """
 
 

@@ -9,5 +9,5 @@ inpaintkit_api = 1
 
 @hookimpl
 def register_methods(register: Register) -> None:
-    register("adversarial", "inpaintkit.methods.adversarial:Adversarial")
+    register("adversarial", "inpaintkit.training.adversarial:Adversarial")
     register("mean-color", "inpaintkit.methods.mean_color:MeanColor")

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..core.errors import OptionError
 from ..core.interfaces import Method, composite
-from ..windows import up
+from ..filling.windows import up
 
 
 def inpaint_padded(method: Method, masked: Tensor, mask: Tensor) -> Tensor:

@@ -9,10 +9,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ..checkpoint import contiguous
 from ..core.interfaces import Batch
+from ..filling.windows import up
+from ..runs.checkpoint import contiguous
 from ..runtime.seeds import generator, seed_of
-from ..windows import up
 from .component import Component, NotApplicable, doing, few, require, seeded, shape
 
 

@@ -9,7 +9,7 @@ from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
 
 from inpaintkit import Adam, Adversarial, Batch, Critic, Generator, Loss, OptionError, Sample, Stage
-from inpaintkit.methods.looks import looks
+from inpaintkit.training.views import looks
 
 from .generator import DualPathGenerator
 

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from inpaintkit import Batch, Critic, InpaintkitError, OptionError, Stage, load_recipe
 from inpaintkit.builtin.losses import L1, MultiScale
 from inpaintkit.builtin.objectives import WGANGP
-from inpaintkit.check import check_steps
-from inpaintkit.checkpoint import load_method, save
 from inpaintkit.recipe import build_method, bundled
+from inpaintkit.runs.checkpoint import load_method, save
+from inpaintkit.training.dry_run import check_steps
 
 CENTER = "dual_path_ablations/reconstruction_center"
 ABLATIONS = [name for name in bundled() if name.startswith("dual_path_ablations/") and name != CENTER]

@@ -15,7 +15,7 @@ from inpaintkit import Adversarial, Batch, Critic, Generator, Loss, Sample, Stag
 from inpaintkit.core.errors import OptionError, OptionErrors
 from inpaintkit.runtime.apply import evaluating
 from inpaintkit.runtime.distributed import per_image
-from inpaintkit.schedule import Adam
+from inpaintkit.training.stages import Adam
 
 from .search import Search, Terms, context_loss, context_weights, feature_distance, search
 

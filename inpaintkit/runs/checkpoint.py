@@ -15,8 +15,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from .core.errors import CheckpointError
-from .core.interfaces import Method
+from ..core.errors import CheckpointError
+from ..core.interfaces import Method
 
 METHOD, OPTIMIZERS, STATE = "method.safetensors", "optimizers.safetensors", "state.json"
 

@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from .holes import grown
+from .masks import grown
 
 Mask = NDArray[np.bool_]
 Cells = NDArray[np.int64]  # (n, 2): rows and columns of a coarse grid

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from .core.errors import OptionError
+from ..core.errors import OptionError
 
 Array = NDArray[Any]
 Box = tuple[slice, slice]

@@ -7,19 +7,19 @@ from pathlib import Path
 
 from rich.console import Console
 
-from . import checkpoint
 from .core.config.nodes import dump
 from .core.errors import DataError, InpaintkitError, Problem, RecipeError
 from .data.decode import find
 from .data.sources import Source
-from .evaluation import evaluate_run
+from .evaluation.evaluate import evaluate_run
+from .evaluation.results import results_table
 from .recipe import Recipe
-from .report import write_report
-from .results import results_table
-from .runs import RECIPE, Run, latest_run, new_run, take_over, training_needed
+from .report.page import write_report
+from .runs import checkpoint
+from .runs.folder import RECIPE, Run, latest_run, new_run, take_over, training_needed
 from .runtime import distributed
 from .runtime.devices import pick_device
-from .training import train
+from .training.loop import train
 
 
 def begin(recipe: Recipe, out: Path | None, root: Path, resume: bool) -> Run:

@@ -11,7 +11,7 @@ import torch
 from annotated_types import Ge, Gt, Lt
 from torch import nn
 
-from .core.errors import OptionError, OptionErrors
+from ..core.errors import OptionError, OptionErrors
 from .weights import Weight
 
 Positive = Annotated[float, Gt(0)]

@@ -12,15 +12,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from . import __version__
+from .. import __version__
+from ..core.config.nodes import dump, parse
+from ..core.errors import InpaintkitError
+from ..evaluation.results import FILE, Measure, Picture, Results, better, read_results, standing, written
+from ..evaluation.statistics import Interval
+from ..runs.checkpoint import write_atomically
+from ..runs.folder import ENVIRONMENT, REPORT, Run
 from .charts import histogram
-from .checkpoint import write_atomically
-from .core.config.nodes import dump, parse
-from .core.errors import InpaintkitError
 from .curves import Log, curve_charts, flat, read_log
-from .results import FILE, Measure, Picture, Results, better, read_results, standing, written
-from .runs import ENVIRONMENT, REPORT, Run
-from .statistics import Interval
 
 SHEETS = 8  # sample sheets over training, at most: first, last and evenly between
 VIEWS = ("masked", "output", "completed", "truth")

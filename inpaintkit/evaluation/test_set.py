@@ -15,17 +15,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .blending import Blend
-from .core.errors import DataError
-from .core.interfaces import Batch, MaskSampler, Method, Sample, composite
-from .data.image_set import ImageSet, load_images
-from .data.sources import Source
+from ..blending import Blend
+from ..core.errors import DataError
+from ..core.interfaces import Batch, MaskSampler, Method, Sample, composite
+from ..data.image_set import ImageSet, load_images
+from ..data.sources import Source
+from ..runtime.apply import draw_padded
+from ..runtime.bars import told
+from ..runtime.memory import PeakMemory
+from ..runtime.pixels import to_float, to_uint8
+from ..runtime.seeds import generator, seed_of
 from .protocol import Protocol
-from .runtime.apply import draw_padded
-from .runtime.bars import told
-from .runtime.memory import PeakMemory
-from .runtime.pixels import to_float, to_uint8
-from .runtime.seeds import generator, seed_of
 
 RULES = 1  # of compositing, rounding and seeding below: part of every protocol's hash
 

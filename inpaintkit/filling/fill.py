@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from .blending import find_blend
-from .core.errors import NonFiniteError, OptionError, OptionErrors
-from .core.interfaces import Method
-from .jobs import Job, answers, require_random
+from ..blending import find_blend
+from ..core.errors import NonFiniteError, OptionError, OptionErrors
+from ..core.interfaces import Method
+from .job import Job, answers, require_random
 
 Mask = Image.Image | NDArray[Any] | Tensor
 Kind = TypeVar("Kind", Image.Image, NDArray[Any], Tensor)
@@ -80,7 +80,7 @@ def fill(
             alpha), 3 (RGB) or 4 (RGB and alpha). uint8 and uint16 hold their full range, floats are in [0, 1].
             A PIL image is taken as its pixels lie, whatever its EXIF orientation says; ``fill_files`` turns it upright.
         mask: of the same height and width, white (True, 1, 255) in the hole; any PIL mode, array or tensor
-            (:func:`inpaintkit.holes.read_mask`). One for all pictures, or one for each.
+            (:func:`inpaintkit.filling.masks.read_mask`). One for all pictures, or one for each.
         grow: dilate the mask by so many pixels first, in every direction.
         batch: how many windows of one size the method is given at once, at most (and no more than 4 megapixels).
         threshold: the part of white above which a mask is hole.

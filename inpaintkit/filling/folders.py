@@ -11,14 +11,14 @@ import attrs
 import torch
 from PIL import Image
 
-from .blending import find_blend
-from .core.errors import DataError, InpaintkitError, did_you_mean
-from .core.interfaces import Method
-from .filling import check_options
-from .holes import holds_square
-from .jobs import Job, answer_sheet, answers, require_random
-from .rasterfiles import Stored, open_upright, write
-from .runtime.bars import told
+from ..blending import find_blend
+from ..core.errors import DataError, InpaintkitError, did_you_mean
+from ..core.interfaces import Method
+from ..runtime.bars import told
+from .files import Stored, open_upright, write
+from .fill import check_options
+from .job import Job, answer_sheet, answers, require_random
+from .masks import holds_square
 
 Pair = tuple[Path, Path]  # a picture and its mask
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import attrs
 from rich.table import Table
 
-from .core.errors import InpaintkitError
+from ..core.errors import InpaintkitError
 from .statistics import Interval, bootstrap, paired_difference
 
 FORMAT = 1

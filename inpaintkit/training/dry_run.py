@@ -9,14 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .core.errors import InpaintkitError, OptionError, Path, Problem, RecipeError
-from .core.interfaces import Batch, Method
-from .data.augment import check_augment
-from .methods.adversarial import Adversarial
-from .methods.looks import unknown_views
-from .protocol import load_protocol
-from .recipe import DataOptions, Recipe, build_method
-from .runtime.seeds import generator
+from ..core.errors import InpaintkitError, OptionError, Path, Problem, RecipeError
+from ..core.interfaces import Batch, Method
+from ..data.augment import check_augment
+from ..evaluation.protocol import load_protocol
+from ..recipe import DataOptions, Recipe, build_method
+from ..runtime.seeds import generator
+from .adversarial import Adversarial
+from .views import unknown_views
 
 
 def check_steps(recipe: Recipe) -> Method:

@@ -13,22 +13,22 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from . import checkpoint
-from .core.errors import CheckpointError, InpaintkitError, Interrupted
-from .core.interfaces import Batch, Method, Sample
-from .core.plugins import Plugins, installed
-from .data.augment import augmenter
-from .data.batches import Feed, fixed_batch
-from .data.image_set import load_images
-from .meters import FiniteGuard, Meter
-from .recipe import Recipe, build_method
-from .runs import ENVIRONMENT, Run, environment
-from .runtime import distributed
-from .runtime.devices import pick_device, pick_precision
-from .runtime.progress import RunProgress
-from .runtime.seeds import seed_of
-from .runtime.sheets import png, sample_sheet
-from .runtime.signals import stop_signals
+from ..core.errors import CheckpointError, InpaintkitError, Interrupted
+from ..core.interfaces import Batch, Method, Sample
+from ..core.plugins import Plugins, installed
+from ..data.augment import augmenter
+from ..data.batches import Feed, fixed_batch
+from ..data.image_set import load_images
+from ..recipe import Recipe, build_method
+from ..runs import checkpoint
+from ..runs.folder import ENVIRONMENT, Run, environment
+from ..runtime import distributed
+from ..runtime.devices import pick_device, pick_precision
+from ..runtime.progress import RunProgress
+from ..runtime.seeds import seed_of
+from ..runtime.sheets import png, sample_sheet
+from ..runtime.signals import stop_signals
+from .monitor import FiniteGuard, Meter
 
 SHEET_IMAGES = 8
 

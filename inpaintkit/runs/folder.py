@@ -13,11 +13,12 @@ from typing import Any
 import attrs
 import torch
 
-from . import __version__, checkpoint
-from .core.errors import CheckpointError, InpaintkitError
-from .core.interfaces import Method
-from .core.plugins import Plugins, installed
-from .recipe import Recipe, build_method, load_recipe
+from .. import __version__
+from . import checkpoint
+from ..core.errors import CheckpointError, InpaintkitError
+from ..core.interfaces import Method
+from ..core.plugins import Plugins, installed
+from ..recipe import Recipe, build_method, load_recipe
 
 RECIPE, LOG, ENVIRONMENT, REPORT = "recipe.yaml", "log.jsonl", "environment.json", "report.html"
 
@@ -122,7 +123,7 @@ def installed_version(name: str) -> str:
 
 def commit() -> str:
     """The commit of the source tree when inpaintkit runs from one, with + when files differ from it."""
-    here = Path(__file__).parent.parent
+    here = Path(__file__).parents[2]
     if not (here / ".git").exists():
         return ""
     try:

@@ -11,12 +11,12 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from .core.interfaces import Batch
-from .exam import Exam
+from ..core.interfaces import Batch
+from ..runtime.pixels import to_uint8
+from ..runtime.sheets import HIDDEN, png
 from .results import Picture, Results
-from .runtime.pixels import to_uint8
-from .runtime.sheets import HIDDEN, png
 from .statistics import ranks
+from .test_set import Exam
 
 WORST = 12
 GAP, VISIBLE = 4, 96  # pixels between the pictures of a grid, and their least width

@@ -15,13 +15,13 @@ from PIL import ExifTags, Image
 from torch import Tensor
 from torch.nn import functional
 
-from .blending import Blend
-from .core.errors import OptionError
-from .core.interfaces import Method, composite
-from .holes import grown, read_mask
+from ..blending import Blend
+from ..core.errors import OptionError
+from ..core.interfaces import Method, composite
+from ..runtime.apply import draw_padded, reflect_to
+from ..runtime.sheets import HIDDEN, sheet
+from .masks import grown, read_mask
 from .rasters import Raster, read_raster
-from .runtime.apply import draw_padded, reflect_to
-from .runtime.sheets import HIDDEN, sheet
 from .windows import Window, windows
 
 AT_ONCE = 2**22  # pixels: a batch is no larger than this, unless a single window is

@@ -10,8 +10,8 @@ import torch
 from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
-from .core.errors import InpaintkitError
-from .runtime import distributed
+from ..core.errors import InpaintkitError
+from ..runtime import distributed
 
 
 @attrs.frozen

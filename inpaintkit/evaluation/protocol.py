@@ -11,15 +11,15 @@ import attrs
 from annotated_types import Ge, MinLen
 from torch import Tensor
 
-from .core.config.layers import resolve_file
-from .core.config.nodes import raise_problems
-from .core.config.schema import SignatureError, signature_of
-from .core.config.structure import Spec, Structurer
-from .core.errors import OptionError, OptionErrors, Problem
-from .core.interfaces import MaskSampler, Metric
-from .core.plugins import Plugins, installed
-from .data.sources import Prepare, Source
-from .recipe import find_protocol
+from ..core.config.layers import resolve_file
+from ..core.config.nodes import raise_problems
+from ..core.config.schema import SignatureError, signature_of
+from ..core.config.structure import Spec, Structurer
+from ..core.errors import OptionError, OptionErrors, Problem
+from ..core.interfaces import MaskSampler, Metric
+from ..core.plugins import Plugins, installed
+from ..data.sources import Prepare, Source
+from ..recipe import find_protocol
 from .transform import Transform, scaled
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

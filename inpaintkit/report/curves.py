@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..core.errors import InpaintkitError
+from ..runs.folder import Run
 from .charts import Series, line_chart
-from .core.errors import InpaintkitError
-from .runs import Run
 
 Log = Sequence[Mapping[str, Any]]
 

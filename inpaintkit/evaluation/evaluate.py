@@ -14,20 +14,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .checkpoint import latest, write_atomically
-from .core.errors import InpaintkitError, OptionError
-from .core.interfaces import Method, Metric
-from .core.plugins import Plugins
-from .data.image_set import ImageSet
-from .data.sources import Source
-from .exam import Completion, Exam, completions
-from .methods.mean_color import MeanColor
+from ..core.errors import InpaintkitError, OptionError
+from ..core.interfaces import Method, Metric
+from ..core.plugins import Plugins
+from ..data.image_set import ImageSet
+from ..data.sources import Source
+from ..methods.mean_color import MeanColor
+from ..runs.checkpoint import latest, write_atomically
+from ..runs.folder import Run, environment, has_weights, load
+from ..runtime.pixels import to_uint8
 from .pictures import choose, named, strip
 from .protocol import Protocol, load_protocol
 from .results import FILE, Measure, Results, Row, to_json
-from .runs import Run, environment, has_weights, load
-from .runtime.pixels import to_uint8
 from .statistics import Interval
+from .test_set import Completion, Exam, completions
 
 
 def measure(
@@ -143,7 +143,7 @@ def as_metric(built: Any) -> Metric:
     """A ``torchmetrics.Metric`` in the clothes of ours; anything else as it is."""
     # told by name: most protocols have none, and importing torchmetrics takes a second
     if any(base.__module__.partition(".")[0] == "torchmetrics" for base in type(built).__mro__):
-        from .builtin.torchmetric import TorchMetric
+        from ..builtin.torchmetric import TorchMetric
 
         return TorchMetric(built)
     return built  # type: ignore[no-any-return]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..core.errors import OptionError
 from ..core.interfaces import Discriminator, Match, Objective, Sample
-from ..schedule import Adam
+from .stages import Adam
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from .core.errors import OptionError
+from ..core.errors import OptionError
 
 Array = NDArray[Any]
 

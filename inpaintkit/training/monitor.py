@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from .core.errors import NonFiniteError
-from .core.interfaces import Method
-from .runtime import distributed
+from ..core.errors import NonFiniteError
+from ..core.interfaces import Method
+from ..runtime import distributed
 
 NEVER = 2**62  # later than any step
 

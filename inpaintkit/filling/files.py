@@ -12,7 +12,7 @@ import attrs
 import numpy as np
 from PIL import ExifTags, Image, ImageFile, ImageOps, JpegImagePlugin, UnidentifiedImageError
 
-from .core.errors import DataError
+from ..core.errors import DataError
 
 LOSSY = ("JPEG", "AVIF")  # formats that Pillow cannot write without loss
 # TIFF tags that describe how the source was stored, orientation included: the result is stored otherwise.
