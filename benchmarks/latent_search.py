@@ -18,8 +18,8 @@ from inpaintkit_semantic_dcgan.search import Search
 from patchmatch import taken
 
 from inpaintkit import Critic
-from inpaintkit.builtin.masks import center_squares
-from inpaintkit.builtin.objectives import NonSaturating
+from inpaintkit.components.masks import center_squares
+from inpaintkit.components.objectives import NonSaturating
 
 
 def made(search: Search, width: int, device: torch.device) -> LatentSearch:

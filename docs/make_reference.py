@@ -22,13 +22,10 @@ import click
 
 import inpaintkit
 from inpaintkit import recipe
-from inpaintkit.builtin.objectives import Smooth
 from inpaintkit.cli import main
-from inpaintkit.core import hookspecs
-from inpaintkit.core import interfaces as types
-from inpaintkit.core.config import layers as merging
-from inpaintkit.core.config import nodes as yamltree
-from inpaintkit.core.config import schema as signature
+from inpaintkit.components.objectives import Smooth
+from inpaintkit.core import hookspecs, interfaces as types
+from inpaintkit.core.config import layers as merging, nodes as yamltree, schema as signature
 from inpaintkit.core.hookspecs import API_VERSION, KINDS
 from inpaintkit.core.interfaces import INTERFACES
 from inpaintkit.core.plugins import GROUP, OFFICIAL, Plugins, load_plugins
@@ -57,12 +54,12 @@ FUNCTIONS: dict[str, str] = {
     "load": "inpaintkit",
     "fill": "inpaintkit",
     "fill_files": "inpaintkit",
-    "poisson_blend": "inpaintkit.blending",
+    "poisson_blend": "inpaintkit.components.blending",
     "load_recipe": "inpaintkit",
     "build_method": "inpaintkit.recipe",
     "train": "inpaintkit",
     "evaluate": "inpaintkit",
-    "evaluate_run": "inpaintkit.evaluation.evaluate",
+    "evaluate_run": "inpaintkit.evaluation.measure",
     "compare": "inpaintkit",
     "sweep": "inpaintkit",
     "composite": "inpaintkit",

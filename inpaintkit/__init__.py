@@ -19,19 +19,20 @@ _PUBLIC = {
         "CheckpointError", "DataError", "InpaintkitError", "NonFiniteError", "OptionError", "OptionErrors",
         "PluginError", "RecipeError",
     ),
-    "core.hookspecs": ("hookimpl",),
+    "core.hookspecs": ("Register", "hookimpl"),
     "training.stages": ("Adam", "Rate", "Stage"),
     "training.weights": ("Balance", "Ramp"),
     "training.adversarial": ("Adversarial",),
     "training.critic": ("Critic",),
+    "training.views": ("views_of",),
     "recipe": ("load_recipe",),
     "training.loop": ("train",),
-    "evaluation.evaluate": ("evaluate",),
-    "comparison.compare": ("compare",),
-    "comparison.sweep": ("sweep",),
+    "evaluation.measure": ("evaluate",),
+    "comparison.side_by_side": ("compare",),
+    "comparison.sweeps": ("sweep",),
     "runs.folder": ("load",),
-    "filling.fill": ("fill",),
-    "filling.folders": ("FillReport", "fill_files"),
+    "filling.in_memory": ("fill",),
+    "filling.on_disk": ("FillReport", "fill_files"),
 }  # fmt: skip
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 __all__ = ["__version__", *_HOME]
@@ -50,39 +51,40 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from .comparison.compare import compare as compare
-    from .comparison.sweep import sweep as sweep
-    from .core.errors import CheckpointError as CheckpointError
-    from .core.errors import DataError as DataError
-    from .core.errors import InpaintkitError as InpaintkitError
-    from .core.errors import NonFiniteError as NonFiniteError
-    from .core.errors import OptionError as OptionError
-    from .core.errors import OptionErrors as OptionErrors
-    from .core.errors import PluginError as PluginError
-    from .core.errors import RecipeError as RecipeError
-    from .core.hookspecs import hookimpl as hookimpl
-    from .core.interfaces import Batch as Batch
-    from .core.interfaces import Discriminator as Discriminator
-    from .core.interfaces import Generator as Generator
-    from .core.interfaces import Loss as Loss
-    from .core.interfaces import MaskSampler as MaskSampler
-    from .core.interfaces import Match as Match
-    from .core.interfaces import Method as Method
-    from .core.interfaces import Metric as Metric
-    from .core.interfaces import Objective as Objective
-    from .core.interfaces import Sample as Sample
-    from .core.interfaces import composite as composite
-    from .evaluation.evaluate import evaluate as evaluate
-    from .filling.fill import fill as fill
-    from .filling.folders import FillReport as FillReport
-    from .filling.folders import fill_files as fill_files
+    from .comparison.side_by_side import compare as compare
+    from .comparison.sweeps import sweep as sweep
+    from .core.errors import (
+        CheckpointError as CheckpointError,
+        DataError as DataError,
+        InpaintkitError as InpaintkitError,
+        NonFiniteError as NonFiniteError,
+        OptionError as OptionError,
+        OptionErrors as OptionErrors,
+        PluginError as PluginError,
+        RecipeError as RecipeError,
+    )
+    from .core.hookspecs import Register as Register, hookimpl as hookimpl
+    from .core.interfaces import (
+        Batch as Batch,
+        Discriminator as Discriminator,
+        Generator as Generator,
+        Loss as Loss,
+        MaskSampler as MaskSampler,
+        Match as Match,
+        Method as Method,
+        Metric as Metric,
+        Objective as Objective,
+        Sample as Sample,
+        composite as composite,
+    )
+    from .evaluation.measure import evaluate as evaluate
+    from .filling.in_memory import fill as fill
+    from .filling.on_disk import FillReport as FillReport, fill_files as fill_files
     from .recipe import load_recipe as load_recipe
     from .runs.folder import load as load
     from .training.adversarial import Adversarial as Adversarial
     from .training.critic import Critic as Critic
     from .training.loop import train as train
-    from .training.stages import Adam as Adam
-    from .training.stages import Rate as Rate
-    from .training.stages import Stage as Stage
-    from .training.weights import Balance as Balance
-    from .training.weights import Ramp as Ramp
+    from .training.stages import Adam as Adam, Rate as Rate, Stage as Stage
+    from .training.views import views_of as views_of
+    from .training.weights import Balance as Balance, Ramp as Ramp

@@ -65,12 +65,11 @@ def recipe_options(command: Any) -> Any:
 @click.option("--quiet", is_flag=True, help="Prints errors only.")
 def run(recipe: str, profile: str | None, sets: Sequence[str], out: Path | None, resume: bool, quiet: bool) -> None:
     """Trains RECIPE (a file or a bundled name), evaluates it under its protocols and writes report.html."""
-    from .pipeline import complete
+    from .pipeline import check, complete
     from .recipe import load_recipe
-    from .training.dry_run import check_steps
 
     loaded = load_recipe(recipe, profile, sets)
-    check_steps(loaded)
+    check(loaded)
     complete(loaded, out, RUNS, resume, show=not quiet)
 
 
@@ -79,15 +78,15 @@ def run(recipe: str, profile: str | None, sets: Sequence[str], out: Path | None,
 @recipe_options
 def check(recipes: Sequence[str], profile: str | None, sets: Sequence[str]) -> None:
     """Checks RECIPES in full, then one step of every stage without data: seconds each."""
+    from . import pipeline
     from .core.errors import RecipeError
     from .recipe import load_recipe
-    from .training.dry_run import check_steps
 
     problems: list[Any] = []
     for recipe in recipes:
         try:
             loaded = load_recipe(recipe, profile, sets)
-            method = check_steps(loaded)
+            method = pipeline.check(loaded)
             stages = ", ".join(method.trial_steps()) or "no training"
             click.echo(f"{recipe}: good ({loaded.method.name}; {method.steps} steps: {stages})")
         except RecipeError as error:
@@ -151,7 +150,7 @@ def compare(
     writes it as Markdown, CSV and JSON with a picture grid; several protocols on the same pictures also have their
     mean. Exit code 2 when a row failed; the others are kept.
     """
-    from .comparison.compare import side_by_side
+    from .comparison import side_by_side
 
     if not side_by_side(sources, protocols, list(images) or None, out, COMPARISONS, **options):
         context.exit(2)
@@ -161,7 +160,7 @@ def compare(
 @click.argument("run", type=click.Path(path_type=Path))
 def report(run: Path) -> None:
     """Writes report.html anew from what RUN holds."""
-    from .report.page import write_report
+    from .report import write_report
 
     click.echo(write_report(run))
 
@@ -189,9 +188,9 @@ def fill(context: click.Context, /, run: str, image: Path, mask: Path, out: Path
     """
     from rich import get_console
 
-    from .filling.folders import fill_files
-    from .runs.folder import load
-    from .runtime.devices import pick_device
+    from .filling import fill_files
+    from .runs import load
+    from .runtime import pick_device
 
     where = pick_device(device)
     show = get_console().is_terminal

@@ -1,4 +1,4 @@
-"""What networks of several papers share."""
+"""What networks and methods of several papers share: initial weights, windows around holes, modes, random rows."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from .runtime import evaluating as evaluating, per_image as per_image
 
 
 def normal_init(module: nn.Module, std: float = 0.02) -> None:

@@ -9,17 +9,41 @@ from rich.console import Console
 
 from .core.config.nodes import dump
 from .core.errors import DataError, InpaintkitError, Problem, RecipeError
-from .data.decode import find
-from .data.sources import Source
-from .evaluation.evaluate import evaluate_run
-from .evaluation.results import results_table
+from .core.interfaces import Method
+from .data import Source, find
+from .evaluation import evaluate_run, load_protocol, results_table
 from .recipe import Recipe
-from .report.page import write_report
-from .runs import checkpoint
-from .runs.folder import RECIPE, Run, latest_run, new_run, take_over, training_needed
-from .runtime import distributed
-from .runtime.devices import pick_device
-from .training.loop import train
+from .report import write_report
+from .runs import RECIPE, Run, checkpoint, latest_run, new_run, take_over, training_needed
+from .runtime import distributed, pick_device, write_atomically
+from .training import check_steps, train
+
+
+def check(recipe: Recipe) -> Method:
+    """Takes one step of each stage without memory or data, and reads the protocols; returns the method.
+
+    Raises:
+        RecipeError: everything that does not fit, see :func:`inpaintkit.training.check_steps`; wrong protocols; and
+            protocols without pictures, which are better told before the training than after it.
+    """
+    problems: list[Problem] = []
+    try:
+        method = check_steps(recipe)
+    except RecipeError as error:
+        problems += error.problems
+    for number, source in enumerate(recipe.evaluate):
+        try:
+            protocol = load_protocol(source)
+        except RecipeError as error:
+            problems += error.problems
+            continue
+        if protocol.images is None and (recipe.data is None or recipe.data.test is None):
+            text = f"protocol {protocol.name!r} names no pictures of its own: give the recipe `data: {{test: ...}}`"
+            path = ("evaluate", number)
+            problems.append(Problem(text, path, str(recipe.source.find(path))))
+    if problems:
+        raise RecipeError(problems)
+    return method
 
 
 def begin(recipe: Recipe, out: Path | None, root: Path, resume: bool) -> Run:
@@ -53,7 +77,7 @@ def begin(recipe: Recipe, out: Path | None, root: Path, resume: bool) -> Run:
         except OSError as error:
             raise InpaintkitError(f"the run folder {out} cannot be made: {error}") from error
         run = Run(out)
-    checkpoint.write_atomically(run.recipe_file, dump(recipe.tree))
+    write_atomically(run.recipe_file, dump(recipe.tree))
     return run
 
 

@@ -17,8 +17,7 @@ from .core.config.structure import Spec, Structurer
 from .core.errors import OptionError, Problem, RecipeError, did_you_mean
 from .core.interfaces import MaskSampler, Method
 from .core.plugins import OFFICIAL, Plugins, installed
-from .data.augment import Augmentation
-from .data.sources import Prepare, Source
+from .data import Augmentation, Prepare, Source
 
 Count = Annotated[int, Ge(0)]
 Positive = Annotated[int, Ge(1)]

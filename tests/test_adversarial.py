@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from inpaintkit.builtin.losses import L1, L2
-from inpaintkit.builtin.objectives import LeastSquares
+from inpaintkit.components.losses import L1, L2
+from inpaintkit.components.objectives import LeastSquares
 from inpaintkit.core.errors import InpaintkitError, OptionError, OptionErrors
 from inpaintkit.core.interfaces import Batch, Discriminator, Generator, Loss, Sample
 from inpaintkit.training.adversarial import Adversarial

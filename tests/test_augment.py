@@ -4,8 +4,7 @@ import random
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from inpaintkit.core.errors import OptionError, OptionErrors
 from inpaintkit.data.augment import Augmentation, augmenter, check_augment, known

@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 import skimage.data
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
 from torch import Tensor
 
-from inpaintkit.blending import BLENDS, find_blend, poisson_blend
+from inpaintkit.components.blending import BLENDS, find_blend, poisson_blend
 from inpaintkit.core.errors import OptionError
 
 Array = NDArray[np.float64]

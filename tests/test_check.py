@@ -16,8 +16,8 @@ from inpaintkit import hookimpl
 from inpaintkit.core.errors import RecipeError
 from inpaintkit.core.interfaces import Generator, Loss, Sample
 from inpaintkit.core.plugins import Plugins, load_plugins
+from inpaintkit.pipeline import check as check_steps
 from inpaintkit.recipe import load_recipe
-from inpaintkit.training.dry_run import check_steps
 
 Write = Callable[..., Path]
 

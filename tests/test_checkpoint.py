@@ -20,6 +20,7 @@ from inpaintkit.core.errors import CheckpointError
 from inpaintkit.core.interfaces import Method
 from inpaintkit.runs import checkpoint
 from inpaintkit.runs.checkpoint import METHOD, OPTIMIZERS, STATE
+from inpaintkit.runtime.files import write_atomically
 from inpaintkit.training.stages import Adam
 
 
@@ -250,7 +251,7 @@ import torch
 torch.set_num_threads(1)
 from pathlib import Path
 from test_checkpoint import Toy
-from inpaintkit import checkpoint
+from inpaintkit.runs import checkpoint
 from inpaintkit.core.errors import CheckpointError
 folder = Path({str(tmp_path)!r})
 toy = Toy(64)
@@ -271,8 +272,8 @@ except CheckpointError as error:
 
 def test_files_are_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "log.jsonl"
-    checkpoint.write_atomically(path, "old")
-    checkpoint.write_atomically(path, "new")
+    write_atomically(path, "old")
+    write_atomically(path, "new")
     assert path.read_text() == "new"
 
     def refuse(*args: Any) -> None:
@@ -281,7 +282,7 @@ def test_files_are_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr(os, "replace", refuse)
     with pytest.raises(OSError, match="full"):
-        checkpoint.write_atomically(path, b"newer")
+        write_atomically(path, b"newer")
     assert names(tmp_path) == ["log.jsonl"]
     assert path.read_text() == "new"
 

@@ -21,11 +21,11 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from inpaintkit import Batch, InpaintkitError, Method, Metric, RecipeError, Sample, compare, composite, hookimpl
-from inpaintkit.blending import poisson_blend
 from inpaintkit.comparison.entrants import Entrant
 from inpaintkit.comparison.files import CSV, GRID, MARKDOWN, to_markdown, write_comparison
 from inpaintkit.comparison.outcome import FILE, Comparison, ComparisonRow, from_json, read_comparison, to_json
 from inpaintkit.comparison.table import caption, comparison_table, memory_text, p_text, seconds_text
+from inpaintkit.components.blending import poisson_blend
 from inpaintkit.core.plugins import Plugins, load_plugins
 from inpaintkit.evaluation.pictures import grid, wrapped
 from inpaintkit.evaluation.protocol import load_protocol
@@ -586,7 +586,7 @@ def test_the_twin_costs_what_is_drawn_and_blended(compared: Compared, monkeypatc
         return poisson_blend(output, masked, mask)
 
     monkeypatch.setattr("inpaintkit.evaluation.test_set.time.perf_counter", lambda: Slow.now)
-    monkeypatch.setattr("inpaintkit.blending.BLENDS", {"poisson": slow})
+    monkeypatch.setattr("inpaintkit.components.blending.BLENDS", {"poisson": slow})
     plain, twin = compared({"a": Slow()}, batch=COUNT, blend="poisson").rows
     assert (plain.seconds_per_image, twin.seconds_per_image) == pytest.approx((2 / COUNT, 2.5 / COUNT))
     assert (twin.memory_per_image is None) == (plain.memory_per_image is None)

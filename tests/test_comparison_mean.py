@@ -16,8 +16,7 @@ import pytest
 import torch
 import yaml
 from click.testing import CliRunner, Result
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from numpy.typing import ArrayLike
 from rich.console import Console
 from torch import Tensor

@@ -13,13 +13,11 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from PIL import Image
 
 from inpaintkit.core.errors import DataError
-from inpaintkit.data import cache as caching
-from inpaintkit.data import image_set as module
+from inpaintkit.data import cache as caching, image_set as module
 from inpaintkit.data.image_set import ImageSet, batch_indices, load_images
 from inpaintkit.data.sources import PackageFiles, Prepare
 from inpaintkit.runtime.seeds import generator
@@ -246,7 +244,7 @@ def test_a_write_that_fails_half_way_leaves_nothing(tmp_path):
         from pathlib import Path
         from inpaintkit.data.cache import cached
         from inpaintkit.core.errors import DataError
-        from inpaintkit.data.decode import find
+        from inpaintkit.data.decoding import find
         from inpaintkit.data.sources import Prepare
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
@@ -279,7 +277,7 @@ def test_of_two_processes_one_decodes_and_both_have_the_pictures(tmp_path):
     script = """
         import sys, time
         from pathlib import Path
-        from inpaintkit import cache, images
+        from inpaintkit.data import cache, decoding as images
         decode, count = cache.decode, 0
         def slow(entry, prepare):
             global count

@@ -10,7 +10,7 @@ import torch
 from scipy import linalg
 from torchmetrics.image import kid as reference_kid
 
-from inpaintkit.builtin.distribution import FID, KID, frechet_distance, kernel_distance, pooled
+from inpaintkit.components.distribution import FID, KID, frechet_distance, kernel_distance, pooled
 from inpaintkit.core.errors import CheckpointError, InpaintkitError, OptionError
 from inpaintkit.core.interfaces import Batch, Sample
 from inpaintkit.runtime.pixels import to_float
@@ -152,7 +152,7 @@ def test_fid_is_refused_below_two_thousand_images(metric_options):
 
 
 def test_it_asks_plainly_for_what_it_needs(tmp_path, monkeypatch):
-    monkeypatch.setattr("inpaintkit.builtin.pretrained.unreachable", lambda url: "no connection")
+    monkeypatch.setattr("inpaintkit.components.pretrained.unreachable", lambda url: "no connection")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     with pytest.raises(CheckpointError, match=r"Fetch https://.*inception_v3.*\.pth"):
         KID().setup(torch.device("cpu"))

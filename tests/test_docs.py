@@ -29,10 +29,9 @@ from inpaintkit.core import hookspecs
 from inpaintkit.core.errors import RecipeError
 from inpaintkit.core.hookspecs import KINDS
 from inpaintkit.core.plugins import GROUP, installed
-from inpaintkit.evaluation.evaluate import as_metric
+from inpaintkit.evaluation.measure import as_metric
 from inpaintkit.evaluation.protocol import load_protocol
-from inpaintkit.pipeline import begin
-from inpaintkit.training.dry_run import check_steps
+from inpaintkit.pipeline import begin, check as check_steps
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

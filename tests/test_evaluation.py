@@ -19,8 +19,9 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from inpaintkit import DataError, InpaintkitError, Method, Metric, OptionError, RecipeError, Sample, hookimpl
+from inpaintkit.components.mean_color import MeanColor
 from inpaintkit.core.plugins import Plugins, load_plugins
-from inpaintkit.evaluation.evaluate import evaluate, evaluate_run, write_results
+from inpaintkit.evaluation.measure import evaluate, evaluate_run, write_results
 from inpaintkit.evaluation.pictures import strip
 from inpaintkit.evaluation.protocol import Protocol, load_protocol
 from inpaintkit.evaluation.results import (
@@ -36,8 +37,8 @@ from inpaintkit.evaluation.results import (
 )
 from inpaintkit.evaluation.statistics import Interval, bootstrap
 from inpaintkit.evaluation.test_set import Exam, completions
-from inpaintkit.methods.mean_color import MeanColor
 from inpaintkit.runs import checkpoint
+from inpaintkit.runtime.files import write_atomically
 
 COUNT, SIDE = 17, 24
 
@@ -422,7 +423,7 @@ def test_a_failure_while_writing_leaves_the_old_results_whole(
     where = tmp_path / "results"
     first = attrs.evolve(results, pictures=(Picture("best", 0, "a", 1.0, "best-1.png"),))
     write_results(where, first, {0: b"one"})
-    real = checkpoint.write_atomically
+    real = write_atomically
 
     def full(path: Path, content: bytes | str) -> None:
         if path.name == FILE:
@@ -431,7 +432,7 @@ def test_a_failure_while_writing_leaves_the_old_results_whole(
 
     second = attrs.evolve(results, pictures=(Picture("best", 0, "a", 2.0, "best-2.png"),))
     with monkeypatch.context() as patch:
-        patch.setattr("inpaintkit.evaluation.evaluate.write_atomically", full)
+        patch.setattr("inpaintkit.evaluation.measure.write_atomically", full)
         with pytest.raises(InpaintkitError, match="disk full"):
             write_results(where, second, {0: b"two"})
     assert read_results(where).pictures == first.pictures

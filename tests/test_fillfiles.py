@@ -18,9 +18,9 @@ from rich.console import Console
 
 from inpaintkit.core.errors import DataError, InpaintkitError
 from inpaintkit.core.interfaces import Method
-from inpaintkit.filling.fill import fill
-from inpaintkit.filling.folders import fill_files
+from inpaintkit.filling.in_memory import fill
 from inpaintkit.filling.masks import holds_square
+from inpaintkit.filling.on_disk import fill_files
 
 
 class Constant(Method):

@@ -8,17 +8,16 @@ import numpy as np
 import pytest
 import skimage.data
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 from scipy import ndimage
 from torch import nn
 
-from inpaintkit.blending import poisson_blend
+from inpaintkit.components.blending import poisson_blend
 from inpaintkit.core.errors import InpaintkitError, NonFiniteError, OptionError, OptionErrors
 from inpaintkit.core.interfaces import Method
-from inpaintkit.filling.fill import fill
+from inpaintkit.filling.in_memory import fill
 from inpaintkit.filling.masks import grown, holds_square, read_mask
 from inpaintkit.filling.windows import LARGEST, windows
 from inpaintkit.runtime.apply import inpaint_padded, reflect_to

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from inpaintkit.core.errors import DataError, OptionErrors
-from inpaintkit.data import decode as images
-from inpaintkit.data.decode import Unreadable, decode, find, open_rgb
+from inpaintkit.data import decoding as images
+from inpaintkit.data.decoding import Unreadable, decode, find, open_rgb
 from inpaintkit.data.sources import PackageFiles, Prepare
 
 RNG = np.random.default_rng(0)

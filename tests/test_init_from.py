@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from inpaintkit import Adversarial, CheckpointError, Generator, Stage
-from inpaintkit.builtin.losses import L1
+from inpaintkit.components.losses import L1
 from inpaintkit.runs.checkpoint import init_method
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from torch.nn import functional as F
 from torchmetrics.functional.image import total_variation as reference_tv
 
-from inpaintkit.builtin.losses import (
+from inpaintkit.components.losses import (
     L1,
     L2,
     MultiScale,

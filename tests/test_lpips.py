@@ -10,7 +10,7 @@ import torchmetrics.functional.image as tm
 from safetensors.torch import save_file
 from torchvision import models
 
-from inpaintkit.builtin.lpips import LPIPS, VARIANTS
+from inpaintkit.components.lpips import LPIPS, VARIANTS
 from inpaintkit.core.errors import CheckpointError, OptionError
 from inpaintkit.core.interfaces import Batch, Sample
 from inpaintkit.runtime.pixels import to_float

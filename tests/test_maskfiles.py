@@ -6,8 +6,8 @@ import pytest
 import torch
 from PIL import Image
 
-from inpaintkit.builtin import maskfiles
-from inpaintkit.builtin.maskfiles import MaskFiles
+from inpaintkit.components import mask_files as maskfiles
+from inpaintkit.components.mask_files import MaskFiles
 from inpaintkit.core.errors import DataError, OptionError, OptionErrors
 from inpaintkit.runtime.seeds import generator
 

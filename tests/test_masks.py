@@ -3,13 +3,12 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from scipy import ndimage, stats
 from torch.nn import functional as F
 
-from inpaintkit.builtin import masks as m
-from inpaintkit.builtin.shapes import below, cubic, near_segment
+from inpaintkit.components import masks as m
+from inpaintkit.components.shapes import below, cubic, near_segment
 from inpaintkit.core.errors import OptionError, OptionErrors
 from inpaintkit.runtime.seeds import generator
 

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from inpaintkit.core.config.layers import Resolved, apply_set, merge, resolve_file
 from inpaintkit.core.config.nodes import Mark, Node, dump, parse

@@ -9,13 +9,12 @@ import pytest
 import torch
 import torchmetrics.functional.image as tm_functional
 import torchmetrics.image as tm
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from scipy import ndimage
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
 
-from inpaintkit.builtin.metrics import L1, L2, PSNR, SSIM, GradientEnergy, region_of
-from inpaintkit.builtin.torchmetric import TorchMetric
+from inpaintkit.components.metrics import L1, L2, PSNR, SSIM, GradientEnergy, region_of
+from inpaintkit.components.torch_metric import TorchMetric
 from inpaintkit.core.errors import InpaintkitError
 from inpaintkit.core.interfaces import Batch, Sample
 from inpaintkit.runtime.pixels import to_float, to_uint8

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from inpaintkit.builtin.masks import CenterSquare, RandomRectangles, Strokes
-from inpaintkit.builtin.mixture import Mixture
+from inpaintkit.components.masks import CenterSquare, RandomRectangles, Strokes
+from inpaintkit.components.mixture import Mixture
 from inpaintkit.core.errors import OptionError
 
 SIZE = (32, 40)

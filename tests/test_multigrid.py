@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from inpaintkit.multigrid import Grid, Multigrid, extended, laplacian
+from inpaintkit.components.multigrid import Grid, Multigrid, extended, laplacian
 
 HOLES = ("center", "corner", "scattered", "two known")
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from inpaintkit.builtin.objectives import WGANGP, Hinge, LeastSquares, NonSaturating, Smooth, gradient_norms
+from inpaintkit.components.objectives import WGANGP, Hinge, LeastSquares, NonSaturating, Smooth, gradient_norms
 from inpaintkit.core.errors import OptionErrors
 from inpaintkit.core.interfaces import Batch, Match, Sample
 

@@ -13,10 +13,10 @@ from torch import nn
 from torch.nn import functional as F
 from torchvision import models
 
-from inpaintkit.builtin import pretrained as weights_of
-from inpaintkit.builtin.backbones import Backbone, find_source
-from inpaintkit.builtin.perceptual import Perceptual
-from inpaintkit.builtin.taps import usual_names
+from inpaintkit.components import pretrained as weights_of
+from inpaintkit.components.backbones import Backbone, find_source
+from inpaintkit.components.perceptual import Perceptual
+from inpaintkit.components.taps import usual_names
 from inpaintkit.core.errors import CheckpointError, InpaintkitError, OptionError, OptionErrors
 from inpaintkit.core.interfaces import Batch, Method, Sample
 

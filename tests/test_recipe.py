@@ -13,8 +13,7 @@ import attrs
 import pytest
 import torch
 from annotated_types import Ge
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from torch import nn
 
 from inpaintkit.core.config.nodes import Node, dump, parse

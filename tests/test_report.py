@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 from PIL import Image
 
 from inpaintkit import InpaintkitError
-from inpaintkit.evaluation.evaluate import write_results
+from inpaintkit.evaluation.measure import write_results
 from inpaintkit.evaluation.results import Measure, Picture, Results, Row
 from inpaintkit.evaluation.statistics import bootstrap
 from inpaintkit.report.charts import LEFT, RIGHT, WIDTH, Series, histogram, label, line_chart, smooth, thin, value_scale

@@ -7,8 +7,7 @@ import math
 import numpy as np
 import pytest
 import scipy.stats
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from inpaintkit.evaluation.statistics import Interval, bootstrap, holm, paired_difference, paired_p_value, ranks
 

@@ -11,8 +11,7 @@ import attrs
 import pytest
 import torchmetrics
 from annotated_types import Ge, Gt, Interval, Len, Lt, MinLen, MultipleOf, Predicate
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from torch import nn
 
 from inpaintkit.core.config.nodes import parse

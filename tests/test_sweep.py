@@ -16,8 +16,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from PIL import Image
 from torch import Tensor
 
@@ -25,12 +24,12 @@ from inpaintkit import InpaintkitError, Method, RecipeError, sweep
 from inpaintkit.cli import main
 from inpaintkit.comparison.entrants import Entrant
 from inpaintkit.comparison.outcome import ComparisonRow
-from inpaintkit.comparison.sweep import median_picture
 from inpaintkit.comparison.sweep_charts import LEFT, PANEL, RIGHT, Line, Map, Panel, svg
 from inpaintkit.comparison.sweep_files import to_csv, to_json, to_markdown, to_svg, write_sweep
 from inpaintkit.comparison.sweep_plan import parse, plan, plan_all
 from inpaintkit.comparison.sweep_sheet import sheet_columns, to_sheet
-from inpaintkit.evaluation.evaluate import evaluate
+from inpaintkit.comparison.sweeps import median_picture
+from inpaintkit.evaluation.measure import evaluate
 from inpaintkit.evaluation.pictures import given_columns
 from inpaintkit.evaluation.protocol import load_protocol
 from inpaintkit.evaluation.results import Measure

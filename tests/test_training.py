@@ -534,7 +534,7 @@ class Pictures:
 
 
 def feed(pictures: Any, seed: int = 0) -> Feed:
-    from inpaintkit.builtin.masks import RandomSquare
+    from inpaintkit.components.masks import RandomSquare
 
     def augment(image: Tensor) -> Tensor:
         feed.noise = torch.rand(len(image))  # type: ignore[attr-defined]
@@ -576,7 +576,7 @@ def test_windows_and_augmentation_draw_different_numbers() -> None:
 
 def test_fixed_batches_begin_alike() -> None:
     """Each picture with the mask of its index, however many are looked at."""
-    from inpaintkit.builtin.masks import RandomSquare
+    from inpaintkit.components.masks import RandomSquare
 
     masks = RandomSquare(3, 6)
     few = fixed_batch(Pictures(), masks, 4, (8, 8), 0, torch.device("cpu"))  # type: ignore[arg-type]

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from inpaintkit.core.config.nodes import MAX_BYTES, Node, dump, parse, raise_problems, read, resolve
 from inpaintkit.core.errors import Problem, RecipeError

@@ -14,8 +14,7 @@ from ..core.errors import InpaintkitError, OptionError, Problem, RecipeError, di
 from ..core.interfaces import Method
 from ..core.plugins import Plugins
 from ..recipe import DataOptions, Recipe, build_method, bundled, load_recipe
-from ..runs import checkpoint
-from ..runs.folder import Run, load
+from ..runs import Run, checkpoint, load
 
 #: Keys of a recipe in which two runs may differ and still be runs of one recipe: none of them changes what is learned.
 INDIFFERENT = ("name", "paper", "description", "requires", "seed", "validate", "evaluate", "run")

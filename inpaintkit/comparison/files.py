@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import InpaintkitError
-from ..evaluation.results import better, written
-from ..runs.checkpoint import write_atomically
+from ..evaluation import better, written
+from ..runtime import write_atomically
 from .outcome import FILE, Comparison, ComparisonRow, to_json
 from .table import NONE, about, caption, mean_text, memory_text, p_text, seconds_text
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from ..core.errors import InpaintkitError
-from ..evaluation.results import Measure
-from ..runs.folder import new_run
+from ..evaluation import Measure
+from ..runs import new_run
 from .files import write_comparison
 from .outcome import Comparison, ComparisonRow
 from .table import comparison_table

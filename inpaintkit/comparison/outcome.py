@@ -11,18 +11,20 @@ import attrs
 import numpy as np
 
 from ..core.errors import InpaintkitError
-from ..evaluation.results import (
+from ..evaluation import (
+    Interval,
     Measure,
     Row,
     differences,
+    holm,
     interval_from_json,
     interval_to_json,
     measures_from_json,
     measures_to_json,
     number,
+    paired_p_value,
     standing,
 )
-from ..evaluation.statistics import Interval, holm, paired_p_value
 from .entrants import Entrant
 
 FORMAT = 1

@@ -11,17 +11,24 @@ import attrs
 import torch
 from torch import Tensor
 
-from ..blending import Blend, find_blend
+from ..components.blending import Blend, find_blend
 from ..core.errors import InpaintkitError
 from ..core.interfaces import Method, Metric, Sample
 from ..core.plugins import Plugins
-from ..evaluation.evaluate import Tally, build_metrics, device_name
-from ..evaluation.pictures import Pixels, given_columns, grid
-from ..evaluation.results import Row
-from ..evaluation.test_set import Completion, Exam, completions
-from ..report.page import evenly
-from ..runs.folder import environment
-from ..runtime.pixels import to_uint8
+from ..evaluation import (
+    Completion,
+    Exam,
+    Pixels,
+    Row,
+    Tally,
+    build_metrics,
+    completions,
+    device_name,
+    given_columns,
+    grid,
+)
+from ..runs import environment
+from ..runtime import evenly, to_uint8
 from .entrants import Entrant
 from .files import write_comparison, write_json
 from .outcome import Comparison, ComparisonRow

@@ -9,7 +9,7 @@ from html import escape
 import attrs
 import numpy as np
 
-from ..report.charts import Floats, Scale, label, ticks, value_scale
+from ..report import Floats, Scale, label, ticks, value_scale
 
 PANEL, HEIGHT = 470, 300  # of a panel, in pixels
 LEFT, RIGHT, TOP, BOTTOM = 52, 24, 30, 46  # around its plot

@@ -10,9 +10,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from ..evaluation.pictures import Pixels
-from ..evaluation.results import Measure
-from ..evaluation.statistics import Interval
+from ..evaluation import Interval, Measure, Pixels
 from .sweep_plan import Plan, Value
 
 

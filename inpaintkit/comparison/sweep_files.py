@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import InpaintkitError
-from ..evaluation.results import Measure, better, decimals, measures_to_json, number, written
-from ..runs.checkpoint import write_atomically
+from ..evaluation import Measure, better, decimals, measures_to_json, number, written
+from ..runtime import write_atomically
 from .files import csv_cell, markdown_table, plain_text
 from .sweep_charts import Line, Map, Panel, svg
 from .sweep_curves import Curve, Point, Sweep

@@ -19,8 +19,7 @@ from ..core.config.structure import Structurer
 from ..core.errors import InpaintkitError, Problem, RecipeError, did_you_mean
 from ..core.interfaces import MaskSampler
 from ..core.plugins import Plugins, installed
-from ..evaluation.protocol import load_protocol
-from ..evaluation.test_set import Exam
+from ..evaluation import Exam, load_protocol
 from ..recipe import bundled
 
 Number = int | float
@@ -30,7 +29,7 @@ MOST = 1000  # values of a sweep
 TOLD = 5  # refused values that are spelled out
 _NUMBER = r"[-+]?(?:\d+(?:\.\d+)?|\.\d+)"
 _RANGE = re.compile(rf"({_NUMBER})\s*\.\.\s*({_NUMBER})(?:\s*:\s*({_NUMBER}))?")
-_BUILTIN = "inpaintkit.builtin.masks"
+_BUILTIN = "inpaintkit.components.masks"
 _UNITS = {
     **dict.fromkeys(("side", "offset", "min", "max"), "pixels"),
     "ratio": "share of the pixels",

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ..evaluation.pictures import GAP, VISIBLE, Pixels, wrapped
-from ..report.page import evenly
-from ..runtime.sheets import png
+from ..evaluation import GAP, VISIBLE, Pixels, wrapped
+from ..runtime import evenly, png
 from .sweep_curves import Sweep
 from .sweep_plan import axes_of, spelled
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from rich import box
 from rich.table import Table
 
-from ..evaluation.results import better, escaped, written
+from ..evaluation import better, escaped, written
 from .outcome import Comparison, ComparisonRow
 
 SHOWN = 3  # metrics in the printed table; the files have all

@@ -64,7 +64,7 @@ def register_losses(register: Register) -> None:
 
         @hookimpl
         def register_losses(register):
-            register("smooth-l1", "inpaintkit.builtin.losses:SmoothL1")
+            register("smooth-l1", "inpaintkit.components.losses:SmoothL1")
     """
 
 
@@ -76,7 +76,7 @@ def register_objectives(register: Register) -> None:
 
         @hookimpl
         def register_objectives(register):
-            register("hinge", "inpaintkit.builtin.objectives:Hinge")
+            register("hinge", "inpaintkit.components.objectives:Hinge")
     """
 
 
@@ -89,7 +89,7 @@ def register_mask_samplers(register: Register) -> None:
 
         @hookimpl
         def register_mask_samplers(register):
-            register("random-square", "inpaintkit.builtin.masks:RandomSquare")
+            register("random-square", "inpaintkit.components.masks:RandomSquare")
     """
 
 
@@ -102,7 +102,7 @@ def register_metrics(register: Register) -> None:
 
         @hookimpl
         def register_metrics(register):
-            register("psnr", "inpaintkit.builtin.metrics:PSNR")
+            register("psnr", "inpaintkit.components.metrics:PSNR")
     """
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 GROUP = "inpaintkit"
-BUILTIN_MODULES = ("inpaintkit.builtin", "inpaintkit.methods")
+BUILTIN_MODULES = ("inpaintkit.components",)
 
 #: Official plugins by entry-point name: they keep their names against other claims, and errors name their package.
 PAPERS = ("perceptual-fcn", "neural-features", "classical", "semantic-dcgan", "dual-path")

@@ -10,9 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..core.interfaces import Batch, MaskSampler
-from ..runtime import distributed
-from ..runtime.pixels import to_float
-from ..runtime.seeds import generator, seed_of
+from ..runtime import distributed, generator, seed_of, to_float
 from .image_set import ImageSet, batch_indices
 
 

@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..core.errors import DataError
-from .decode import Entry, Pixels, Unreadable, decode, formats
+from .decoding import Entry, Pixels, Unreadable, decode, formats
 from .sources import Prepare
 
 try:

@@ -15,9 +15,9 @@ from rich.console import Console
 from torch import Tensor
 
 from ..core.errors import DataError
-from ..runtime.seeds import generator, seed_of
+from ..runtime import generator, seed_of
 from .cache import cached, default_folder
-from .decode import find
+from .decoding import find
 from .sources import Prepare, Source
 
 

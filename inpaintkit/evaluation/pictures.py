@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from ..core.interfaces import Batch
-from ..runtime.pixels import to_uint8
-from ..runtime.sheets import HIDDEN, png
+from ..runtime import HIDDEN, png, to_uint8
 from .results import Picture, Results
 from .statistics import ranks
 from .test_set import Exam

@@ -18,7 +18,7 @@ from ..core.config.structure import Spec, Structurer
 from ..core.errors import OptionError, OptionErrors, Problem
 from ..core.interfaces import MaskSampler, Metric
 from ..core.plugins import Plugins, installed
-from ..data.sources import Prepare, Source
+from ..data import Prepare, Source
 from ..recipe import find_protocol
 from .transform import Transform, scaled
 

@@ -15,16 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..blending import Blend
+from ..components.blending import Blend
 from ..core.errors import DataError
 from ..core.interfaces import Batch, MaskSampler, Method, Sample, composite
-from ..data.image_set import ImageSet, load_images
-from ..data.sources import Source
-from ..runtime.apply import draw_padded
-from ..runtime.bars import told
-from ..runtime.memory import PeakMemory
-from ..runtime.pixels import to_float, to_uint8
-from ..runtime.seeds import generator, seed_of
+from ..data import ImageSet, Source, load_images
+from ..runtime import PeakMemory, draw_padded, generator, seed_of, to_float, to_uint8, told
 from .protocol import Protocol
 
 RULES = 1  # of compositing, rounding and seeding below: part of every protocol's hash

@@ -11,7 +11,7 @@ from annotated_types import Gt, Lt
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..runtime.pixels import to_float, to_uint8
+from ..runtime import to_float, to_uint8
 
 
 @attrs.frozen

@@ -15,11 +15,10 @@ from PIL import ExifTags, Image
 from torch import Tensor
 from torch.nn import functional
 
-from ..blending import Blend
+from ..components.blending import Blend
 from ..core.errors import OptionError
 from ..core.interfaces import Method, composite
-from ..runtime.apply import draw_padded, reflect_to
-from ..runtime.sheets import HIDDEN, sheet
+from ..runtime import HIDDEN, draw_padded, reflect_to, sheet
 from .masks import grown, read_mask
 from .rasters import Raster, read_raster
 from .windows import Window, windows

@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from ..runtime import up
 from .masks import grown
 
 Mask = NDArray[np.bool_]
@@ -50,11 +51,6 @@ def windows(hole: Mask, stride: int = 1, size: int | None = None) -> list[Window
         context, shape = _tied(core, hole.shape, size) if size else _free(core, hole.shape, stride, thin)
         found.append(Window(context, core, owned, shape))
     return found
-
-
-def up(length: int, stride: int) -> int:
-    """The smallest multiple of ``stride`` that is not less than ``length``."""
-    return -(-length // stride) * stride
 
 
 def _groups(hole: Mask, span: int, cell: int, tile: int) -> Iterator[tuple[Cells, bool]]:

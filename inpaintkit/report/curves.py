@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..core.errors import InpaintkitError
-from ..runs.folder import Run
+from ..runs import Run
 from .charts import Series, line_chart
 
 Log = Sequence[Mapping[str, Any]]

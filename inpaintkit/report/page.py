@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -15,10 +14,9 @@ from typing import Any
 from .. import __version__
 from ..core.config.nodes import dump, parse
 from ..core.errors import InpaintkitError
-from ..evaluation.results import FILE, Measure, Picture, Results, better, read_results, standing, written
-from ..evaluation.statistics import Interval
-from ..runs.checkpoint import write_atomically
-from ..runs.folder import ENVIRONMENT, REPORT, Run
+from ..evaluation import FILE, Interval, Measure, Picture, Results, better, read_results, standing, written
+from ..runs import ENVIRONMENT, REPORT, Run
+from ..runtime import evenly, write_atomically
 from .charts import histogram
 from .curves import Log, curve_charts, flat, read_log
 
@@ -211,13 +209,6 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def evenly(items: Sequence[int], limit: int) -> list[int]:
-    """At most ``limit`` of the items: the first, the last and evenly between."""
-    if len(items) <= limit:
-        return list(items)
-    return [items[math.floor(index * (len(items) - 1) / (limit - 1) + 0.5)] for index in range(limit)]
 
 
 def _image(file: Path, alt: str) -> str:

@@ -17,21 +17,9 @@ from torch import Tensor
 
 from ..core.errors import CheckpointError
 from ..core.interfaces import Method
+from ..runtime import write_atomically
 
 METHOD, OPTIMIZERS, STATE = "method.safetensors", "optimizers.safetensors", "state.json"
-
-
-def write_atomically(path: Path, content: bytes | str) -> None:
-    """Writes a file aside, flushes it and renames it into place: the old file or the new one, never a part."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(aside, "wb") as file:
-            file.write(content if isinstance(content, bytes) else content.encode())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def save(folder: Path, step: int, method: Method, extra: Mapping[str, Any] | None = None, keep: int = 2) -> Path:

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from ..core.errors import OptionError
 from ..core.interfaces import Method, composite
-from ..filling.windows import up
 
 
 def inpaint_padded(method: Method, masked: Tensor, mask: Tensor) -> Tensor:
@@ -76,6 +75,11 @@ def draw_padded(method: Method, masked: Tensor, mask: Tensor) -> Tensor:
         got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
         raise OptionError(f"{type(method).__name__}.inpaint returned {got} where {tuple(padded.shape)} is due")
     return output.detach()[..., :height, :width]
+
+
+def up(length: int, stride: int) -> int:
+    """The smallest multiple of ``stride`` that is not less than ``length``."""
+    return -(-length // stride) * stride
 
 
 def blanked(picture: Tensor, mask: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -51,3 +52,10 @@ def png(picture: Image.Image) -> bytes:
     file = io.BytesIO()
     picture.save(file, "PNG")
     return file.getvalue()
+
+
+def evenly(items: Sequence[int], limit: int) -> list[int]:
+    """At most ``limit`` of the items: the first, the last and evenly between."""
+    if len(items) <= limit:
+        return list(items)
+    return [items[math.floor(index * (len(items) - 1) / (limit - 1) + 0.5)] for index in range(limit)]

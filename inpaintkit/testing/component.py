@@ -16,8 +16,8 @@ from ..core.errors import PluginError, RecipeError
 from ..core.interfaces import INTERFACES, Method
 from ..core.plugins import Plugins
 from ..core.registry import Entry
-from ..evaluation.evaluate import as_metric
-from ..runtime.seeds import seed_of
+from ..evaluation import as_metric
+from ..runtime import seed_of
 
 
 class Violation(AssertionError):

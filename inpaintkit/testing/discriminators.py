@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..builtin.objectives import WGANGP
+from ..components.objectives import WGANGP
 from ..core.interfaces import Match, Sample
 from .component import Check, Component, NotApplicable, doing, require, shape
 from .options import builds, options_are_typed

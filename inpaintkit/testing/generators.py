@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from ..core.interfaces import finest
-from ..filling.fill import fill
-from ..runtime.apply import inpaint_padded
-from ..training.adversarial import Adversarial
+from ..filling import fill
+from ..runtime import inpaint_padded
+from ..training import Adversarial
 from .component import Check, Component, NotApplicable, Violation, doing, require, shape
 from .options import builds, options_are_typed
 from .pictures import (

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..runtime.seeds import generator
+from ..runtime import generator
 from .component import Check, Component, Violation, doing, require, seeded, shape
 from .options import builds, options_are_typed
 

@@ -10,11 +10,10 @@ from torch import Tensor
 
 from ..core.errors import InpaintkitError
 from ..core.interfaces import Batch, Method
-from ..filling.fill import fill
+from ..filling import fill
 from ..runs import checkpoint
-from ..runtime.apply import inpaint_padded
-from ..training.adversarial import Adversarial
-from ..training.dry_run import failing_steps
+from ..runtime import inpaint_padded
+from ..training import Adversarial, failing_steps
 from .component import Check, Component, NotApplicable, Violation, doing, few, require, seeded, shape
 from .options import builds, options_are_typed
 from .pictures import batch, frame, pictures, require_finite, require_independent, require_unchanged, stir

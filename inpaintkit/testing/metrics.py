@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..builtin.torchmetric import TorchMetric
+from ..components.torch_metric import TorchMetric
 from ..core.config.schema import bare, is_union, signature_of
 from ..core.interfaces import Batch, Sample
 from .component import Check, Component, NotApplicable, Violation, doing, require, shape

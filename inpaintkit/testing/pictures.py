@@ -10,9 +10,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ..core.interfaces import Batch
-from ..filling.windows import up
-from ..runs.checkpoint import contiguous
-from ..runtime.seeds import generator, seed_of
+from ..runs import contiguous
+from ..runtime import generator, seed_of, up
 from .component import Component, NotApplicable, doing, few, require, seeded, shape
 
 

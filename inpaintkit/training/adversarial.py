@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 
 from ..core.errors import InpaintkitError, OptionError, OptionErrors, did_you_mean
 from ..core.interfaces import Batch, Generator, Loss, Method, Sample, finest
-from ..runtime.distributed import average_gradients
+from ..runtime import average_gradients
 from .critic import Critic, frozen_parameters
 from .stages import Adam, Stage, locate, rate
 from .weights import Balance, Weigher, gradient_norm

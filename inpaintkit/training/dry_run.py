@@ -11,10 +11,9 @@ from torch import Tensor, nn
 
 from ..core.errors import InpaintkitError, OptionError, Path, Problem, RecipeError
 from ..core.interfaces import Batch, Method
-from ..data.augment import check_augment
-from ..evaluation.protocol import load_protocol
+from ..data import check_augment
 from ..recipe import DataOptions, Recipe, build_method
-from ..runtime.seeds import generator
+from ..runtime import generator
 from .adversarial import Adversarial
 from .views import unknown_views
 
@@ -24,7 +23,7 @@ def check_steps(recipe: Recipe) -> Method:
 
     Raises:
         RecipeError: constructors refused values, augmentation does not end at ``size``, masks do not fit into the
-            pictures, shapes do not fit in a module (which is named with what it was given), or a protocol is wrong.
+            pictures, or shapes do not fit in a module, which is named with what it was given.
     """
     problems: list[Problem] = []
     method: Method | None = None
@@ -51,7 +50,6 @@ def check_steps(recipe: Recipe) -> Method:
         ]
     if method is not None:
         problems += missing_parts(recipe, method)
-    problems += evaluation_problems(recipe)
     if problems or method is None:
         raise RecipeError(problems)
     return method
@@ -78,21 +76,6 @@ def augmentation_problems(recipe: Recipe, data: DataOptions) -> list[Problem]:
     except OptionError as error:
         return [placed(recipe, str(error), ("data", "augment", *error.path))]
     return []
-
-
-def evaluation_problems(recipe: Recipe) -> list[Problem]:
-    """Wrong protocols, and protocols without pictures: better told before the training than after it."""
-    problems: list[Problem] = []
-    for number, source in enumerate(recipe.evaluate):
-        try:
-            protocol = load_protocol(source)
-        except RecipeError as error:
-            problems += error.problems
-            continue
-        if protocol.images is None and (recipe.data is None or recipe.data.test is None):
-            text = f"protocol {protocol.name!r} names no pictures of its own: give the recipe `data: {{test: ...}}`"
-            problems.append(placed(recipe, text, ("evaluate", number)))
-    return problems
 
 
 def unknown(recipe: Recipe, method: Method, batch: Batch) -> list[Problem]:

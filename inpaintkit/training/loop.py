@@ -16,18 +16,20 @@ from torch import Tensor
 from ..core.errors import CheckpointError, InpaintkitError, Interrupted
 from ..core.interfaces import Batch, Method, Sample
 from ..core.plugins import Plugins, installed
-from ..data.augment import augmenter
-from ..data.batches import Feed, fixed_batch
-from ..data.image_set import load_images
+from ..data import Feed, augmenter, fixed_batch, load_images
 from ..recipe import Recipe, build_method
-from ..runs import checkpoint
-from ..runs.folder import ENVIRONMENT, Run, environment
-from ..runtime import distributed
-from ..runtime.devices import pick_device, pick_precision
-from ..runtime.progress import RunProgress
-from ..runtime.seeds import seed_of
-from ..runtime.sheets import png, sample_sheet
-from ..runtime.signals import stop_signals
+from ..runs import ENVIRONMENT, Run, checkpoint, environment
+from ..runtime import (
+    RunProgress,
+    distributed,
+    pick_device,
+    pick_precision,
+    png,
+    sample_sheet,
+    seed_of,
+    stop_signals,
+    write_atomically,
+)
 from .monitor import FiniteGuard, Meter
 
 SHEET_IMAGES = 8
@@ -130,7 +132,7 @@ class Training:
         if distributed.rank() == 0:
             kept = [line for line in self.run.log() if line["step"] <= self.step]
             text = "".join(json.dumps(line) + "\n" for line in kept)
-            checkpoint.write_atomically(self.run.log_file, text)
+            write_atomically(self.run.log_file, text)
 
     def loop(self, stopped: Callable[[], int]) -> None:
         """Runs the remaining steps; ``stopped`` tells the number of a signal to stop, or 0."""
@@ -140,8 +142,8 @@ class Training:
                 checkpoint.tidy(folder)
             if self.step == 0:  # the log of a run that died before its first checkpoint begins anew
                 text = json.dumps(environment(self.plugins), indent=1)
-                checkpoint.write_atomically(self.run.folder / ENVIRONMENT, text)
-                checkpoint.write_atomically(self.run.log_file, "")
+                write_atomically(self.run.folder / ENVIRONMENT, text)
+                write_atomically(self.run.log_file, "")
         meter = Meter()
         show = self.show and distributed.rank() == 0
         with RunProgress(self.run.folder.name, steps, self.step, show) as progress:
@@ -220,7 +222,7 @@ class Training:
         few = Batch(self.validation.image[:SHEET_IMAGES], self.validation.mask[:SHEET_IMAGES])
         self.run.samples.mkdir(exist_ok=True)
         picture = png(sample_sheet(self.preview(few)))
-        checkpoint.write_atomically(self.run.samples / f"step-{self.step:08d}.png", picture)
+        write_atomically(self.run.samples / f"step-{self.step:08d}.png", picture)
 
     def preview(self, batch: Batch) -> Sample:
         with self.autocast():

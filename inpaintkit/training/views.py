@@ -11,8 +11,8 @@ from ..core.errors import OptionError, did_you_mean
 OPTIONS = ("on", "against", "real")
 
 
-def looks(term: nn.Module) -> Iterator[tuple[str, str]]:
-    """(option, view) of every view that a loss or a critic looks at."""
+def views_of(term: nn.Module) -> Iterator[tuple[str, str]]:
+    """(option, view) of every view that a loss or a critic views_of at."""
     for option in OPTIONS:
         named = getattr(term, option, ())
         for view in (named,) if isinstance(named, str) else named:
@@ -25,6 +25,6 @@ def unknown_views(terms: Mapping[str, nn.Module], drawn: Iterable[str]) -> list[
     return [
         OptionError(f"no view {view!r}{did_you_mean(view, known)}: there are {', '.join(known)}", (name, option))
         for name, term in terms.items()
-        for option, view in looks(term)
+        for option, view in views_of(term)
         if view not in known
     ]

@@ -35,9 +35,7 @@ from .schema import (
     show,
     signature_of,
 )
-from .spec import INVALID as INVALID
-from .spec import Fault, faults_of, located
-from .spec import Spec as Spec
+from .spec import INVALID as INVALID, Fault, Spec as Spec, faults_of, located
 
 
 class Structurer:

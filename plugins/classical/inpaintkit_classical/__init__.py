@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inpaintkit.core.hookspecs import Register, hookimpl
+from inpaintkit import Register, hookimpl
 
 inpaintkit_api = 1
 

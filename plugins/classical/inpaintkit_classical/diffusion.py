@@ -9,7 +9,7 @@ from annotated_types import Gt, Lt
 from torch import Tensor
 
 from inpaintkit import Method
-from inpaintkit.multigrid import extended
+from inpaintkit.components.multigrid import extended
 
 from .known import levels, require_known
 

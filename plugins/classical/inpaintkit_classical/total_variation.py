@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from inpaintkit import Method
-from inpaintkit.regions import around
+from inpaintkit.components.regions import around
 
 from .known import levels, require_known
 

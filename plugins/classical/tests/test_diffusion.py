@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from inpaintkit_classical.diffusion import Biharmonic, Harmonic
 from numpy.typing import NDArray
 from scipy import sparse
@@ -15,7 +14,8 @@ from scipy.sparse.linalg import spsolve
 from skimage.restoration import inpaint_biharmonic
 from torch import Tensor
 
-from inpaintkit import InpaintkitError, multigrid
+from inpaintkit import InpaintkitError
+from inpaintkit.components import multigrid
 
 
 def smooth(height: int, width: int, seed: int = 0, count: int = 1) -> Tensor:

@@ -11,7 +11,7 @@ from inpaintkit_classical.total_variation import TotalVariation
 from torch import Tensor
 
 from inpaintkit import InpaintkitError, Method
-from inpaintkit.regions import around
+from inpaintkit.components.regions import around
 
 METHODS = (Harmonic, Biharmonic, TotalVariation, Telea, NavierStokes)
 

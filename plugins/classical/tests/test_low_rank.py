@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from inpaintkit_classical.heldout import hold_out
 from inpaintkit_classical.low_rank import LowRank, tail
 from numpy.typing import NDArray

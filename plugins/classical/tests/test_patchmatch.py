@@ -7,8 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from inpaintkit_classical.patchfield import Patches, largest_radius
 from inpaintkit_classical.patchmatch import PatchMatch
 from inpaintkit_classical.patchsearch import Field

@@ -5,15 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from inpaintkit_classical.known import levels
 from inpaintkit_classical.total_variation import TotalVariation, bound, gradient, minimize, transposed, variation
 from numpy.typing import NDArray
 from scipy.optimize import minimize as descend
 from torch import Tensor
 
-from inpaintkit.regions import around
+from inpaintkit.components.regions import around
 
 Array = NDArray[np.float64]
 

@@ -10,7 +10,7 @@ from annotated_types import Ge, Le
 from torch import Tensor, nn
 
 from inpaintkit import Generator, InpaintkitError
-from inpaintkit.runtime.distributed import per_image
+from inpaintkit.nn import per_image
 
 from .blocks import Attention, ResBlock, UpBlock, picture, resized
 

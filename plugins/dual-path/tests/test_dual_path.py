@@ -15,8 +15,8 @@ from inpaintkit_dual_path.method import DualPath
 from torch import Tensor, nn
 
 from inpaintkit import Batch, Critic, InpaintkitError, OptionError, Stage, load_recipe
-from inpaintkit.builtin.losses import L1, MultiScale
-from inpaintkit.builtin.objectives import WGANGP
+from inpaintkit.components.losses import L1, MultiScale
+from inpaintkit.components.objectives import WGANGP
 from inpaintkit.recipe import build_method, bundled
 from inpaintkit.runs.checkpoint import load_method, save
 from inpaintkit.training.dry_run import check_steps

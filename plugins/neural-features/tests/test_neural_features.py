@@ -12,8 +12,8 @@ from inpaintkit_neural_features.generator import NeuralFeaturesGenerator
 from torch import Tensor, nn
 
 from inpaintkit import Batch, Critic, Sample, load_recipe
-from inpaintkit.builtin.losses import L2
-from inpaintkit.builtin.objectives import NonSaturating
+from inpaintkit.components.losses import L2
+from inpaintkit.components.objectives import NonSaturating
 from inpaintkit.recipe import build_method, bundled
 
 

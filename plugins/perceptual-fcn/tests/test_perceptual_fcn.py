@@ -11,8 +11,8 @@ from inpaintkit_perceptual_fcn.generator import DilatedFCN
 from torch import nn
 
 from inpaintkit import Batch, Critic, OptionError, Sample, load_recipe
-from inpaintkit.builtin.losses import SmoothL1
-from inpaintkit.builtin.objectives import NonSaturating
+from inpaintkit.components.losses import SmoothL1
+from inpaintkit.components.objectives import NonSaturating
 from inpaintkit.recipe import build_method
 
 

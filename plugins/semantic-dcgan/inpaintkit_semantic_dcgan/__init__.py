@@ -3,7 +3,7 @@ on: Yeh et al. 2017, "Semantic Image Inpainting with Deep Generative Models"."""
 
 from __future__ import annotations
 
-from inpaintkit.core.hookspecs import Register, hookimpl
+from inpaintkit import Register, hookimpl
 
 inpaintkit_api = 1
 

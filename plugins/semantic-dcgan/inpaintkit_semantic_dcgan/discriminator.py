@@ -9,8 +9,7 @@ import torch
 from annotated_types import Ge
 from torch import Tensor, nn
 
-from inpaintkit import Discriminator
-from inpaintkit.core.errors import OptionError
+from inpaintkit import Discriminator, OptionError
 from inpaintkit.nn import cropped, hole_windows, normal_init
 
 

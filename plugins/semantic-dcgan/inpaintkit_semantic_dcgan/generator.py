@@ -8,8 +8,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge
 from torch import Tensor, nn
 
-from inpaintkit import Generator
-from inpaintkit.core.errors import OptionError
+from inpaintkit import Generator, OptionError
 from inpaintkit.nn import normal_init
 
 

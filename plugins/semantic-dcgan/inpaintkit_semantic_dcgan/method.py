@@ -11,11 +11,8 @@ from annotated_types import Ge, Gt, Lt
 from torch import Tensor
 from torch.nn import functional as F
 
-from inpaintkit import Adversarial, Batch, Critic, Generator, Loss, Sample, Stage
-from inpaintkit.core.errors import OptionError, OptionErrors
-from inpaintkit.runtime.apply import evaluating
-from inpaintkit.runtime.distributed import per_image
-from inpaintkit.training.stages import Adam
+from inpaintkit import Adam, Adversarial, Batch, Critic, Generator, Loss, OptionError, OptionErrors, Sample, Stage
+from inpaintkit.nn import evaluating, per_image
 
 from .search import Search, Terms, context_loss, context_weights, feature_distance, search
 

@@ -11,7 +11,7 @@ from annotated_types import Ge, Gt
 from torch import Tensor
 from torch.nn import functional as F
 
-from inpaintkit.core.errors import OptionError
+from inpaintkit import OptionError
 
 
 @attrs.frozen

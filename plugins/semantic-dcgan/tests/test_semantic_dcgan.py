@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from inpaintkit_semantic_dcgan.discriminator import PatchDiscriminator
 from inpaintkit_semantic_dcgan.generator import LatentGenerator
 from inpaintkit_semantic_dcgan.method import LatentSearch
@@ -20,8 +19,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from inpaintkit import Critic, Generator, OptionErrors, compare, load, load_recipe
-from inpaintkit.builtin.objectives import NonSaturating
 from inpaintkit.cli import main
+from inpaintkit.components.objectives import NonSaturating
 from inpaintkit.recipe import build_method, bundled
 from inpaintkit.runtime.apply import inpaint_padded
 

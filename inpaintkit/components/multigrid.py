@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .core.errors import InpaintkitError
+from ..core.errors import InpaintkitError
 from .regions import around
 
 COARSEST = 10  # pixels: the longer side of a grid that is solved directly

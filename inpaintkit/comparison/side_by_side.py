@@ -12,23 +12,20 @@ import attrs
 import torch
 from rich.console import Console
 
-from ..blending import find_blend
+from ..components.blending import find_blend
 from ..core.errors import DataError, InpaintkitError, Interrupted, Problem, RecipeError
 from ..core.plugins import Plugins
-from ..data.image_set import ImageSet
-from ..data.sources import Source
-from ..evaluation.evaluate import build_metrics
-from ..evaluation.protocol import Protocol, load_protocol
-from ..evaluation.test_set import Exam
+from ..data import ImageSet, Source
+from ..evaluation import Exam, Protocol, build_metrics, load_protocol
 from ..recipe import DataOptions
-from ..runs.folder import new_run
-from ..runtime.devices import pick_device
+from ..runs import new_run
+from ..runtime import pick_device
 from .entrants import Entrant, Given, gather
 from .mean import show_mean
 from .outcome import Comparison, read_comparison
 from .rows import compete
-from .sweep import median_picture, sweep_all
 from .sweep_plan import plan_all
+from .sweeps import median_picture, sweep_all
 from .table import comparison_table
 
 Asked = Protocol | str | Path | Mapping[str, Any]
@@ -66,7 +63,7 @@ def compare(
         best_of: for methods that draw at random, also a row with the best of so many samples for each picture, chosen
             by the truth under the first metric; at least 2.
         blend: ``"poisson"`` gives each row a twin, ``NAME + Poisson``, in which the same drawings are blended with the
-            known pixels beside the hole (:func:`inpaintkit.blending.poisson_blend`); nothing is drawn twice.
+            known pixels beside the hole (:func:`inpaintkit.components.blending.poisson_blend`); nothing is drawn twice.
         limit: at most so many pictures, spread evenly over all.
         pictures: rows of the grid, spread evenly over the pictures.
         cache: the folder of decoded pictures.

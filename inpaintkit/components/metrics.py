@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from ..core.errors import InpaintkitError
 from ..core.interfaces import Metric, Sample
-from ..runtime.pixels import to_uint8
+from ..runtime import to_uint8
 
 Region = Literal["hole", "whole", "ring"]
 RING = 4  # pixels: how far into the hole the ring reaches

@@ -17,8 +17,7 @@ from torch import Tensor
 
 from ..core.errors import DataError, OptionError, did_you_mean
 from ..core.interfaces import MaskSampler
-from ..data.decode import Entry, Unreadable, decode, find
-from ..data.sources import Prepare
+from ..data import Entry, Prepare, Unreadable, decode, find
 from .ranges import check, within
 
 Color = Literal["white", "black"]

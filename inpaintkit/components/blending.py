@@ -8,8 +8,8 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from .core.errors import OptionError, did_you_mean
-from .core.interfaces import composite
+from ..core.errors import OptionError, did_you_mean
+from ..core.interfaces import composite
 from .multigrid import extended
 
 TOLERANCE = 1e-6  # of the equations: far below a level of 8 bits

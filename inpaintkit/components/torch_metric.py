@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..core.errors import InpaintkitError
 from ..core.interfaces import Metric, Sample
-from ..runtime.pixels import to_uint8
+from ..runtime import to_uint8
 
 if TYPE_CHECKING:
     from torchmetrics import Metric as Torchmetrics

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..core.errors import CheckpointError, OptionError
-from ..runtime.pixels import to_float
+from ..runtime import to_float
 from .backbones import Backbone
 from .metrics import PerImage
 from .pretrained import read_file

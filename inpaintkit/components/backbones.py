@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.errors import InpaintkitError, OptionError, OptionErrors, did_you_mean
-from ..runtime.seeds import seed_of
+from ..runtime import seed_of
 from .pretrained import read_weights, timm_weights, torchvision_weights
 from .taps import count_calls, find_layers, find_unused, freeze, prepared, tap, trim
 

@@ -13,14 +13,20 @@ from rich.console import Console
 
 from ..core.errors import InpaintkitError, Interrupted
 from ..core.plugins import Plugins
-from ..data.image_set import ImageSet
-from ..data.sources import Source
-from ..evaluation.evaluate import build_metrics, device_name, tally
-from ..evaluation.pictures import Pixels, given_columns
-from ..evaluation.protocol import Protocol, load_protocol
-from ..evaluation.results import Row
-from ..evaluation.statistics import ranks
-from ..evaluation.test_set import Exam, completions
+from ..data import ImageSet, Source
+from ..evaluation import (
+    Exam,
+    Pixels,
+    Protocol,
+    Row,
+    build_metrics,
+    completions,
+    device_name,
+    given_columns,
+    load_protocol,
+    ranks,
+    tally,
+)
 from .entrants import Entrant, Given, gather
 from .outcome import Comparison, ComparisonRow
 from .rows import watched

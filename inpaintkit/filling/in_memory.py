@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from ..blending import find_blend
+from ..components.blending import find_blend
 from ..core.errors import NonFiniteError, OptionError, OptionErrors
 from ..core.interfaces import Method
 from .job import Job, answers, require_random
@@ -86,8 +86,8 @@ def fill(
         threshold: the part of white above which a mask is hole.
         seed: of a method that draws at random: the same call gives the same picture, another seed another one.
         blend: ``"poisson"`` fits what the method drew to the known pixels beside the hole, by its gradients; see
-            :func:`inpaintkit.blending.poisson_blend`. A part that was scaled is blended at the size that the method
-            was shown, before it is scaled back.
+            :func:`~inpaintkit.components.blending.poisson_blend`. A part that was scaled is blended at the size that
+            the method was shown, before it is scaled back.
         samples: of a method that draws at random, or can when asked: so many answers to each hole, as a list for one
             picture and as a list of lists for several or a batch. The first is drawn from ``seed``, the next from
             ``seed + 1`` and so on; what a method draws when it is not asked is not among them.

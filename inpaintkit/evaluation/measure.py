@@ -14,15 +14,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..components.mean_color import MeanColor
 from ..core.errors import InpaintkitError, OptionError
 from ..core.interfaces import Method, Metric
 from ..core.plugins import Plugins
-from ..data.image_set import ImageSet
-from ..data.sources import Source
-from ..methods.mean_color import MeanColor
-from ..runs.checkpoint import latest, write_atomically
-from ..runs.folder import Run, environment, has_weights, load
-from ..runtime.pixels import to_uint8
+from ..data import ImageSet, Source
+from ..runs import Run, environment, has_weights, latest, load
+from ..runtime import to_uint8, write_atomically
 from .pictures import choose, named, strip
 from .protocol import Protocol, load_protocol
 from .results import FILE, Measure, Results, Row, to_json
@@ -143,7 +141,7 @@ def as_metric(built: Any) -> Metric:
     """A ``torchmetrics.Metric`` in the clothes of ours; anything else as it is."""
     # told by name: most protocols have none, and importing torchmetrics takes a second
     if any(base.__module__.partition(".")[0] == "torchmetrics" for base in type(built).__mro__):
-        from ..builtin.torchmetric import TorchMetric
+        from ..components.torch_metric import TorchMetric
 
         return TorchMetric(built)
     return built  # type: ignore[no-any-return]

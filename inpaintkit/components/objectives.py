@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from ..core.errors import OptionError, OptionErrors
 from ..core.interfaces import Match, Objective
 from ..nn import autocast_off
-from ..runtime.distributed import per_image
+from ..runtime import per_image
 
 
 @attrs.frozen

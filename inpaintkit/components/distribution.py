@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from ..core.errors import InpaintkitError
 from ..core.interfaces import Metric, Sample
-from ..runtime.pixels import to_float, to_uint8
+from ..runtime import to_float, to_uint8
 from .backbones import Backbone
 
 FID_IMAGES = 2000  # below that FID's bias outweighs most differences between methods

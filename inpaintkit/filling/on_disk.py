@@ -11,12 +11,12 @@ import attrs
 import torch
 from PIL import Image
 
-from ..blending import find_blend
+from ..components.blending import find_blend
 from ..core.errors import DataError, InpaintkitError, did_you_mean
 from ..core.interfaces import Method
-from ..runtime.bars import told
+from ..runtime import told
 from .files import Stored, open_upright, write
-from .fill import check_options
+from .in_memory import check_options
 from .job import Job, answer_sheet, answers, require_random
 from .masks import holds_square
 
