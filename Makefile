@@ -1,4 +1,4 @@
-# make demo, make test, make lint, make docs: each sets up what it needs in .venv; only Python 3.11 or newer and make are assumed.
+# Each target sets up what it needs in .venv; only Python 3.11 or newer and make are assumed. CONTRIBUTING.md lists them.
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 VENV ?= .venv
@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PLUGINS := $(wildcard plugins/*)
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-slow test-gpu lint docs clean
+.PHONY: demo test test-slow test-gpu coverage lint format typecheck docs clean
 
 demo: $(READY)
 	$(BIN)/inpaintkit run recipes/iccv_perceptual.yaml --profile demo
@@ -20,9 +20,20 @@ test-slow: $(READY)
 test-gpu: $(READY)
 	$(BIN)/python -m pytest -q -m gpu
 
+coverage: $(READY)
+	$(BIN)/python -m coverage run -m pytest -q
+	$(BIN)/python -m coverage report
+
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+typecheck: $(READY)
 	$(BIN)/mypy
 
 docs: $(READY)
@@ -37,4 +48,4 @@ $(READY): pyproject.toml $(PLUGINS:%=%/pyproject.toml)
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist .coverage .pytest_cache .mypy_cache .ruff_cache
