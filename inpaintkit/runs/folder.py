@@ -14,11 +14,11 @@ import attrs
 import torch
 
 from .. import __version__
-from . import checkpoint
 from ..core.errors import CheckpointError, InpaintkitError
 from ..core.interfaces import Method
 from ..core.plugins import Plugins, installed
 from ..recipe import Recipe, build_method, load_recipe
+from . import checkpoint
 
 RECIPE, LOG, ENVIRONMENT, REPORT = "recipe.yaml", "log.jsonl", "environment.json", "report.html"
 
