@@ -26,7 +26,7 @@ from inpaintkit.cli import main
 from inpaintkit.components.objectives import Smooth
 from inpaintkit.core import hookspecs, interfaces as types
 from inpaintkit.core.config import layers as merging, nodes as yamltree, schema as signature
-from inpaintkit.core.hookspecs import API_VERSION, KINDS
+from inpaintkit.core.hookspecs import API_VERSION, HOOKS, KINDS
 from inpaintkit.core.interfaces import INTERFACES
 from inpaintkit.core.plugins import GROUP, OFFICIAL, Plugins, load_plugins
 from inpaintkit.data.augment import Augmentation
@@ -302,10 +302,9 @@ def hooks_page() -> str:
         "[How to write a plugin](../howto/write-a-plugin.md) shows a complete one.\n",
         "## The hooks\n",
     ]
-    for hook in [*KINDS.values(), "run_reported"]:
+    for hook in HOOKS:
         function = getattr(hookspecs, hook)
         parts.append(f"### {hook}({', '.join(inspect.signature(function).parameters)})\n\n{Doc.of(function).text}\n")
-    parts.append(f"### register(name, factory)\n\n{Doc.of(hookspecs.Register).text}\n")
     parts.append("## Interfaces\n\nWhat the factories make.\n\n" + Doc.of(types).text + "\n")
     for kind, interface in INTERFACES.items():
         parts.append(f"### {interface.__name__}\n\n`from inpaintkit import {interface.__name__}` ({kind})\n")

@@ -12,14 +12,14 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "core.interfaces": (
-        "Batch", "Discriminator", "Generator", "Loss", "MaskSampler", "Match", "Method", "Metric", "Objective",
-        "Sample", "composite",
+        "Augmentation", "Batch", "Discriminator", "Generator", "Loss", "MaskSampler", "Match", "Method", "Metric",
+        "Objective", "Observer", "Sample", "composite",
     ),
     "core.errors": (
         "CheckpointError", "DataError", "InpaintkitError", "NonFiniteError", "OptionError", "OptionErrors",
         "PluginError", "RecipeError",
     ),
-    "core.hookspecs": ("Register", "hookimpl"),
+    "core.hookspecs": ("Register", "RegisterCommands", "RegisterRecipes", "hookimpl"),
     "training.stages": ("Adam", "Rate", "Stage"),
     "training.weights": ("Balance", "Ramp"),
     "training.adversarial": ("Adversarial",),
@@ -63,8 +63,14 @@ if TYPE_CHECKING:
         PluginError as PluginError,
         RecipeError as RecipeError,
     )
-    from .core.hookspecs import Register as Register, hookimpl as hookimpl
+    from .core.hookspecs import (
+        Register as Register,
+        RegisterCommands as RegisterCommands,
+        RegisterRecipes as RegisterRecipes,
+        hookimpl as hookimpl,
+    )
     from .core.interfaces import (
+        Augmentation as Augmentation,
         Batch as Batch,
         Discriminator as Discriminator,
         Generator as Generator,
@@ -74,6 +80,7 @@ if TYPE_CHECKING:
         Method as Method,
         Metric as Metric,
         Objective as Objective,
+        Observer as Observer,
         Sample as Sample,
         composite as composite,
     )

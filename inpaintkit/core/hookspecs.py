@@ -1,10 +1,12 @@
 """All the hooks: the contract with plugins.
 
 A plugin is a module (or object) named by an entry point of the group ``inpaintkit``; it sets ``inpaintkit_api = 1`` and
-implements any of these. Every ``register_*`` hook fires once, when plugins are first asked for, and is given
-``register(name, factory)``: ``name`` in lower-case-with-dashes, ``factory`` a class or ``"package.module:Class"`` (the
-string is imported only when the component is used, so that listing imports no torch). The constructor's annotated
-signature is the schema of the component's options in a recipe.
+implements any of these. Every hook is called once, when plugins are first needed, and is given a function ``register``.
+
+The hooks for components are given ``register(name, factory)``: ``name`` in lower-case-with-dashes (augmentations may
+also be in CamelCase, such as ``RandomCrop``), ``factory`` a class or ``"package.module:Class"``. The string is imported
+when the component is used, so that listing imports no torch. The constructor's annotated signature is the schema of the
+component's options in a recipe.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ import pluggy
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import click
+
     Factory = str | Callable[..., Any]
 
 API_VERSION = 1
@@ -26,9 +30,21 @@ hookimpl = pluggy.HookimplMarker("inpaintkit")
 
 
 class Register(Protocol):
-    """``register(name, factory)``, as each hook is given it."""
+    """``register(name, factory)``, the argument of the hooks for components."""
 
     def __call__(self, name: str, factory: Factory) -> None: ...
+
+
+class RegisterRecipes(Protocol):
+    """``register(folder)``, the argument of ``register_recipes``."""
+
+    def __call__(self, folder: Path) -> None: ...
+
+
+class RegisterCommands(Protocol):
+    """``register(name, command, help="")``, the argument of ``register_commands``."""
+
+    def __call__(self, name: str, command: str | click.Command, help: str = "") -> None: ...
 
 
 @hookspec
@@ -119,6 +135,59 @@ def register_methods(register: Register) -> None:
 
 
 @hookspec
+def register_augmentations(register: Register) -> None:
+    """Random changes of training pictures: ``forward(pictures) -> pictures``, float (B, 3, H, W) in [0, 1].
+
+    Random numbers come from torch's global generators; the size may change. The classes of ``kornia.augmentation`` are
+    registered by their own names. See :class:`inpaintkit.Augmentation`. Example::
+
+        @hookimpl
+        def register_augmentations(register):
+            register("RandomFog", "inpaintkit_weather.fog:RandomFog")
+    """
+
+
+@hookspec
+def register_observers(register: Register) -> None:
+    """Listeners to a run, such as experiment trackers: ``started``, ``logged``, ``evaluated``, ``ended``.
+
+    A recipe names them in ``run: {observers: [...]}``. See :class:`inpaintkit.Observer`. Example::
+
+        @hookimpl
+        def register_observers(register):
+            register("csv", "inpaintkit.components.observers:CSV")
+    """
+
+
+@hookspec
+def register_recipes(register: RegisterRecipes) -> None:
+    """A folder of recipes inside the plugin's package, with protocols in its subfolder ``protocols``.
+
+    ``register(folder)`` takes the absolute path of the folder. Its file ``small.yaml`` becomes the recipe
+    ``my-plugin/small``, after the plugin's entry point, and is listed, run and extended by this name; likewise the
+    protocols. Example::
+
+        @hookimpl
+        def register_recipes(register):
+            register(Path(__file__).with_name("recipes"))
+    """
+
+
+@hookspec
+def register_commands(register: RegisterCommands) -> None:
+    """Commands of the command line: ``inpaintkit NAME``.
+
+    ``register(name, command, help)`` takes a ``click.Command`` or ``"package.module:command"``, which is imported when
+    the command is called or its own ``--help`` is asked for, and one line of help for the list of commands. A command
+    cannot replace one that comes with inpaintkit. Example::
+
+        @hookimpl
+        def register_commands(register):
+            register("outline", "inpaintkit_outline.command:outline", "Draws the outline of a mask.")
+    """
+
+
+@hookspec
 def run_reported(run: Path, step: int, logs: Mapping[str, Any]) -> None:
     """A run wrote a line of its log: for experiment trackers.
 
@@ -131,7 +200,7 @@ def run_reported(run: Path, step: int, logs: Mapping[str, Any]) -> None:
     """
 
 
-#: The registering hooks, by the kind of component that each brings.
+#: The hooks for components, by the kind that each registers.
 KINDS: dict[str, str] = {
     "generator": "register_generators",
     "discriminator": "register_discriminators",
@@ -140,4 +209,8 @@ KINDS: dict[str, str] = {
     "mask sampler": "register_mask_samplers",
     "metric": "register_metrics",
     "method": "register_methods",
+    "augmentation": "register_augmentations",
+    "observer": "register_observers",
 }
+#: All the hooks.
+HOOKS = (*KINDS.values(), "register_recipes", "register_commands", "run_reported")

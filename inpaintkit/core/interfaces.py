@@ -1,4 +1,4 @@
-"""The conventions of the whole package, stated once, and the seven interfaces that plugins implement.
+"""The conventions of the whole package, stated once, and the interfaces that plugins implement.
 
 - **image**: float ``(B, 3, H, W)`` in [-1, 1], RGB.
 - **mask**: float ``(B, 1, H, W)``, 1 inside the hole and 0 where the pixel is known; binary.
@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 import attrs
@@ -248,6 +249,35 @@ class Method(nn.Module):
         raise TypeError(f"{type(self).__name__} does not define inpaint(masked, mask)")
 
 
+class Augmentation(nn.Module):
+    """``forward(pictures) -> pictures``: float (B, 3, H, W) in [0, 1], of the same dtype; the size may change.
+
+    Each picture is changed on its own. All random numbers come from torch's global generators. Any ``nn.Module`` with
+    this ``forward`` serves, such as those of ``kornia.augmentation``.
+    """
+
+
+class Observer:
+    """Is told what happens in a run, for example to hand it to an experiment tracker.
+
+    ``started`` comes first and ``ended`` last. Training and evaluation start and end each on their own, and so does a
+    run that is resumed: its folder says which run it is. Only the first process of a distributed run has observers. An
+    exception is reported once and does not stop the run. The constructor opens nothing: ``started`` does.
+    """
+
+    def started(self, run_folder: Path, recipe: Mapping[str, Any]) -> None:
+        """A training or an evaluation starts or goes on; ``recipe`` is the resolved recipe as plain values."""
+
+    def logged(self, step: int, values: Mapping[str, float], words: Mapping[str, str]) -> None:
+        """A line was written to the log: numbers by name, and words such as the name of the stage."""
+
+    def evaluated(self, results: Mapping[str, Any]) -> None:
+        """The results under one protocol, as they stand in ``results.json``."""
+
+    def ended(self, reason: str) -> None:
+        """``finished``, ``stopped`` by a signal, or ``failed: ...`` with the error."""
+
+
 INTERFACES: dict[str, Any] = {
     "generator": Generator,
     "discriminator": Discriminator,
@@ -256,4 +286,6 @@ INTERFACES: dict[str, Any] = {
     "mask sampler": MaskSampler,
     "metric": Metric,
     "method": Method,
+    "augmentation": Augmentation,
+    "observer": Observer,
 }

@@ -13,7 +13,7 @@ import pluggy
 
 from . import hookspecs
 from .errors import PluginError, did_you_mean
-from .hookspecs import API_VERSION, KINDS
+from .hookspecs import API_VERSION, HOOKS, KINDS
 from .registry import BUILTIN, Registry
 
 if TYPE_CHECKING:
@@ -117,10 +117,9 @@ class Plugins:
             raise PluginError(f"it {said}: this inpaintkit needs inpaintkit_api = {API_VERSION}")
 
     def _check_hooks(self, plugin: Any) -> None:
-        known = [*KINDS.values(), "run_reported"]
         for caller in self._manager.get_hookcallers(plugin) or ():
-            if caller.name not in known:
-                raise PluginError(f"there is no hook {caller.name!r}{did_you_mean(caller.name, known)}")
+            if caller.name not in HOOKS:
+                raise PluginError(f"there is no hook {caller.name!r}{did_you_mean(caller.name, HOOKS)}")
             for found in caller.get_hookimpls():
                 if found.plugin is plugin and caller.name in KINDS.values() and "register" not in found.argnames:
                     raise PluginError(f"hook {caller.name!r} must take the argument 'register'")

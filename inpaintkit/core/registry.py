@@ -14,6 +14,7 @@ from .hookspecs import KINDS
 
 BUILTIN = "inpaintkit"  # the plugin name under which the core's own components stand
 _NAME = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*")
+_CAMEL_CASE = re.compile(r"[A-Z][A-Za-z0-9]*")  # of augmentations: kornia's own names
 
 
 @attrs.frozen
@@ -72,7 +73,10 @@ class Registry:
         Raises:
             PluginError: the name or the factory is not of the required form.
         """
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
+        allowed = isinstance(name, str) and (
+            _NAME.fullmatch(name) or (kind == "augmentation" and _CAMEL_CASE.fullmatch(name))
+        )
+        if not allowed:
             raise PluginError(f"{name!r} is no name for a {kind}: use lower-case letters, digits and single dashes")
         if isinstance(factory, str):
             if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*", factory):
@@ -124,7 +128,7 @@ class Registry:
         text = f"unknown {kind} {name!r}{did_you_mean(name, self.names(kind))}"
         elsewhere = [other for other in KINDS if other != kind and (other, name) in self._entries]
         if elsewhere:
-            one, other = (f"an {of}" if of == "objective" else f"a {of}" for of in (elsewhere[0], kind))
+            one, other = (f"an {of}" if of[0] in "ao" else f"a {of}" for of in (elsewhere[0], kind))
             text += f" ({name!r} is {one}, not {other})"
         elif not did_you_mean(name, self.names(kind)):
             text += f"; known: {', '.join(self.names(kind)) or 'none'}"
