@@ -20,7 +20,7 @@ import torch
 from inpaintkit import RecipeError, evaluate, load, load_recipe, train
 from inpaintkit.data.image_set import ImageSet
 from inpaintkit.evaluation.protocol import load_protocol
-from inpaintkit.evaluation.test_set import Exam
+from inpaintkit.evaluation.test_set import TestSet
 from inpaintkit.recipe import build_method, bundled
 from inpaintkit.runs.folder import Run
 
@@ -48,7 +48,7 @@ def two_pictures(side: int) -> ImageSet:
 def protocol_hash(name: str) -> str:
     protocol = load_protocol(name)
     side = protocol.prepare.tiles or protocol.prepare.crop or protocol.prepare.short_side or protocol.size or 64
-    return Exam.open(protocol, two_pictures(side)).hash
+    return TestSet.open(protocol, two_pictures(side)).hash
 
 
 def recipe_pins(name: str) -> dict[str, Any]:

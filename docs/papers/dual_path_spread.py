@@ -16,38 +16,38 @@ from torch import Tensor
 
 from inpaintkit import Method, load
 from inpaintkit.evaluation.protocol import load_protocol
-from inpaintkit.evaluation.test_set import Exam, completions
+from inpaintkit.evaluation.test_set import TestSet, completions
 
 DRAWS = 4
 
 
-def levels(method: Method, exam: Exam, draw: int = 0) -> Tensor:
-    """The exam's completed pictures (N, 3, S, S), in 0..255."""
-    return torch.cat([(part.sample.completed + 1) * 127.5 for part in completions(method, exam, draw=draw)])
+def levels(method: Method, test_set: TestSet, draw: int = 0) -> Tensor:
+    """The test set's completed pictures (N, 3, S, S), in 0..255."""
+    return torch.cat([(part.sample.completed + 1) * 127.5 for part in completions(method, test_set, draw=draw)])
 
 
-def spread(method: Method, exam: Exam) -> tuple[float, ...]:
+def spread(method: Method, test_set: TestSet) -> tuple[float, ...]:
     """Between two draws; from the truth: of a draw, of the default answer, of z = 0."""
-    given = exam.batch(range(len(exam)))
+    given = test_set.batch(range(len(test_set)))
     hole, truth = given.mask.bool().expand_as(given.image), (given.image + 1) * 127.5
 
     def apart(one: Tensor, other: Tensor) -> float:
         return (one - other)[hole].abs().mean().item()
 
-    default = levels(method, exam)
+    default = levels(method, test_set)
     method.sampling = True
-    drawn = [levels(method, exam, draw) for draw in range(DRAWS)]
+    drawn = [levels(method, test_set, draw) for draw in range(DRAWS)]
     method.sampling = False
     (method.averaged or method.generator).one_noise = torch.zeros_like  # type: ignore[union-attr]
     pairs = [apart(one, other) for one, other in combinations(drawn, 2)]
     errors = [apart(one, truth) for one in drawn]
-    return sum(pairs) / len(pairs), sum(errors) / DRAWS, apart(default, truth), apart(levels(method, exam), truth)
+    return sum(pairs) / len(pairs), sum(errors) / DRAWS, apart(default, truth), apart(levels(method, test_set), truth)
 
 
 if __name__ == "__main__":
     images, *runs = sys.argv[1:]
-    exam = Exam.open(load_protocol("places_center_64"), [Path(each) for each in images.split(",")])
+    test_set = TestSet.open(load_protocol("places_center_64"), [Path(each) for each in images.split(",")])
     print("| run | between two draws | draw to truth | default to truth | z = 0 to truth |")
     print("| --- | --- | --- | --- | --- |")
     for run in runs:
-        print(f"| {Path(run).name} | {' | '.join(f'{value:.2f}' for value in spread(load(run), exam))} |")
+        print(f"| {Path(run).name} | {' | '.join(f'{value:.2f}' for value in spread(load(run), test_set))} |")

@@ -25,7 +25,7 @@ from ..evaluation import (
     paired_p_value,
     standing,
 )
-from .entrants import Entrant
+from .candidates import Candidate
 
 FORMAT = 1
 FILE = "comparison.json"
@@ -36,7 +36,7 @@ class ComparisonRow:
     """One method under the protocol of a comparison.
 
     Attributes:
-        name, kind, seeds, steps, training_seconds, stochastic: as in :class:`inpaintkit.comparison.entrants.Entrant`.
+        name, kind, seeds, steps, training_seconds, stochastic: as in :class:`inpaintkit.comparison.candidates.Candidate`.
         sources: what was loaded, as text.
         training_seeds: over how many training runs the numbers stand; 0 for a method that is not trained, None where
             nobody knows.
@@ -80,7 +80,7 @@ class ComparisonRow:
     @classmethod
     def over(
         cls,
-        entrant: Entrant,
+        candidate: Candidate,
         rows: Sequence[Row],
         *,
         memory: int | None = None,
@@ -88,18 +88,18 @@ class ComparisonRow:
         chosen_by: str = "",
         blend: str = "",
     ) -> ComparisonRow:
-        """One row of what the runs of an entrant have each."""
-        name = f"{entrant.name} + {blend.capitalize()}" if blend else entrant.name
+        """One row of what the runs of a candidate have each."""
+        name = f"{candidate.name} + {blend.capitalize()}" if blend else candidate.name
         names = [image for row in rows for image in row.non_finite]
         return cls(
             name=f"{name}, best of {best_of} (chosen by the truth)" if best_of else name,
-            kind=entrant.kind,
-            sources=tuple(map(str, entrant.sources)),
-            seeds=entrant.seeds,
-            training_seeds=entrant.training_seeds,
-            steps=entrant.steps,
-            training_seconds=entrant.training_seconds,
-            stochastic=entrant.stochastic,
+            kind=candidate.kind,
+            sources=tuple(map(str, candidate.sources)),
+            seeds=candidate.seeds,
+            training_seeds=candidate.training_seeds,
+            steps=candidate.steps,
+            training_seconds=candidate.training_seconds,
+            stochastic=candidate.stochastic,
             metrics={label: _over_seeds([row.metrics[label] for row in rows]) for label in rows[0].metrics},
             by_seed={label: tuple(row.metrics[label].interval.mean for row in rows) for label in rows[0].metrics},
             seconds_per_image=float(np.median([row.seconds_per_image for row in rows])),

@@ -17,10 +17,10 @@ from ..core.interfaces import Method, Metric, Sample
 from ..core.plugins import Plugins
 from ..evaluation import (
     Completion,
-    Exam,
     Pixels,
     Row,
     Tally,
+    TestSet,
     build_metrics,
     completions,
     device_name,
@@ -29,16 +29,16 @@ from ..evaluation import (
 )
 from ..runs import environment
 from ..runtime import evenly, to_uint8
-from .entrants import Entrant
+from .candidates import Candidate
 from .files import write_comparison, write_json
 from .outcome import Comparison, ComparisonRow
 
 Tiles = list[Pixels]
 
 
-def compete(
-    entrants: Sequence[Entrant],
-    exam: Exam,
+def evaluate_rows(
+    candidates: Sequence[Candidate],
+    test_set: TestSet,
     folder: Path | None = None,
     *,
     device: torch.device | str = "cpu",
@@ -49,41 +49,48 @@ def compete(
     plugins: Plugins | None = None,
     progress: bool = False,
 ) -> Comparison:
-    """Every entrant under one exam; see :func:`inpaintkit.compare`.
+    """Every candidate under one protocol; see :func:`inpaintkit.compare`.
 
     Raises:
         InpaintkitError: every row failed.
         KeyboardInterrupt: what was measured is in ``folder``.
     """
-    wanted = evenly(range(len(exam)), pictures) if pictures > 1 else list(range(len(exam)))[:pictures]
+    wanted = evenly(range(len(test_set)), pictures) if pictures > 1 else list(range(len(test_set)))[:pictures]
     found = environment(plugins)
     comparison = Comparison(
-        protocol=exam.protocol.settings(),
-        hash=exam.hash,
-        names=exam.images.names,
-        digest=exam.images.digest,
-        reference=entrants[0].name,
-        pictures=tuple(exam.images.names[index] for index in wanted),
+        protocol=test_set.protocol.settings(),
+        hash=test_set.hash,
+        names=test_set.images.names,
+        digest=test_set.images.digest,
+        reference=candidates[0].name,
+        pictures=tuple(test_set.images.names[index] for index in wanted),
         device=device_name(torch.device(device)),
         threads=torch.get_num_threads(),
         batch=batch,
         plugins=found.pop("plugins", {}),
         environment=found,
     )
-    columns = given_columns(exam, wanted)
+    columns = given_columns(test_set, wanted)
     try:
-        for entrant in entrants:
+        for candidate in candidates:
             try:
                 for row, tiles in measured_rows(
-                    entrant, exam, wanted, device=device, batch=batch, best_of=best_of, blend=blend, progress=progress
+                    candidate,
+                    test_set,
+                    wanted,
+                    device=device,
+                    batch=batch,
+                    best_of=best_of,
+                    blend=blend,
+                    progress=progress,
                 ):
                     comparison = comparison.added(row)
                     columns.append((row.name, tiles))
             except KeyboardInterrupt:
-                comparison = comparison.without(entrant.name, "interrupted")
+                comparison = comparison.without(candidate.name, "interrupted")
                 raise
             except Exception as error:  # of a method: the others go on
-                comparison = comparison.without(entrant.name, _told(error))
+                comparison = comparison.without(candidate.name, _told(error))
             if folder is not None:
                 write_json(folder, comparison)
         comparison = attrs.evolve(comparison, complete=True)
@@ -97,8 +104,8 @@ def compete(
 
 
 def measured_rows(
-    entrant: Entrant,
-    exam: Exam,
+    candidate: Candidate,
+    test_set: TestSet,
     wanted: Sequence[int],
     *,
     device: torch.device | str = "cpu",
@@ -107,7 +114,7 @@ def measured_rows(
     blend: str | None = None,
     progress: bool = False,
 ) -> Iterator[tuple[ComparisonRow, Tiles]]:
-    """The row of an entrant over all its runs; then, if it draws at random, that of its best of several samples.
+    """The row of a candidate over all its runs; then, if it draws at random, that of its best of several samples.
 
     With ``blend`` each of them is followed by its twin, in which the same drawings are blended. With each row come what
     the first run made of the pictures ``wanted``: (3, S, S), uint8.
@@ -115,20 +122,23 @@ def measured_rows(
     Raises:
         InpaintkitError: a run cannot be loaded any more, or nothing tells which sample is the best.
     """
-    drawn = best_of if best_of and entrant.stochastic else 0
-    samples, best = (_Gathered(entrant, exam, wanted, device, blend) for _ in range(2))
+    drawn = best_of if best_of and candidate.stochastic else 0
+    samples, best = (_Gathered(candidate, test_set, wanted, device, blend) for _ in range(2))
     fit = find_blend(blend)
-    for at in range(entrant.count):
-        method = entrant.load(at, device)
-        seed = f", seed {entrant.seeds[at]}" if len(entrant.seeds) > 1 else ""
-        title = f"{entrant.name} under {exam.protocol.name}{seed}" if progress else ""
+    for at in range(candidate.count):
+        method = candidate.load(at, device)
+        seed = f", seed {candidate.seeds[at]}" if len(candidate.seeds) > 1 else ""
+        title = f"{candidate.name} under {test_set.protocol.name}{seed}" if progress else ""
         samples.add(
-            completions(method, exam, device=device, batch=batch, progress=title, memory=at == 0, blend=fit), at == 0
+            completions(method, test_set, device=device, batch=batch, progress=title, memory=at == 0, blend=fit),
+            at == 0,
         )
         if drawn:
             title = title and f"{title}, best of {drawn}"
             label = chooser(samples.rows[""][-1])
-            parts = best_completions(method, exam, drawn, label, device=device, batch=batch, progress=title, blend=fit)
+            parts = best_completions(
+                method, test_set, drawn, label, device=device, batch=batch, progress=title, blend=fit
+            )
             best.add(parts, at == 0)
     yield from samples.finished()
     if drawn:
@@ -137,20 +147,25 @@ def measured_rows(
 
 
 class _Gathered:
-    """The rows of one entrant's runs in the making, by the name of the blending: ``""`` for what is not blended."""
+    """The rows of one candidate's runs in the making, by the name of the blending: ``""`` for what is not blended."""
 
     def __init__(
-        self, entrant: Entrant, exam: Exam, wanted: Collection[int], device: torch.device | str, blend: str | None
+        self,
+        candidate: Candidate,
+        test_set: TestSet,
+        wanted: Collection[int],
+        device: torch.device | str,
+        blend: str | None,
     ) -> None:
-        self.entrant, self.exam, self.wanted, self.device = entrant, exam, wanted, device
+        self.candidate, self.test_set, self.wanted, self.device = candidate, test_set, wanted, device
         self.rows: dict[str, list[Row]] = {name: [] for name in ("", blend) if name is not None}
         self.tiles: dict[str, dict[int, Pixels]] = {name: {} for name in self.rows}
         self.memory: dict[str, int] = {}  # for an image
 
     def add(self, parts: Iterable[Completion], first: bool) -> None:
         """The completions of one run; those of the ``first`` are kept as pictures."""
-        name, kind = self.entrant.name, self.entrant.kind
-        tallies = {blend: Tally(self.exam, name=name, kind=kind, device=self.device) for blend in self.rows}
+        name, kind = self.candidate.name, self.candidate.kind
+        tallies = {blend: Tally(self.test_set, name=name, kind=kind, device=self.device) for blend in self.rows}
         for part in parts:
             for blend, found in tallies.items():
                 one = part.blended if blend else part
@@ -166,7 +181,7 @@ class _Gathered:
     def finished(self, best_of: int = 0, chosen_by: str = "") -> Iterator[tuple[ComparisonRow, Tiles]]:
         for blend, rows in self.rows.items():
             row = ComparisonRow.over(
-                self.entrant,
+                self.candidate,
                 rows,
                 memory=self.memory.get(blend),
                 best_of=best_of,
@@ -178,7 +193,7 @@ class _Gathered:
 
 def best_completions(
     method: Method,
-    exam: Exam,
+    test_set: TestSet,
     count: int,
     label: str,
     *,
@@ -192,9 +207,11 @@ def best_completions(
     The first sample is the one that ``completions`` draws. ``seconds`` are those of all samples.
     Of blended samples the truth chooses anew.
     """
-    metric = build_metrics(exam, torch.device(device))[label]
+    metric = build_metrics(test_set, torch.device(device))[label]
     draws = [
-        completions(method, exam, device=device, batch=batch, draw=draw, progress="" if draw else progress, blend=blend)
+        completions(
+            method, test_set, device=device, batch=batch, draw=draw, progress="" if draw else progress, blend=blend
+        )
         for draw in range(count)
     ]
     for parts in zip(*draws, strict=True):

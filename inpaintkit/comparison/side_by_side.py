@@ -16,14 +16,14 @@ from ..components.blending import find_blend
 from ..core.errors import DataError, InpaintkitError, Interrupted, Problem, RecipeError
 from ..core.plugins import Plugins
 from ..data import ImageSet, Source
-from ..evaluation import Exam, Protocol, build_metrics, load_protocol
+from ..evaluation import Protocol, TestSet, build_metrics, load_protocol
 from ..recipe import DataOptions
 from ..runs import new_run
 from ..runtime import pick_device
-from .entrants import Entrant, Given, gather
+from .candidates import Candidate, Given, load_candidates
 from .mean import show_mean
 from .outcome import Comparison, read_comparison
-from .rows import compete
+from .rows import evaluate_rows
 from .sweep_plan import plan_all
 from .sweeps import median_picture, sweep_all
 from .table import comparison_table
@@ -54,7 +54,7 @@ def compare(
 
     Args:
         sources: runs, checkpoints and recipes of untrained methods, each also as ``LABEL=SOURCE``, and mappings of
-            names to methods; see :func:`inpaintkit.comparison.entrants.gather`.
+            names to methods; see :func:`inpaintkit.comparison.candidates.load_candidates`.
         protocol: a protocol, the name of a bundled one, a file, or a mapping.
         images: instead of the pictures that the protocol or the first run's recipe names.
         out: a new or empty folder for ``comparison.md``, ``.csv``, ``.json`` and ``grid.png``; by default nothing is
@@ -73,13 +73,13 @@ def compare(
         InpaintkitError: every row failed, or ``out`` holds something.
     """
     given = [sources] if isinstance(sources, str | Path | Mapping) else list(sources)
-    entrants, [exam] = prepare(
+    candidates, [test_set] = prepare(
         given, [protocol], images, device=device, best_of=best_of, blend=blend, limit=limit, cache=cache,
         plugins=plugins, progress=progress,
     )  # fmt: skip
     folder = None if out is None else empty_folder(Path(out))
-    return compete(
-        entrants, exam, folder, device=device, batch=batch, best_of=best_of, blend=blend, pictures=pictures,
+    return evaluate_rows(
+        candidates, test_set, folder, device=device, batch=batch, best_of=best_of, blend=blend, pictures=pictures,
         plugins=plugins, progress=progress,
     )  # fmt: skip
 
@@ -96,17 +96,17 @@ def prepare(
     cache: Path | None = None,
     plugins: Plugins | None = None,
     progress: bool = False,
-) -> tuple[list[Entrant], list[Exam]]:
-    """Rows and exams, looked at in full before anything is computed; see :func:`compare`.
+) -> tuple[list[Candidate], list[TestSet]]:
+    """Rows and test_sets, looked at in full before anything is computed; see :func:`compare`.
 
     Raises:
         RecipeError: everything that is wrong.
     """
     problems: list[Problem] = []
-    entrants: list[Entrant] = []
+    candidates: list[Candidate] = []
     loaded: list[Protocol] = []
     with _heard(problems):
-        entrants = gather(sources, plugins)
+        candidates = load_candidates(sources, plugins)
     for asked in protocols:
         with _heard(problems):
             loaded.append(asked if isinstance(asked, Protocol) else load_protocol(asked, plugins))
@@ -115,25 +115,27 @@ def prepare(
     for name, number, least in (("best of", best_of, 2), ("limit", limit, 1)):
         if number is not None and number < least:
             problems.append(Problem(f"{name} {number}: at least {least} is needed"))
-    if best_of and entrants and not any(entrant.stochastic for entrant in entrants):
+    if best_of and candidates and not any(candidate.stochastic for candidate in candidates):
         problems.append(Problem("best of several samples: none of these methods draws at random, so leave it out"))
     if problems:  # the pictures depend on both
         raise RecipeError(problems)
-    exams = []
-    options = next((one.data for one in entrants if one.data is not None and one.data.test is not None), None)
+    test_sets = []
+    options = next((one.data for one in candidates if one.data is not None and one.data.test is not None), None)
     for protocol in loaded:
         with _heard(problems):
-            exams.append(_exam(protocol, images, options, limit, cache, progress))
-            build_metrics(exams[-1], torch.device(device))  # refused now, not after the work is done
-    for exam in exams:
+            test_sets.append(_test_set(protocol, images, options, limit, cache, progress))
+            build_metrics(test_sets[-1], torch.device(device))  # refused now, not after the work is done
+    for test_set in test_sets:
         problems += [
-            Problem(f"{one.name} works at {one.size} x {one.size} only, and {exam.protocol.name} is at {exam.side}")
-            for one in entrants
-            if one.size not in (None, exam.side)
+            Problem(
+                f"{one.name} works at {one.size} x {one.size} only, and {test_set.protocol.name} is at {test_set.side}"
+            )
+            for one in candidates
+            if one.size not in (None, test_set.side)
         ]
     if problems:
         raise RecipeError(problems)
-    return entrants, exams
+    return candidates, test_sets
 
 
 def side_by_side(
@@ -164,19 +166,19 @@ def side_by_side(
     """
     console = Console(quiet=not show, highlight=False)
     where, progress = pick_device(device), show and console.is_terminal
-    entrants, exams = prepare(
+    candidates, test_sets = prepare(
         sources, protocols, images, device=where, best_of=best_of, blend=blend, limit=limit, progress=progress
     )
-    planned = plan_all(exams, sweeps, picture)
+    planned = plan_all(test_sets, sweeps, picture)
     if out is not None:
         empty_folder(out)
     good, measured = True, []
-    for exam, plans in zip(exams, planned, strict=True):
-        name = exam.protocol.name
-        folder = new_run(root if out is None else out, name).folder if out is None or len(exams) > 1 else out
+    for test_set, plans in zip(test_sets, planned, strict=True):
+        name = test_set.protocol.name
+        folder = new_run(root if out is None else out, name).folder if out is None or len(test_sets) > 1 else out
         try:
-            found = compete(
-                entrants, exam, folder, device=where, batch=batch, best_of=best_of, blend=blend, pictures=pictures,
+            found = evaluate_rows(
+                candidates, test_set, folder, device=where, batch=batch, best_of=best_of, blend=blend, pictures=pictures,
                 progress=progress,
             )  # fmt: skip
         except KeyboardInterrupt as error:
@@ -191,33 +193,37 @@ def side_by_side(
             Console(stderr=True, highlight=False).print(f"failed: {row}: {reason}", markup=False, soft_wrap=True)
         good = good and not found.failed
         shown = median_picture(found) if picture is None else picture
-        whole = sweep_all(entrants, exam, plans, folder, shown, console, device=where, batch=batch, progress=progress)
+        whole = sweep_all(
+            candidates, test_set, plans, folder, shown, console, device=where, batch=batch, progress=progress
+        )
         good = good and whole
     if len(measured) > 1:
         show_mean(measured, root if out is None else out, console)
     return good
 
 
-def _exam(
+def _test_set(
     protocol: Protocol,
     images: Images | None,
     options: DataOptions | None,
     limit: int | None,
     cache: Path | None,
     progress: bool,
-) -> Exam:
-    """The protocol's exam on the pictures given, its own, or else those of a run's recipe."""
+) -> TestSet:
+    """The protocol's test set on the pictures given, its own, or else those of a run's recipe."""
     if limit is not None:
         protocol = attrs.evolve(protocol, limit=min(limit, protocol.limit or limit))
     own = images if images is not None else protocol.images
     if own is None and options is not None:
-        return Exam.open(protocol, options.test, cache=cache or options.cache, strict=options.strict, progress=progress)
+        return TestSet.open(
+            protocol, options.test, cache=cache or options.cache, strict=options.strict, progress=progress
+        )
     if own is None:
         raise DataError(
             f"protocol {protocol.name} names no pictures, and no run here has a recipe with `data: {{test: ...}}`: "
             "say which with --images"
         )
-    return Exam.open(protocol, own, cache=cache, progress=progress)
+    return TestSet.open(protocol, own, cache=cache, progress=progress)
 
 
 def empty_folder(folder: Path) -> Path:

@@ -33,7 +33,7 @@ class Point:
 
 @attrs.frozen
 class Curve:
-    """One method over all values; name, kind and seeds as in :class:`inpaintkit.comparison.entrants.Entrant`."""
+    """One method over all values; name, kind and seeds as in :class:`inpaintkit.comparison.candidates.Candidate`."""
 
     name: str
     kind: str
@@ -73,7 +73,7 @@ class Sweep:
     """Methods over the values of one option of a protocol's mask sampler, on the same pictures.
 
     Attributes:
-        plan: the option, its values, and an exam for each.
+        plan: the option, its values, and a test set for each.
         protocol: the one that was changed, in full.
         hashes: of the changed protocols, value by value: numbers compare where these agree.
         names: the images, in the order of ``per_image``.

@@ -1,4 +1,4 @@
-"""What a sweep measures: ``side=4..16`` read as values of an option of the mask sampler, each with its exam."""
+"""What a sweep measures: ``side=4..16`` read as values of an option of the mask sampler, each with its test set."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..core.config.structure import Structurer
 from ..core.errors import InpaintkitError, Problem, RecipeError, did_you_mean
 from ..core.interfaces import MaskSampler
 from ..core.plugins import Plugins, installed
-from ..evaluation import Exam, load_protocol
+from ..evaluation import TestSet, load_protocol
 from ..recipe import bundled
 
 Number = int | float
@@ -40,7 +40,7 @@ _UNITS = {
 
 @attrs.frozen(eq=False)
 class Plan:
-    """One option of a protocol's mask sampler, the values that it takes, and an exam for each.
+    """One option of a protocol's mask sampler, the values that it takes, and a test set for each.
 
     Attributes:
         text: as it was asked for.
@@ -56,7 +56,7 @@ class Plan:
     own: Value | None
     unit: str
     values: tuple[Value, ...]
-    exams: tuple[Exam, ...] = attrs.field(repr=False)
+    test_sets: tuple[TestSet, ...] = attrs.field(repr=False)
 
     @property
     def grid(self) -> bool:
@@ -64,11 +64,11 @@ class Plan:
         return isinstance(self.values[0], tuple)
 
 
-def plan(exam: Exam, text: str, plugins: Plugins | None = None) -> Plan:
+def plan(test_set: TestSet, text: str, plugins: Plugins | None = None) -> Plan:
     """Reads what to sweep, and tries every value.
 
     Args:
-        exam: of the protocol whose mask sampler is changed; its pictures are shared.
+        test_set: of the protocol whose mask sampler is changed; its pictures are shared.
         text: ``option=first..last``, ``option=first..last:step`` or ``option=4,8,12``, also mixed. The step is 1 unless
             said, and the last value is met where the steps lead to it. For an option that is a pair of numbers these
             are the values on both axes.
@@ -78,19 +78,19 @@ def plan(exam: Exam, text: str, plugins: Plugins | None = None) -> Plan:
             values; all of them.
     """
     option, numbers = parse(text)
-    spec = exam.protocol.masks
+    spec = test_set.protocol.masks
     plugins = plugins or installed()
     options = {each.name: each for each in signature_of(spec.factory)}
     axes = numeric(options[option].type) if option in options else 0
     if not axes:
-        raise RecipeError([Problem(_no_option(exam, text, option, options, plugins))])
+        raise RecipeError([Problem(_no_option(test_set, text, option, options, plugins))])
     values: list[Value] = list(numbers) if axes == 1 else list(product(numbers, numbers))
     if len(values) > MOST:
         raise RecipeError([Problem(f"sweep {text}: these are {len(values):,} values: at most {MOST:,} are taken")])
-    exams, refused = [], []
+    test_sets, refused = [], []
     for value in values:
         try:
-            exams.append(_changed(exam, spec, options[option], value, plugins))
+            test_sets.append(_changed(test_set, spec, options[option], value, plugins))
         except (InpaintkitError, ValueError) as error:
             problems = getattr(error, "problems", None) or [Problem(str(error))]
             refused.append(f"{spelled(value)}: {'; '.join(problem.message for problem in problems)}")
@@ -106,12 +106,12 @@ def plan(exam: Exam, text: str, plugins: Plugins | None = None) -> Plan:
         own=own if own in values else None,
         unit=_UNITS.get(option, "") if spec.factory.__module__ == _BUILTIN else "",
         values=tuple(values),
-        exams=tuple(exams),
+        test_sets=tuple(test_sets),
     )
 
 
-def plan_all(exams: Sequence[Exam], texts: Sequence[str], picture: int | None = None) -> list[list[Plan]]:
-    """Several sweeps of each exam, each of another option, whose sheets show the ``picture`` of that index.
+def plan_all(test_sets: Sequence[TestSet], texts: Sequence[str], picture: int | None = None) -> list[list[Plan]]:
+    """Several sweeps of each test set, each of another option, whose sheets show the ``picture`` of that index.
 
     Raises:
         RecipeError: everything that is wrong with any of them.
@@ -124,15 +124,15 @@ def plan_all(exams: Sequence[Exam], texts: Sequence[str], picture: int | None = 
         if options.count(option) > 1:
             problems.append(Problem(f"{option} is swept twice: one sweep takes several ranges, as in {option}=4..8,12"))
     found: list[list[Plan]] = []
-    for exam in exams:
+    for test_set in test_sets:
         found.append([])
         for text in texts:
             try:
-                found[-1].append(plan(exam, text))
+                found[-1].append(plan(test_set, text))
             except RecipeError as error:
                 problems += error.problems
         try:
-            require_picture(exam, picture or 0)
+            require_picture(test_set, picture or 0)
         except InpaintkitError as error:
             problems.append(Problem(str(error)))
     if problems:
@@ -140,10 +140,12 @@ def plan_all(exams: Sequence[Exam], texts: Sequence[str], picture: int | None = 
     return found
 
 
-def require_picture(exam: Exam, index: int) -> None:
-    """Raises InpaintkitError where the exam has no picture of that index."""
-    if not 0 <= index < len(exam):
-        raise InpaintkitError(f"there is no picture {index}: the {len(exam):,} pictures are 0 to {len(exam) - 1}")
+def require_picture(test_set: TestSet, index: int) -> None:
+    """Raises InpaintkitError where the test set has no picture of that index."""
+    if not 0 <= index < len(test_set):
+        raise InpaintkitError(
+            f"there is no picture {index}: the {len(test_set):,} pictures are 0 to {len(test_set) - 1}"
+        )
 
 
 def parse(text: str) -> tuple[str, list[Number]]:
@@ -212,23 +214,23 @@ def numeric(expected: Any) -> int:
     return 2 if pair and all(numeric(arg) == 1 for arg in args) else 0
 
 
-def _changed(exam: Exam, spec: Spec[MaskSampler], option: Option, value: Value, plugins: Plugins) -> Exam:
-    """The exam with another value of the option; a mask is drawn to see that it fits into the pictures."""
+def _changed(test_set: TestSet, spec: Spec[MaskSampler], option: Option, value: Value, plugins: Plugins) -> TestSet:
+    """The test_set with another value of the option; a mask is drawn to see that it fits into the pictures."""
     structurer = Structurer(plugins)
     structured = structurer.structure(list(value) if isinstance(value, tuple) else value, option.type)
     if structurer.faults or structured is INVALID:
         raise RecipeError(structurer.problems())
     changed = attrs.evolve(spec, options={**spec.options, option.name: structured}, source=None)
-    opened = Exam.open(attrs.evolve(exam.protocol, masks=changed), exam.images)
+    opened = TestSet.open(attrs.evolve(test_set.protocol, masks=changed), test_set.images)
     mask: Tensor = opened.mask(0)
-    assert mask.shape[-1] == exam.side
+    assert mask.shape[-1] == test_set.side
     return opened
 
 
-def _no_option(exam: Exam, text: str, option: str, options: Mapping[str, Option], plugins: Plugins) -> str:
+def _no_option(test_set: TestSet, text: str, option: str, options: Mapping[str, Option], plugins: Plugins) -> str:
     """That a sampler has no such option, which it has, and who else has this one."""
-    name = exam.protocol.masks.name
-    whose = f"sweep {text}: the mask sampler {name!r} of protocol {exam.protocol.name}"
+    name = test_set.protocol.masks.name
+    whose = f"sweep {text}: the mask sampler {name!r} of protocol {test_set.protocol.name}"
     known = [each.name for each in options.values() if numeric(each.type)]
     if option in options:
         told = f"{whose} takes for {option} {options[option].annotation}, and no number"
@@ -241,7 +243,7 @@ def _no_option(exam: Exam, text: str, option: str, options: Mapping[str, Option]
             if any(each.name == option and numeric(each.type) for each in signature_of(entry.load())):
                 others.append(entry.name)
     if others:
-        told += f"; {option} is an option of {', '.join(others)}{_protocols_with(others, exam.side, plugins)}"
+        told += f"; {option} is an option of {', '.join(others)}{_protocols_with(others, test_set.side, plugins)}"
     return told
 
 

@@ -15,10 +15,10 @@ from ..core.errors import InpaintkitError, Interrupted
 from ..core.plugins import Plugins
 from ..data import ImageSet, Source
 from ..evaluation import (
-    Exam,
     Pixels,
     Protocol,
     Row,
+    TestSet,
     build_metrics,
     completions,
     device_name,
@@ -27,7 +27,7 @@ from ..evaluation import (
     ranks,
     tally,
 )
-from .entrants import Entrant, Given, gather
+from .candidates import Candidate, Given, load_candidates
 from .outcome import Comparison, ComparisonRow
 from .rows import watched
 from .sweep_curves import Curve, Point, Sweep
@@ -38,8 +38,8 @@ Asked = Protocol | str | Path | Mapping[str, Any]
 
 
 def sweep(
-    methods: Entrant | Given | Iterable[Entrant | Given],
-    exam: Exam | Asked,
+    methods: Candidate | Given | Iterable[Candidate | Given],
+    test_set: TestSet | Asked,
     what: str | Plan,
     images: Source | Sequence[Source] | ImageSet | None = None,
     *,
@@ -55,8 +55,8 @@ def sweep(
     A method that fails at a value has no number there, and the reason; the others go on.
 
     Args:
-        methods: what :func:`inpaintkit.comparison.entrants.gather` takes, or what it gave.
-        exam: an exam, or a protocol to open on ``images``.
+        methods: what :func:`inpaintkit.comparison.candidates.load_candidates` takes, or what it gave.
+        test_set: a test_set, or a protocol to open on ``images``.
         what: such as ``"side=4..16"`` or ``"offset=-8..8:8"``; see :func:`inpaintkit.comparison.sweep_plan.plan`.
         picture: the index of the picture for the sheet.
         out: a folder for what :func:`inpaintkit.comparison.sweep_files.write_sweep` writes, after each method.
@@ -66,32 +66,32 @@ def sweep(
         InpaintkitError: there is no such picture, or ``out`` cannot be written to.
         KeyboardInterrupt: what was measured is in ``out``.
     """
-    given = [methods] if isinstance(methods, Entrant | str | Path | Mapping) else list(methods)
-    entrants = [one for one in given if isinstance(one, Entrant)]
-    if len(entrants) < len(given):
-        entrants = gather([one for one in given if not isinstance(one, Entrant)], plugins)
-    if not isinstance(exam, Exam):
-        protocol = exam if isinstance(exam, Protocol) else load_protocol(exam, plugins)
-        exam = Exam.open(protocol, images, progress=progress)
-    planned = plan(exam, what, plugins) if isinstance(what, str) else what
-    require_picture(exam, picture)
-    columns = [given_columns(each, [picture]) for each in planned.exams]
+    given = [methods] if isinstance(methods, Candidate | str | Path | Mapping) else list(methods)
+    candidates = [one for one in given if isinstance(one, Candidate)]
+    if len(candidates) < len(given):
+        candidates = load_candidates([one for one in given if not isinstance(one, Candidate)], plugins)
+    if not isinstance(test_set, TestSet):
+        protocol = test_set if isinstance(test_set, Protocol) else load_protocol(test_set, plugins)
+        test_set = TestSet.open(protocol, images, progress=progress)
+    planned = plan(test_set, what, plugins) if isinstance(what, str) else what
+    require_picture(test_set, picture)
+    columns = [given_columns(each, [picture]) for each in planned.test_sets]
     found = Sweep(
         plan=planned,
-        protocol=exam.protocol.settings(),
-        hashes=tuple(each.hash for each in planned.exams),
-        names=exam.images.names,
-        digest=exam.images.digest,
-        labels=tuple(build_metrics(exam, torch.device(device))),
+        protocol=test_set.protocol.settings(),
+        hashes=tuple(each.hash for each in planned.test_sets),
+        names=test_set.images.names,
+        digest=test_set.images.digest,
+        labels=tuple(build_metrics(test_set, torch.device(device))),
         picture=picture,
         truth=columns[0][0][1][0],
         masked=tuple(masked[0] for _, (_, masked) in columns),
         device=device_name(torch.device(device)),
         batch=batch,
     )
-    for at, entrant in enumerate(entrants, 1):
-        curve = _curve(entrant, planned, picture, device, batch, progress)
-        found = attrs.evolve(found, curves=(*found.curves, curve), complete=at == len(entrants))
+    for at, candidate in enumerate(candidates, 1):
+        curve = _curve(candidate, planned, picture, device, batch, progress)
+        found = attrs.evolve(found, curves=(*found.curves, curve), complete=at == len(candidates))
         if out is not None:
             write_sweep(Path(out), found)
     if not any(point.metrics for curve in found.curves for point in curve.points):
@@ -100,8 +100,8 @@ def sweep(
 
 
 def sweep_all(
-    entrants: Sequence[Entrant],
-    exam: Exam,
+    candidates: Sequence[Candidate],
+    test_set: TestSet,
     plans: Sequence[Plan],
     folder: Path,
     picture: int,
@@ -120,7 +120,14 @@ def sweep_all(
     for planned in plans:
         try:
             found = sweep(
-                entrants, exam, planned, device=device, batch=batch, picture=picture, out=folder, progress=progress
+                candidates,
+                test_set,
+                planned,
+                device=device,
+                batch=batch,
+                picture=picture,
+                out=folder,
+                progress=progress,
             )
         except KeyboardInterrupt as error:
             told = f"interrupted in the sweep {planned.text}; {folder} keeps the comparison and all whole curves"
@@ -142,26 +149,26 @@ def median_picture(comparison: Comparison) -> int:
 
 
 def _curve(
-    entrant: Entrant, planned: Plan, picture: int, device: torch.device | str, batch: int, progress: bool
+    candidate: Candidate, planned: Plan, picture: int, device: torch.device | str, batch: int, progress: bool
 ) -> Curve:
     count = len(planned.values)
     rows: list[list[Row]] = [[] for _ in range(count)]
     tiles: list[dict[int, Pixels]] = [{} for _ in range(count)]
     failed = [""] * count
-    for run in range(entrant.count):
+    for run in range(candidate.count):
         try:
-            method = entrant.load(run, device)
+            method = candidate.load(run, device)
         except Exception as error:  # the other methods go on
             failed = [told or _told(error) for told in failed]
             break
-        for at, (value, exam) in enumerate(zip(planned.values, planned.exams, strict=True)):
+        for at, (value, test_set) in enumerate(zip(planned.values, planned.test_sets, strict=True)):
             if failed[at]:
                 continue
-            title = f"{entrant.name} at {planned.option} {spelled(value)}" if progress else ""
+            title = f"{candidate.name} at {planned.option} {spelled(value)}" if progress else ""
             try:
-                parts = completions(method, exam, device=device, batch=batch, progress=title)
+                parts = completions(method, test_set, device=device, batch=batch, progress=title)
                 parts = watched(parts, () if run else (picture,), tiles[at])
-                rows[at].append(tally(parts, exam, name=entrant.name, kind=entrant.kind, device=device))
+                rows[at].append(tally(parts, test_set, name=candidate.name, kind=candidate.kind, device=device))
             except Exception as error:  # a hole too large for it, say
                 failed[at] = _told(error)
     points = []
@@ -169,9 +176,11 @@ def _curve(
         if reason:
             points.append(Point(value, tile=tile.get(picture), failed=reason))
         else:
-            row = ComparisonRow.over(entrant, measured)
+            row = ComparisonRow.over(candidate, measured)
             points.append(Point(value, row.metrics, row.seconds_per_image, tile[picture]))
-    return Curve(entrant.name, entrant.kind, entrant.seeds, entrant.training_seeds, entrant.stochastic, tuple(points))
+    return Curve(
+        candidate.name, candidate.kind, candidate.seeds, candidate.training_seeds, candidate.stochastic, tuple(points)
+    )
 
 
 def _told(error: Exception) -> str:

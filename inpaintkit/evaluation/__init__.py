@@ -39,4 +39,4 @@ from .results import (
     written as written,
 )
 from .statistics import Interval as Interval, holm as holm, paired_p_value as paired_p_value, ranks as ranks
-from .test_set import Completion as Completion, Exam as Exam, completions as completions
+from .test_set import Completion as Completion, TestSet as TestSet, completions as completions

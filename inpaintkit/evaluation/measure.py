@@ -25,12 +25,12 @@ from .pictures import choose, named, strip
 from .protocol import Protocol, load_protocol
 from .results import FILE, Measure, Results, Row, to_json
 from .statistics import Interval
-from .test_set import Completion, Exam, completions
+from .test_set import Completion, TestSet, completions
 
 
 def measure(
     method: Method,
-    exam: Exam,
+    test_set: TestSet,
     *,
     name: str,
     kind: str = "",
@@ -49,21 +49,21 @@ def measure(
     Raises:
         InpaintkitError: two metrics share a label, or one refuses these pictures.
     """
-    title = f"{name} under {exam.protocol.name}" if progress else ""
-    parts = completions(method, exam, device=device, batch=batch, progress=title)
-    return tally(parts, exam, name=name, kind=kind or type(method).__name__, device=device, keep=keep)
+    title = f"{name} under {test_set.protocol.name}" if progress else ""
+    parts = completions(method, test_set, device=device, batch=batch, progress=title)
+    return tally(parts, test_set, name=name, kind=kind or type(method).__name__, device=device, keep=keep)
 
 
 def tally(
     parts: Iterable[Completion],
-    exam: Exam,
+    test_set: TestSet,
     *,
     name: str,
     kind: str,
     device: torch.device | str = "cpu",
     keep: NDArray[np.uint8] | None = None,
 ) -> Row:
-    """Measures completions of an exam's pictures, whoever made them: all of them, in order, once.
+    """Measures completions of a test_set's pictures, whoever made them: all of them, in order, once.
 
     ``seconds_per_image`` is the median over the batches; without the first one where there are more, since it warms up,
     and without the one whose memory was measured where others are left.
@@ -71,7 +71,7 @@ def tally(
     Raises:
         InpaintkitError: as :func:`measure`.
     """
-    found = Tally(exam, name=name, kind=kind, device=device, keep=keep)
+    found = Tally(test_set, name=name, kind=kind, device=device, keep=keep)
     for part in parts:
         found.add(part)
     return found.row()
@@ -82,15 +82,15 @@ class Tally:
 
     def __init__(
         self,
-        exam: Exam,
+        test_set: TestSet,
         *,
         name: str,
         kind: str,
         device: torch.device | str = "cpu",
         keep: NDArray[np.uint8] | None = None,
     ) -> None:
-        self.exam, self.name, self.kind, self.keep = exam, name, kind, keep
-        self.metrics = build_metrics(exam, torch.device(device))
+        self.test_set, self.name, self.kind, self.keep = test_set, name, kind, keep
+        self.metrics = build_metrics(test_set, torch.device(device))
         self.values: dict[str, list[Tensor]] = {label: [] for label in self.metrics}
         self.times: list[float] = []  # of an image
         self.warm: list[float] = []  # of these without the first, and without one whose memory was measured
@@ -113,25 +113,28 @@ class Tally:
             name=self.name,
             method=self.kind,
             metrics={
-                label: _measured(metric, self.values[label], len(self.exam)) for label, metric in self.metrics.items()
+                label: _measured(metric, self.values[label], len(self.test_set))
+                for label, metric in self.metrics.items()
             },
             seconds_per_image=float(np.median(self.warm or self.times[1:] or self.times)),
             non_finite=tuple(self.odd),
         )
 
 
-def build_metrics(exam: Exam, device: torch.device) -> dict[str, Metric]:
+def build_metrics(test_set: TestSet, device: torch.device) -> dict[str, Metric]:
     """The protocol's metrics by label, fresh and ready for their first update."""
     metrics: dict[str, Metric] = {}
-    for at, spec in enumerate(exam.protocol.metrics):
+    for at, spec in enumerate(test_set.protocol.metrics):
         metric = as_metric(spec.build())
         if not metric.label or metric.label in metrics:
             told = f"another metric is called {metric.label!r}, too" if metric.label else "it has no label"
-            raise OptionError(f"protocol {exam.protocol.name}: metrics[{at}] ({spec.name}): {told}", ("metrics", at))
+            raise OptionError(
+                f"protocol {test_set.protocol.name}: metrics[{at}] ({spec.name}): {told}", ("metrics", at)
+            )
         needed = getattr(metric, "at_least", 0)  # of a distance between sets: refused now, not after the work is done
-        if len(exam) < needed:
-            told = f"needs at least {needed:,} images, not {len(exam):,}"
-            raise InpaintkitError(f"protocol {exam.protocol.name}: {metric.label} {told}")
+        if len(test_set) < needed:
+            told = f"needs at least {needed:,} images, not {len(test_set):,}"
+            raise InpaintkitError(f"protocol {test_set.protocol.name}: {metric.label} {told}")
         metric.setup(device)
         metrics[metric.label] = metric
     return metrics
@@ -173,9 +176,9 @@ def evaluate(
     """
     if not isinstance(protocol, Protocol):
         protocol = load_protocol(protocol, plugins)
-    exam = Exam.open(protocol, images, cache=cache, progress=progress)
-    row = measure(method, exam, name=name or type(method).__name__, device=device, batch=batch, progress=progress)
-    return _results(row, exam, device, batch, plugins)
+    test_set = TestSet.open(protocol, images, cache=cache, progress=progress)
+    row = measure(method, test_set, name=name or type(method).__name__, device=device, batch=batch, progress=progress)
+    return _results(row, test_set, device, batch, plugins)
 
 
 def evaluate_run(
@@ -205,11 +208,11 @@ def evaluate_run(
     # All protocols and pictures are looked at before anything is computed.
     loaded = [load_protocol(protocol, plugins) for protocol in wanted]
     options = recipe.data
-    exams = []
+    test_sets = []
     for protocol in loaded:
         source = images or protocol.images or (options.test if options else None)
         cache, strict = (options.cache, options.strict) if options else (None, False)
-        exams.append(Exam.open(protocol, source, cache=cache, strict=strict, progress=progress))
+        test_sets.append(TestSet.open(protocol, source, cache=cache, strict=strict, progress=progress))
     source = run.folder
     trained: dict[str, Any] = {"seed": recipe.seed, "training_seeds": 0}
     if has_weights(run, recipe):
@@ -217,12 +220,12 @@ def evaluate_run(
         trained |= {"steps": state["step"], "training_seconds": state.get("seconds"), "training_seeds": 1}
     method = load(source, device, plugins)
     found = []
-    for exam in exams:
+    for test_set in test_sets:
         with tempfile.TemporaryFile() as file:  # on disk: test sets may be large
-            outputs = np.memmap(file, np.uint8, "w+", shape=(len(exam), 3, exam.side, exam.side))
+            outputs = np.memmap(file, np.uint8, "w+", shape=(len(test_set), 3, test_set.side, test_set.side))
             row = measure(
                 method,
-                exam,
+                test_set,
                 name=run.folder.resolve().name,
                 kind=recipe.method.name,
                 device=device,
@@ -230,11 +233,11 @@ def evaluate_run(
                 progress=progress,
                 keep=outputs,
             )
-            results = _results(attrs.evolve(row, **trained), exam, device, batch, plugins)
+            results = _results(attrs.evolve(row, **trained), test_set, device, batch, plugins)
             chosen = choose(results)
-            strips = {at: strip(exam.batch([at]), outputs[at]) for at in {picture.index for picture in chosen}}
+            strips = {at: strip(test_set.batch([at]), outputs[at]) for at in {picture.index for picture in chosen}}
         results = attrs.evolve(results, pictures=tuple(named(picture, strips[picture.index]) for picture in chosen))
-        write_results(run.results / exam.protocol.name, results, strips)
+        write_results(run.results / test_set.protocol.name, results, strips)
         found.append(results)
     return found
 
@@ -259,17 +262,17 @@ def write_results(folder: Path, results: Results, strips: Mapping[int, bytes] | 
     return folder / FILE
 
 
-def _results(row: Row, exam: Exam, device: torch.device | str, batch: int, plugins: Plugins | None) -> Results:
-    baseline = measure(MeanColor(), exam, name="mean color", kind="mean-color", device=device, batch=batch)
+def _results(row: Row, test_set: TestSet, device: torch.device | str, batch: int, plugins: Plugins | None) -> Results:
+    baseline = measure(MeanColor(), test_set, name="mean color", kind="mean-color", device=device, batch=batch)
     ranked_by = next(
         (label for label, one in row.metrics.items() if one.per_image and one.higher_is_better is not None), ""
     )
     found = environment(plugins)
     return Results(
-        protocol=exam.protocol.settings(),
-        hash=exam.hash,
-        names=exam.images.names,
-        digest=exam.images.digest,
+        protocol=test_set.protocol.settings(),
+        hash=test_set.hash,
+        names=test_set.images.names,
+        digest=test_set.images.digest,
         row=row,
         baseline=attrs.evolve(baseline, training_seeds=0),
         ranked_by=ranked_by,

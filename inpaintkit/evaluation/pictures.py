@@ -15,7 +15,7 @@ from ..core.interfaces import Batch
 from ..runtime import HIDDEN, png, to_uint8
 from .results import Picture, Results
 from .statistics import ranks
-from .test_set import Exam
+from .test_set import TestSet
 
 WORST = 12
 GAP, VISIBLE = 4, 96  # pixels between the pictures of a grid, and their least width
@@ -65,11 +65,11 @@ def strip(given: Batch, output: Pixels) -> bytes:
     return png(Image.fromarray(page))
 
 
-def given_columns(exam: Exam, indices: Sequence[int]) -> list[tuple[str, list[Pixels]]]:
+def given_columns(test_set: TestSet, indices: Sequence[int]) -> list[tuple[str, list[Pixels]]]:
     """What methods are to reach and what they are given: the first two columns of a grid."""
     truth, masked = [], []
     for index in indices:
-        given = exam.batch([index])
+        given = test_set.batch([index])
         pixels, hole = to_uint8(given.image[0]).numpy(), given.mask[0].bool().numpy()
         truth.append(pixels)
         masked.append(np.where(hole, to_uint8(torch.tensor(HIDDEN)).numpy(), pixels))

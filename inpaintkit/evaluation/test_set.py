@@ -26,7 +26,7 @@ RULES = 1  # of compositing, rounding and seeding below: part of every protocol'
 
 
 @attrs.define(eq=False, slots=False)
-class Exam:
+class TestSet:
     """A protocol together with its pictures: what every method under it is given, whatever the batch size or device."""
 
     protocol: Protocol
@@ -43,7 +43,7 @@ class Exam:
         cache: Path | None = None,
         strict: bool = False,
         progress: bool = False,
-    ) -> Exam:
+    ) -> TestSet:
         """Loads the pictures: ``images`` if given, else the protocol's own.
 
         Raises:
@@ -95,7 +95,7 @@ class Exam:
 
 @attrs.frozen(eq=False)
 class Completion:
-    """What a method made of some pictures of an exam.
+    """What a method made of some pictures of a test_set.
 
     Attributes:
         sample: image, mask, ``output`` and ``completed``, all of them at 8-bit levels, on the method's device.
@@ -116,7 +116,7 @@ class Completion:
 
 def completions(
     method: Method,
-    exam: Exam,
+    test_set: TestSet,
     *,
     device: torch.device | str = "cpu",
     batch: int = 32,
@@ -125,7 +125,7 @@ def completions(
     memory: bool = False,
     blend: Blend | None = None,
 ) -> Iterator[Completion]:
-    """Every picture of the exam in order, completed by a method, ``batch`` at a time.
+    """Every picture of the test_set in order, completed by a method, ``batch`` at a time.
 
     A method that draws at random is seeded by (the protocol's seed, the first index of the batch, ``draw``), and the
     global generators are put back after each batch.
@@ -138,30 +138,30 @@ def completions(
     """
     device = torch.device(device)
     method = method.to(device)
-    starts = range(0, len(exam), batch)
+    starts = range(0, len(test_set), batch)
     weighed = starts[min(1, len(starts) - 1)] if memory else None
-    with told(method, progress, len(exam)) as show:
+    with told(method, progress, len(test_set)) as show:
         for start in starts:
-            indices = tuple(range(start, min(start + batch, len(exam))))
-            given = exam.batch(indices)
+            indices = tuple(range(start, min(start + batch, len(test_set))))
+            given = test_set.batch(indices)
             given = Batch(given.image.to(device), given.mask.to(device))
             masked, mask, peak = given.masked, given.mask, start == weighed
             with torch.random.fork_rng([device] if device.type == "cuda" else []):
-                torch.manual_seed(seed_of(exam.protocol.seed, "draw", start, *([draw] if draw else [])))
+                torch.manual_seed(seed_of(test_set.protocol.seed, "draw", start, *([draw] if draw else [])))
                 drawn, seconds, needed = _cost(partial(draw_padded, method, masked, mask), device, peak)
             output = to_float(to_uint8(drawn))
-            whole = _completion(exam, indices, given, output, drawn, seconds, needed)
+            whole = _completion(test_set, indices, given, output, drawn, seconds, needed)
             if blend is not None:
                 fitted, more, extra = _cost(partial(blend, drawn, masked, mask), device, peak)
                 needed = None if needed is None or extra is None else max(needed, extra)
-                blended = _completion(exam, indices, given, output, fitted, seconds + more, needed)
+                blended = _completion(test_set, indices, given, output, fitted, seconds + more, needed)
                 whole = attrs.evolve(whole, blended=blended)
             yield whole
             show(indices[-1] + 1)
 
 
 def _completion(
-    exam: Exam,
+    test_set: TestSet,
     indices: tuple[int, ...],
     given: Batch,
     output: Tensor,
@@ -173,7 +173,7 @@ def _completion(
     finite = (completed.isfinite() | ~given.mask.bool()).flatten(1).all(1)
     completed = composite(to_float(to_uint8(completed)), given.image, given.mask)
     sample = Sample(given.image, given.mask, {"output": output, "completed": completed})
-    names = tuple(exam.images.names[index] for index in indices)
+    names = tuple(test_set.images.names[index] for index in indices)
     return Completion(indices, names, sample, finite, seconds, memory)
 
 

@@ -24,7 +24,7 @@ from torch import Tensor
 from inpaintkit import InpaintkitError, Method, hookimpl
 from inpaintkit.cli import main
 from inpaintkit.comparison import Comparison, ComparisonRow, mean_over, read_comparison, write_comparison
-from inpaintkit.comparison.entrants import Entrant
+from inpaintkit.comparison.candidates import Candidate
 from inpaintkit.comparison.files import to_csv, to_markdown
 from inpaintkit.comparison.table import comparison_table
 from inpaintkit.core.plugins import installed
@@ -47,8 +47,8 @@ def row(name: str, values: Mapping[str, ArrayLike], **changes: Any) -> Compariso
         measured.append(Row(name, "toy", metrics, 0.5))
     sources = tuple(f"runs/{at}" for at in range(count))
     seeds = tuple(range(count)) if count > 1 else ()
-    entrant = Entrant(name, "toy", sources, seeds, trained=count > 1)
-    return attrs.evolve(ComparisonRow.over(entrant, measured, memory=100), **changes)
+    candidate = Candidate(name, "toy", sources, seeds, trained=count > 1)
+    return attrs.evolve(ComparisonRow.over(candidate, measured, memory=100), **changes)
 
 
 def comparison(name: str, rows: Sequence[ComparisonRow], **changes: Any) -> Comparison:

@@ -195,7 +195,7 @@ def test_everything_wrong_is_told_before_anything_is_made() -> None:
 def test_a_failing_method_is_told_and_the_others_kept() -> None:
     told = call(MEAN, "failing.yaml", "noise.yaml", "--protocol", "small.yaml")
     assert told.exit_code == 2
-    assert told.stderr.startswith("failed: failing: ZeroDivisionError: [bold]too[/bold] small (test_compare_cli.py:")
+    assert told.stderr.startswith("failed: failing: ZeroDivisionError: [bold]too[/bold] small (test_command.py:")
     assert " noise " in told.stdout
     found = read_comparison("comparisons/small")
     assert [row.name for row in found.rows] == ["mean_color", "noise"]

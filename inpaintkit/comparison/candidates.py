@@ -24,7 +24,7 @@ Given = str | Path | Mapping[str, Method]
 
 
 @attrs.frozen(eq=False)
-class Entrant:
+class Candidate:
     """One row of a comparison: a method, trained once or several times.
 
     Attributes:
@@ -103,7 +103,7 @@ class _Found:
         return name if steps == self.total or not self.total else f"{name} ({steps} of {self.total} steps)"
 
 
-def gather(sources: Iterable[Given], plugins: Plugins | None = None) -> list[Entrant]:
+def load_candidates(sources: Iterable[Given], plugins: Plugins | None = None) -> list[Candidate]:
     """The rows of a comparison, in the order in which their first sources stand.
 
     Args:
@@ -116,7 +116,7 @@ def gather(sources: Iterable[Given], plugins: Plugins | None = None) -> list[Ent
         RecipeError: everything that is wrong with any of them.
     """
     problems: list[Problem] = []
-    rows: list[list[_Found] | Entrant] = []
+    rows: list[list[_Found] | Candidate] = []
     seen: set[str] = set()
     for given in sources:
         if isinstance(given, Mapping):
@@ -140,12 +140,12 @@ def gather(sources: Iterable[Given], plugins: Plugins | None = None) -> list[Ent
     if not rows and not problems:
         problems.append(Problem("nothing to compare: name runs, or recipes of untrained methods"))
     problems += [problem for row in rows if isinstance(row, list) for problem in _repeated(row)]
-    entrants = [row if isinstance(row, Entrant) else _entrant(row, plugins) for row in rows]
-    labelled = [isinstance(row, Entrant) or any(one.label for one in row) for row in rows]
-    entrants = _distinct(entrants, labelled, problems)
+    candidates = [row if isinstance(row, Candidate) else _candidate(row, plugins) for row in rows]
+    labelled = [isinstance(row, Candidate) or any(one.label for one in row) for row in rows]
+    candidates = _distinct(candidates, labelled, problems)
     if problems:
         raise RecipeError(problems)
-    return entrants
+    return candidates
 
 
 def recipe_key(recipe: Recipe) -> dict[str, Any]:
@@ -193,10 +193,10 @@ def _split(given: str) -> tuple[str, str]:
     return label.strip(), source
 
 
-def _place(found: _Found, rows: list[list[_Found] | Entrant]) -> None:
+def _place(found: _Found, rows: list[list[_Found] | Candidate]) -> None:
     """Into the row of its recipe, or a new one."""
     for group in rows:
-        if isinstance(group, Entrant):
+        if isinstance(group, Candidate):
             continue
         labels = {one.label for one in group} - {""}
         fits = not found.label or not labels or labels == {found.label}
@@ -222,13 +222,13 @@ def _repeated(group: Sequence[_Found]) -> list[Problem]:
     return problems
 
 
-def _entrant(group: Sequence[_Found], plugins: Plugins | None) -> Entrant:
+def _candidate(group: Sequence[_Found], plugins: Plugins | None) -> Candidate:
     first = group[0]
     states = [one.state for one in group if one.state is not None]
     took = [float(state["seconds"]) for state in states if isinstance(state.get("seconds"), int | float)]
     label = next((one.label for one in group if one.label), "")
     own = first.own_name if len(group) == 1 else first.recipe.name
-    return Entrant(
+    return Candidate(
         name=label or own,
         kind=first.recipe.method.name,
         sources=tuple(one.source for one in group),
@@ -243,28 +243,30 @@ def _entrant(group: Sequence[_Found], plugins: Plugins | None) -> Entrant:
     )
 
 
-def _object(name: str, method: Method, problems: list[Problem]) -> Entrant:
+def _object(name: str, method: Method, problems: list[Problem]) -> Candidate:
     if not isinstance(method, Method):
         problems.append(Problem(f"{name}: {type(method).__name__} is no Method"))
-        return Entrant(name, "", ())
+        return Candidate(name, "", ())
     trained = method.steps > 0
     kind = type(method).__name__
-    return Entrant(name, kind, (), stochastic=bool(method.stochastic), size=method.size, trained=trained, method=method)
+    return Candidate(
+        name, kind, (), stochastic=bool(method.stochastic), size=method.size, trained=trained, method=method
+    )
 
 
-def _distinct(entrants: Sequence[Entrant], labelled: Sequence[bool], problems: list[Problem]) -> list[Entrant]:
+def _distinct(candidates: Sequence[Candidate], labelled: Sequence[bool], problems: list[Problem]) -> list[Candidate]:
     """The names told apart: a name that was given is kept and may stand once, others are numbered."""
     taken: set[str] = set()
-    for entrant, fixed in zip(entrants, labelled, strict=True):
-        if fixed and entrant.name in taken:
-            problems.append(Problem(f"two rows are named {entrant.name!r}, and they are not runs of one recipe"))
+    for candidate, fixed in zip(candidates, labelled, strict=True):
+        if fixed and candidate.name in taken:
+            problems.append(Problem(f"two rows are named {candidate.name!r}, and they are not runs of one recipe"))
         if fixed:
-            taken.add(entrant.name)
+            taken.add(candidate.name)
     named = []
-    for entrant, fixed in zip(entrants, labelled, strict=True):
-        name, number = entrant.name, 2
+    for candidate, fixed in zip(candidates, labelled, strict=True):
+        name, number = candidate.name, 2
         while not fixed and name in taken:
-            name, number = f"{entrant.name} ({number})", number + 1
+            name, number = f"{candidate.name} ({number})", number + 1
         taken.add(name)
-        named.append(attrs.evolve(entrant, name=name))
+        named.append(attrs.evolve(candidate, name=name))
     return named

@@ -36,7 +36,7 @@ from inpaintkit.evaluation.results import (
     to_json,
 )
 from inpaintkit.evaluation.statistics import Interval, bootstrap
-from inpaintkit.evaluation.test_set import Exam, completions
+from inpaintkit.evaluation.test_set import TestSet, completions
 from inpaintkit.runs import checkpoint
 from inpaintkit.runtime.files import write_atomically
 
@@ -168,8 +168,8 @@ def protocol(plugins: Plugins) -> Protocol:
 
 
 @pytest.fixture
-def exam(protocol: Protocol, folder: Path) -> Exam:
-    return Exam.open(protocol, folder)
+def test_set(protocol: Protocol, folder: Path) -> TestSet:
+    return TestSet.open(protocol, folder)
 
 
 def read(path: Path) -> np.ndarray:
@@ -180,19 +180,19 @@ def read(path: Path) -> np.ndarray:
 # --- what methods are given -----------------------------------------------------------------------------------------
 
 
-def test_masks_and_pictures_depend_on_the_index_alone(exam: Exam, folder: Path) -> None:
-    whole = exam.batch(range(COUNT))
+def test_masks_and_pictures_depend_on_the_index_alone(test_set: TestSet, folder: Path) -> None:
+    whole = test_set.batch(range(COUNT))
     assert len({tuple(mask.flatten().tolist()) for mask in whole.mask}) > COUNT // 2  # each its own
     for index in (0, 5, 16):
-        alone = exam.batch([index])
+        alone = test_set.batch([index])
         assert torch.equal(alone.mask[0], whole.mask[index])
         pixels = read(folder / f"{index:02d}.png").transpose(2, 0, 1)
         assert torch.allclose(alone.image[0], torch.from_numpy(pixels) / 127.5 - 1, atol=1e-6)
 
 
-def test_methods_see_padded_pictures_without_the_hidden_pixels(exam: Exam) -> None:
+def test_methods_see_padded_pictures_without_the_hidden_pixels(test_set: TestSet) -> None:
     method = Drawn().train()
-    parts = list(completions(method, exam, batch=6))
+    parts = list(completions(method, test_set, batch=6))
     assert method.shapes == [(6, 3, 32, 32)] * 2 + [(5, 3, 32, 32)]
     assert method.training  # as it was
     assert [part.sample.output.shape[-1] for part in parts] == [SIDE] * 3
@@ -204,12 +204,12 @@ def test_methods_see_padded_pictures_without_the_hidden_pixels(exam: Exam) -> No
         assert part.finite.all()
 
 
-def test_a_method_of_another_size_is_refused(exam: Exam) -> None:
+def test_a_method_of_another_size_is_refused(test_set: TestSet) -> None:
     class Tied(Drawn):
         size = 32  # type: ignore[assignment]
 
     with pytest.raises(OptionError, match="32 x 32"):
-        list(completions(Tied(), exam))
+        list(completions(Tied(), test_set))
 
 
 def test_numbers_that_are_none_are_named_and_count_as_black(plugins: Plugins, protocol: Protocol, folder: Path) -> None:
@@ -226,30 +226,30 @@ def test_numbers_that_are_none_are_named_and_count_as_black(plugins: Plugins, pr
     assert np.isfinite(values).all()
 
 
-def test_random_methods_repeat_and_leave_the_global_generator_alone(exam: Exam) -> None:
+def test_random_methods_repeat_and_leave_the_global_generator_alone(test_set: TestSet) -> None:
     torch.manual_seed(1)
     expected = torch.rand(3)
     torch.manual_seed(1)
-    first = [part.sample.output for part in completions(Noise(), exam, batch=8)]
+    first = [part.sample.output for part in completions(Noise(), test_set, batch=8)]
     assert torch.equal(torch.rand(3), expected)
-    second = [part.sample.output for part in completions(Noise(), exam, batch=8)]
+    second = [part.sample.output for part in completions(Noise(), test_set, batch=8)]
     assert all(map(torch.equal, first, second))
     assert not torch.equal(first[0], first[1])
 
 
 def test_limit_spreads_over_all_pictures(plugins: Plugins, folder: Path) -> None:
-    exam = Exam.open(load_protocol(tree(limit=4), plugins), folder)
-    assert exam.images.names == ("00.png", "04.png", "08.png", "12.png")
-    assert len(Exam.open(load_protocol(tree(limit=99), plugins), folder)) == COUNT
+    test_set = TestSet.open(load_protocol(tree(limit=4), plugins), folder)
+    assert test_set.images.names == ("00.png", "04.png", "08.png", "12.png")
+    assert len(TestSet.open(load_protocol(tree(limit=99), plugins), folder)) == COUNT
 
 
 def test_what_cannot_be_measured_is_said(plugins: Plugins, folder: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="names no pictures"):
-        Exam.open(load_protocol(tree(), plugins))
+        TestSet.open(load_protocol(tree(), plugins))
     with pytest.raises(DataError, match="nowhere"):
-        Exam.open(load_protocol(tree(), plugins), tmp_path / "nowhere")
+        TestSet.open(load_protocol(tree(), plugins), tmp_path / "nowhere")
     with pytest.raises(DataError, match="nothing is enlarged"):
-        Exam.open(load_protocol(tree(size=25), plugins), folder)
+        TestSet.open(load_protocol(tree(size=25), plugins), folder)
     with pytest.raises(OptionError, match="another metric is called"):
         evaluate(MeanColor(), load_protocol(tree(metrics=["toy-psnr", "toy-psnr"]), plugins), folder, plugins=plugins)
 
@@ -259,7 +259,7 @@ def test_what_cannot_be_measured_is_said(plugins: Plugins, folder: Path, tmp_pat
 
 def test_the_hash_is_of_what_numbers_depend_on(plugins: Plugins, folder: Path, tmp_path: Path) -> None:
     def hash_of(images: Path = folder, **changes: Any) -> str:
-        return Exam.open(load_protocol(tree(**changes), plugins), images).hash
+        return TestSet.open(load_protocol(tree(**changes), plugins), images).hash
 
     elsewhere = tmp_path / "elsewhere"
     shutil.copytree(folder, elsewhere)
@@ -285,40 +285,40 @@ def test_the_hash_is_of_what_numbers_depend_on(plugins: Plugins, folder: Path, t
 # --- the numbers ----------------------------------------------------------------------------------------------------
 
 
-def by_hand(exam: Exam, folder: Path, level: int) -> list[float]:
+def by_hand(test_set: TestSet, folder: Path, level: int) -> list[float]:
     values = []
     for index in range(COUNT):
         truth = read(folder / f"{index:02d}.png").astype(float)
-        hole = exam.mask(index)[0, 0].numpy().astype(bool)
+        hole = test_set.mask(index)[0, 0].numpy().astype(bool)
         values.append(10 * np.log10(255**2 / ((truth[hole] - level) ** 2).mean()))
     return values
 
 
 def test_values_agree_with_brute_force_whatever_the_batch(
-    plugins: Plugins, protocol: Protocol, exam: Exam, folder: Path
+    plugins: Plugins, protocol: Protocol, test_set: TestSet, folder: Path
 ) -> None:
     # 0.003 lies between two levels: (1.003) * 127.5 = 127.88, which is 128 when rounded
     found = [evaluate(Drawn(0.003), protocol, folder, batch=batch, plugins=plugins) for batch in (1, 7, 32)]
     for results in found:
         measure = results.row.metrics["psnr[hole,toy]"]
-        assert measure.per_image == pytest.approx(by_hand(exam, folder, 128), abs=1e-4)
+        assert measure.per_image == pytest.approx(by_hand(test_set, folder, 128), abs=1e-4)
         assert measure.interval == bootstrap(measure.per_image or ())
         assert results.row.metrics["count[set]"].interval.mean == COUNT
         assert results.row.metrics["count[set]"].per_image is None
-        assert results.hash == exam.hash
+        assert results.hash == test_set.hash
         assert results.ranked_by == "psnr[hole,toy]"
         assert results.row.training_seeds is None  # nobody said how it came about
         assert results.baseline.training_seeds == 0
 
 
 def test_the_baseline_fills_with_the_mean_of_the_known_pixels(
-    plugins: Plugins, protocol: Protocol, exam: Exam, folder: Path
+    plugins: Plugins, protocol: Protocol, test_set: TestSet, folder: Path
 ) -> None:
     results = evaluate(Drawn(), protocol, folder, plugins=plugins)
     values = []
     for index in range(COUNT):
         truth = read(folder / f"{index:02d}.png").astype(float)
-        hole = exam.mask(index)[0, 0].numpy().astype(bool)
+        hole = test_set.mask(index)[0, 0].numpy().astype(bool)
         values.append(10 * np.log10(255**2 / ((truth[hole] - truth[~hole].mean(0).round()) ** 2).mean()))
     assert results.baseline.metrics["psnr[hole,toy]"].per_image == pytest.approx(values, abs=0.05)
     difference = results.differences()
@@ -479,11 +479,11 @@ def test_a_run_is_measured_and_its_pictures_kept(plugins: Plugins, folder: Path,
     order = sorted(range(COUNT), key=measured.__getitem__)
     assert [picture.rank for picture in results.pictures] == ["best", "median", *(f"worst {n}" for n in range(1, 13))]
     assert [picture.index for picture in results.pictures] == [order[-1], order[COUNT // 2], *order[:12]]
-    exam = Exam.open(load_protocol(tree(), plugins), folder)
+    test_set = TestSet.open(load_protocol(tree(), plugins), folder)
     for picture in results.pictures:
         assert (picture.name, picture.value) == (f"{picture.index:02d}.png", measured[picture.index])
         tiles = read(run / "results" / "toy" / picture.file)
-        hole, truth = exam.mask(picture.index)[0, 0].numpy().astype(bool), tiles[:, -SIDE:, :3]
+        hole, truth = test_set.mask(picture.index)[0, 0].numpy().astype(bool), tiles[:, -SIDE:, :3]
         masked, output, completed = (tiles[:, (SIDE + 1) * at : (SIDE + 1) * at + SIDE, :3] for at in range(3))
         assert np.array_equal(truth, read(folder / picture.name))
         assert (output == 140).all()  # round(1.1 * 127.5)
@@ -499,8 +499,8 @@ def test_a_trained_run_is_measured_at_its_newest_checkpoint(plugins: Plugins, fo
         checkpoint.save(run / "checkpoints", step, Trained(level), {"seconds": 10.0 * step})
     (results,) = evaluate_run(run, plugins=plugins)
     assert (results.row.steps, results.row.training_seconds, results.row.training_seeds) == (5, 50.0, 1)
-    exam = Exam.open(load_protocol(tree(), plugins), folder)
-    assert results.row.metrics["psnr[hole,toy]"].per_image == pytest.approx(by_hand(exam, folder, 191), abs=1e-3)
+    test_set = TestSet.open(load_protocol(tree(), plugins), folder)
+    assert results.row.metrics["psnr[hole,toy]"].per_image == pytest.approx(by_hand(test_set, folder, 191), abs=1e-3)
 
 
 def test_other_protocols_and_pictures_can_be_asked_for(plugins: Plugins, folder: Path, tmp_path: Path) -> None:
@@ -543,8 +543,8 @@ def test_strips_of_large_pictures_have_wider_gaps(plugins: Plugins, tmp_path: Pa
     folder = tmp_path / "large"
     folder.mkdir()
     Image.new("RGB", (96, 96), (10, 20, 30)).save(folder / "a.png")
-    exam = Exam.open(load_protocol(tree(), plugins), folder)
-    content = strip(exam.batch([0]), np.zeros((3, 96, 96), np.uint8))
+    test_set = TestSet.open(load_protocol(tree(), plugins), folder)
+    content = strip(test_set.batch([0]), np.zeros((3, 96, 96), np.uint8))
     (tmp_path / "strip.png").write_bytes(content)
     assert read(tmp_path / "strip.png").shape == (96, 4 * 96 + 3 * 3, 4)
 

@@ -21,7 +21,7 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from inpaintkit import Batch, InpaintkitError, Method, Metric, RecipeError, Sample, compare, composite, hookimpl
-from inpaintkit.comparison.entrants import Entrant
+from inpaintkit.comparison.candidates import Candidate
 from inpaintkit.comparison.files import CSV, GRID, MARKDOWN, to_markdown, write_comparison
 from inpaintkit.comparison.outcome import FILE, Comparison, ComparisonRow, from_json, read_comparison, to_json
 from inpaintkit.comparison.table import caption, comparison_table, memory_text, p_text, seconds_text
@@ -31,7 +31,7 @@ from inpaintkit.evaluation.pictures import grid, wrapped
 from inpaintkit.evaluation.protocol import load_protocol
 from inpaintkit.evaluation.results import Measure, Row
 from inpaintkit.evaluation.statistics import holm, paired_difference, paired_p_value
-from inpaintkit.evaluation.test_set import Exam, completions
+from inpaintkit.evaluation.test_set import TestSet, completions
 from inpaintkit.runs import checkpoint
 from inpaintkit.runtime.memory import PeakMemory, reset_peak
 from inpaintkit.runtime.pixels import to_float, to_uint8
@@ -208,12 +208,12 @@ def printed(comparison: Comparison, width: int = 100) -> str:
 
 def test_rows_agree_with_brute_force(compared: Compared, plugins: Plugins, folder: Path) -> None:
     found = compared({"dark": Level(-0.5)}, {"gray": Level()}, "classical/mean_color", batch=5)
-    exam = Exam.open(load_protocol(tree(), plugins), folder)
-    assert (found.hash, found.names, found.complete, found.failed) == (exam.hash, exam.images.names, True, {})
+    test_set = TestSet.open(load_protocol(tree(), plugins), folder)
+    assert (found.hash, found.names, found.complete, found.failed) == (test_set.hash, test_set.images.names, True, {})
     for row, level in zip(found.rows, (64, 128), strict=False):  # (1 - 0.5) * 127.5 = 63.75
         expected = []
         for index in range(COUNT):
-            hole = exam.mask(index)[0, 0].bool().numpy()
+            hole = test_set.mask(index)[0, 0].bool().numpy()
             with Image.open(folder / f"{index:02d}.png") as image:
                 expected.append(np.abs(np.asarray(image, float)[hole] - level).mean() / 127.5)
         assert values(row) == pytest.approx(expected, abs=1e-5)
@@ -264,7 +264,7 @@ def test_a_row_over_seeds_has_their_mean_and_spread(compared: Compared, tmp_path
 def test_the_spread_of_infinite_means_is_undefined() -> None:
     infinite = Measure.over((math.inf, math.inf), True)
     rows = [Row("a", "b", {"psnr": infinite}, 0.1), Row("a", "b", {"psnr": Measure.over((1.0, -math.inf), True)}, 0.1)]
-    row = ComparisonRow.over(Entrant("a", "b", ("x", "y"), (0, 1), trained=True), rows)
+    row = ComparisonRow.over(Candidate("a", "b", ("x", "y"), (0, 1), trained=True), rows)
     assert math.isnan(row.spread("psnr") or 0)
     assert row.metrics["psnr"].interval.n == 1  # the mean of both infinities is none
     one = attrs.evolve(row, metrics={"psnr": Measure.over((1.0, 2.0), True)})
@@ -304,13 +304,13 @@ def test_best_of_is_a_row_of_its_own(compared: Compared, plugins: Plugins, folde
     assert [row.name for row in found.rows] == ["gray", "noise", "noise, best of 3 (chosen by the truth)"]
     assert (gray.drawn, noise.drawn, best.drawn) == ("", "one sample", f"best of 3 samples by {L1}")
     assert noise.standing == "not trained, one sample"
-    exam = Exam.open(load_protocol(tree(), plugins), folder)
+    test_set = TestSet.open(load_protocol(tree(), plugins), folder)
     draws = []
     for draw in range(3):
-        parts = list(completions(Noise(), exam, batch=5, draw=draw))
+        parts = list(completions(Noise(), test_set, batch=5, draw=draw))
         draws.append(torch.cat([part.sample.completed for part in parts]))
     assert not any(torch.equal(draws[a], draws[b]) for a, b in ((0, 1), (0, 2), (1, 2)))
-    truth = exam.batch(range(COUNT))
+    truth = test_set.batch(range(COUNT))
     errors = torch.stack([Error().update(Sample(truth.image, truth.mask, {"completed": draw})) for draw in draws])
     assert values(noise) == pytest.approx(errors[0].tolist())
     assert values(best) == pytest.approx(errors.min(0).values.tolist())
@@ -494,14 +494,14 @@ def test_memory_is_measured_on_the_second_batch(
             return super().__enter__()
 
     monkeypatch.setattr("inpaintkit.evaluation.test_set.PeakMemory", Peak)
-    exam = Exam.open(load_protocol(tree(), plugins), folder)
+    test_set = TestSet.open(load_protocol(tree(), plugins), folder)
     for batch, before in ((5, 1), (7, 1), (COUNT, 0)):
         seen.clear()
         method.batches.clear()
-        parts = list(completions(method, exam, batch=batch, memory=True))
+        parts = list(completions(method, test_set, batch=batch, memory=True))
         assert seen == [before]
         assert [part.memory is not None for part in parts].count(True) <= 1
-    list(completions(method, exam, batch=5))
+    list(completions(method, test_set, batch=5))
     assert seen == [0]
 
 
@@ -530,8 +530,8 @@ def test_a_search_is_shown_and_the_method_put_back(
     assert "[a] under toy" in text.getvalue()
     assert "search" in text.getvalue()
     assert "1/7" in text.getvalue()
-    exam = Exam.open(load_protocol(tree(), plugins), folder)
-    parts = completions(method, exam, batch=5, progress="left")
+    test_set = TestSet.open(load_protocol(tree(), plugins), folder)
+    parts = completions(method, test_set, batch=5, progress="left")
     next(parts)
     assert method.progress is not None
     parts.close()
@@ -550,8 +550,8 @@ def test_blending_gives_each_row_a_twin(compared: Compared, plugins: Plugins, fo
     assert [row.blend for row in found.rows] == ["", "poisson"] * 3
     without = compared({"gray": Level(), "noise": Noise()}, best_of=3, batch=5)
     assert [values(row) for row in found.rows[::2]] == [values(row) for row in without.rows]
-    exam = Exam.open(load_protocol(tree(), plugins), folder)
-    given = exam.batch(range(COUNT))
+    test_set = TestSet.open(load_protocol(tree(), plugins), folder)
+    given = test_set.batch(range(COUNT))
     blended = poisson_blend(torch.zeros_like(given.image), given.masked, given.mask)
     rounded = to_float(to_uint8(blended))
     sample = Sample(given.image, given.mask, {"completed": composite(rounded, given.image, given.mask)})
@@ -594,18 +594,18 @@ def test_the_twin_costs_what_is_drawn_and_blended(compared: Compared, monkeypatc
 
 
 def test_hidden_pixels_of_the_truth_do_not_reach_a_blended_completion(plugins: Plugins, folder: Path) -> None:
-    exam = Exam.open(load_protocol(tree(), plugins), folder)
+    test_set = TestSet.open(load_protocol(tree(), plugins), folder)
     found = []
     for seed in (None, 1, 2):
         if seed is not None:
 
             def changed(indices: Sequence[int], seed: int = seed) -> Batch:
-                given = Exam.batch(exam, indices)
+                given = TestSet.batch(test_set, indices)
                 noise = torch.rand(given.image.shape, generator=torch.Generator().manual_seed(seed))
                 return Batch(torch.where(given.mask.bool(), noise, given.image), given.mask)
 
-            exam.batch = changed  # type: ignore[method-assign]
-        part = next(completions(Level(0.3), exam, batch=COUNT, blend=poisson_blend))
+            test_set.batch = changed  # type: ignore[method-assign]
+        part = next(completions(Level(0.3), test_set, batch=COUNT, blend=poisson_blend))
         assert part.blended is not None
         found.append(part.blended.sample.completed)
     assert torch.equal(found[0], found[1])
@@ -749,7 +749,7 @@ def test_the_grid_shows_truth_masked_and_each_method(
     odd_names: tuple[Comparison, Path], plugins: Plugins, folder: Path
 ) -> None:
     found, out = odd_names
-    exam = Exam.open(load_protocol(tree(), plugins), folder)
+    test_set = TestSet.open(load_protocol(tree(), plugins), folder)
     chosen = (0, 6, 12)
     assert found.pictures == tuple(f"{index:02d}.png" for index in chosen)
     with Image.open(out / GRID) as picture:
@@ -760,7 +760,7 @@ def test_the_grid_shows_truth_masked_and_each_method(
     for y, index in enumerate(chosen):
         with Image.open(folder / f"{index:02d}.png") as image:
             truth = np.asarray(image)
-        hole = exam.mask(index)[0, 0].bool().numpy()
+        hole = test_set.mask(index)[0, 0].bool().numpy()
         for x in range(2 + len(NAMES)):
             left, upper = 4 + x * (side + 4), top + y * (side + 4)
             tile = page[upper : upper + side, left : left + side].reshape(SIDE, 8, SIDE, 8, 3)

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from inpaintkit import InpaintkitError, Method, RecipeError, sweep
 from inpaintkit.cli import main
-from inpaintkit.comparison.entrants import Entrant
+from inpaintkit.comparison.candidates import Candidate
 from inpaintkit.comparison.outcome import ComparisonRow
 from inpaintkit.comparison.sweep_charts import LEFT, PANEL, RIGHT, Line, Map, Panel, svg
 from inpaintkit.comparison.sweep_files import to_csv, to_json, to_markdown, to_svg, write_sweep
@@ -34,7 +34,7 @@ from inpaintkit.evaluation.pictures import given_columns
 from inpaintkit.evaluation.protocol import load_protocol
 from inpaintkit.evaluation.results import Measure
 from inpaintkit.evaluation.statistics import bootstrap
-from inpaintkit.evaluation.test_set import Exam
+from inpaintkit.evaluation.test_set import TestSet
 
 HOLE, WHOLE = "psnr[hole,255]", "psnr[whole,255]"
 XML = "{http://www.w3.org/2000/svg}"
@@ -63,7 +63,7 @@ class Small(Level):
 
 
 @attrs.frozen(eq=False)
-class Seeds(Entrant):
+class Seeds(Candidate):
     """Runs that differ in their seed; counts how often one is loaded."""
 
     levels: tuple[float, ...] = ()
@@ -80,8 +80,8 @@ def tree(**masks: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def exam(pictures: Path) -> Exam:
-    return Exam.open(load_protocol(tree()), pictures)
+def test_set(pictures: Path) -> TestSet:
+    return TestSet.open(load_protocol(tree()), pictures)
 
 
 # --- what is asked for ----------------------------------------------------------------------------------------------
@@ -126,41 +126,41 @@ def test_what_cannot_be_read_is_refused(text: str, says: str) -> None:
         parse(text)
 
 
-def test_each_value_changes_the_masks_and_nothing_else(exam: Exam) -> None:
-    planned = plan(exam, "side=3..5")
+def test_each_value_changes_the_masks_and_nothing_else(test_set: TestSet) -> None:
+    planned = plan(test_set, "side=3..5")
     assert (planned.option, planned.sampler, planned.own, planned.unit) == ("side", "center-square", 4, "pixels")
-    assert [int(each.mask(0).sum()) for each in planned.exams] == [9, 16, 25]
-    assert all(each.images is exam.images for each in planned.exams)
-    hashes = [each.hash for each in planned.exams]
-    assert hashes[1] == exam.hash
+    assert [int(each.mask(0).sum()) for each in planned.test_sets] == [9, 16, 25]
+    assert all(each.images is test_set.images for each in planned.test_sets)
+    hashes = [each.hash for each in planned.test_sets]
+    assert hashes[1] == test_set.hash
     assert len(set(hashes)) == 3
 
 
-def test_a_pair_is_swept_on_both_axes(exam: Exam) -> None:
-    planned = plan(exam, "offset=-4..4:4")
+def test_a_pair_is_swept_on_both_axes(test_set: TestSet) -> None:
+    planned = plan(test_set, "offset=-4..4:4")
     assert planned.grid
     assert planned.values == tuple((row, column) for row in (-4, 0, 4) for column in (-4, 0, 4))
-    for (row, column), each in zip(planned.values, planned.exams, strict=True):  # type: ignore[misc]
+    for (row, column), each in zip(planned.values, planned.test_sets, strict=True):  # type: ignore[misc]
         assert each.mask(0)[0, 0, 4 + row : 8 + row, 4 + column : 8 + column].sum() == each.mask(0).sum() == 16
     assert planned.own == (0, 0)
-    assert planned.exams[4].hash == exam.hash
+    assert planned.test_sets[4].hash == test_set.hash
 
 
 def test_options_of_any_sampler_are_swept(pictures: Path) -> None:
-    squares = Exam.open(load_protocol(tree(use="random-square", min=2, max=5)), pictures)
+    squares = TestSet.open(load_protocol(tree(use="random-square", min=2, max=5)), pictures)
     assert plan(squares, "max=4..6").values == (4, 5, 6)
-    pixels = Exam.open(load_protocol(tree(use="random-pixels", ratio=0.5)), pictures)
+    pixels = TestSet.open(load_protocol(tree(use="random-pixels", ratio=0.5)), pictures)
     planned = plan(pixels, "ratio=0.25..0.75:0.25")
-    assert [int(each.mask(0).sum()) for each in planned.exams] == [36, 72, 108]
+    assert [int(each.mask(0).sum()) for each in planned.test_sets] == [36, 72, 108]
     assert planned.unit == "share of the pixels"
     with pytest.raises(RecipeError, match=r"max 1: min \(2\) is larger than max \(1\)"):
         plan(squares, "max=1..3")
 
 
-def test_everything_wrong_is_told_at_once(exam: Exam) -> None:
+def test_everything_wrong_is_told_at_once(test_set: TestSet) -> None:
     texts = ["side=12..14", "offset=-5..5:5", "sdie=4", "side=0", "offset=0.5", "x=.."]
     with pytest.raises(RecipeError) as caught:
-        plan_all([exam], texts, picture=12)
+        plan_all([test_set], texts, picture=12)
     told = "\n".join(str(problem) for problem in caught.value.problems)
     for words in (
         "side 13: a hole of 13 pixels does not fit", "side 14: ", "offset (-5, -5): ",
@@ -172,17 +172,17 @@ def test_everything_wrong_is_told_at_once(exam: Exam) -> None:
         assert words in told, words
     assert "side 12" not in told
     with pytest.raises(RecipeError, match="there is no sweep"):
-        plan_all([exam], [], picture=1)
+        plan_all([test_set], [], picture=1)
 
 
 def test_an_option_of_another_sampler_names_who_has_it(pictures: Path) -> None:
-    squares = Exam.open(load_protocol(tree(use="random-square", min=2, max=5)), pictures)
+    squares = TestSet.open(load_protocol(tree(use="random-square", min=2, max=5)), pictures)
     with pytest.raises(RecipeError) as caught:
         plan(squares, "side=4..8")
     told = str(caught.value)
     assert "'random-square' of protocol toy has no option 'side'; its numbers are min, max" in told
     assert "side is an option of center-square (as in the protocols " in told
-    half = Exam.open(load_protocol(tree(use="half", side="left")), pictures)
+    half = TestSet.open(load_protocol(tree(use="half", side="left")), pictures)
     with pytest.raises(RecipeError, match=r"takes for side 'left', .* or 'random', and no number; it has no numbers"):
         plan(half, "side=4..8")
 
@@ -190,8 +190,8 @@ def test_an_option_of_another_sampler_names_who_has_it(pictures: Path) -> None:
 # --- what is measured -----------------------------------------------------------------------------------------------
 
 
-def test_each_point_is_the_evaluation_of_the_changed_protocol(exam: Exam, pictures: Path) -> None:
-    found = sweep({"zero": Level(), "bright": Level(0.8)}, exam, "side=2,5", batch=5)
+def test_each_point_is_the_evaluation_of_the_changed_protocol(test_set: TestSet, pictures: Path) -> None:
+    found = sweep({"zero": Level(), "bright": Level(0.8)}, test_set, "side=2,5", batch=5)
     assert [curve.name for curve in found.curves] == ["zero", "bright"]
     assert found.complete
     for curve, level in zip(found.curves, (0.0, 0.8), strict=True):
@@ -212,12 +212,12 @@ def test_protocols_and_recipes_are_opened_by_name(pictures: Path) -> None:
     assert found.curves[0].standing == "not trained"
 
 
-def test_a_run_is_loaded_once_and_seeds_are_averaged_image_by_image(exam: Exam) -> None:
-    entrant = Seeds("ours", "level", ("a", "b"), (3, 4), trained=True, levels=(0.0, 0.5))
-    found = sweep(entrant, exam, "side=3,4,5")
-    assert entrant.loads == [0, 1]
+def test_a_run_is_loaded_once_and_seeds_are_averaged_image_by_image(test_set: TestSet) -> None:
+    candidate = Seeds("ours", "level", ("a", "b"), (3, 4), trained=True, levels=(0.0, 0.5))
+    found = sweep(candidate, test_set, "side=3,4,5")
+    assert candidate.loads == [0, 1]
     assert found.curves[0].standing == "2 training seeds"
-    apart = sweep({"a": Level(0.0), "b": Level(0.5)}, exam, "side=3,4,5")
+    apart = sweep({"a": Level(0.0), "b": Level(0.5)}, test_set, "side=3,4,5")
     for point, a, b in zip(found.curves[0].points, apart.curves[0].points, apart.curves[1].points, strict=True):
         ours, first, second = (np.array(one.metrics[HOLE].per_image) for one in (point, a, b))
         assert ours == pytest.approx((first + second) / 2)
@@ -226,8 +226,8 @@ def test_a_run_is_loaded_once_and_seeds_are_averaged_image_by_image(exam: Exam) 
         assert (point.tile == a.tile).all()  # the sheet shows the first run
 
 
-def test_distance_pools_places_image_by_image(exam: Exam) -> None:
-    found = sweep({"zero": Level()}, exam, "offset=-4..4:4")
+def test_distance_pools_places_image_by_image(test_set: TestSet) -> None:
+    found = sweep({"zero": Level()}, test_set, "offset=-4..4:4")
     points = {point.value: point.metrics[HOLE] for point in found.curves[0].points}
     by_distance = found.curves[0].over(HOLE)
     assert [distance for distance, _ in by_distance] == [0, 4, math.hypot(4, 4)]
@@ -241,9 +241,9 @@ def test_distance_pools_places_image_by_image(exam: Exam) -> None:
         assert (measure.interval.low, measure.interval.high) == pytest.approx((expected.low, expected.high))
 
 
-def test_a_method_that_fails_somewhere_has_numbers_elsewhere(exam: Exam) -> None:
+def test_a_method_that_fails_somewhere_has_numbers_elsewhere(test_set: TestSet) -> None:
     methods = {"small": Small(16, ZeroDivisionError("too large")), "zero": Level()}
-    found = sweep(methods, exam, "side=3..6")
+    found = sweep(methods, test_set, "side=3..6")
     assert found.failed == {("small", 5): "ZeroDivisionError: too large", ("small", 6): "ZeroDivisionError: too large"}
     assert [at for at, _ in found.curves[0].over(HOLE)] == [3, 4]
     assert [at for at, _ in found.curves[1].over(HOLE)] == [3, 4, 5, 6]
@@ -251,13 +251,13 @@ def test_a_method_that_fails_somewhere_has_numbers_elsewhere(exam: Exam) -> None
     assert sum(row["error"] != "" for row in csv.DictReader(io.StringIO(to_csv(found)))) == 2
     to_sheet(found)
     with pytest.raises(InpaintkitError, match="nothing could be measured: no known pixel"):
-        sweep({"small": Small(0, InpaintkitError("no known pixel"))}, exam, "side=3..6")
+        sweep({"small": Small(0, InpaintkitError("no known pixel"))}, test_set, "side=3..6")
 
 
-def test_an_interruption_keeps_whole_curves(exam: Exam, tmp_path: Path) -> None:
+def test_an_interruption_keeps_whole_curves(test_set: TestSet, tmp_path: Path) -> None:
     methods = {"zero": Level(), "small": Small(16, KeyboardInterrupt())}
     with pytest.raises(KeyboardInterrupt):
-        sweep(methods, exam, "side=3..6", out=tmp_path)
+        sweep(methods, test_set, "side=3..6", out=tmp_path)
     kept = json.loads((tmp_path / "sweep-side.json").read_text())
     assert not kept["complete"]
     assert [row["name"] for row in kept["rows"]] == ["zero"]
@@ -266,7 +266,7 @@ def test_an_interruption_keeps_whole_curves(exam: Exam, tmp_path: Path) -> None:
 
 def test_the_median_picture_is_that_of_the_first_row() -> None:
     values = [5.0, 1.0, math.nan, 3.0, 2.0, 4.0]
-    row = ComparisonRow.over(Entrant("a", "b", ()), [measured(values)])
+    row = ComparisonRow.over(Candidate("a", "b", ()), [measured(values)])
     made: Any = type("Made", (), {"rows": (row,)})
     assert median_picture(made) == 3
     made.rows = ()
@@ -282,13 +282,13 @@ def measured(values: list[float]) -> Any:
 
 
 @pytest.fixture(scope="module")
-def sizes(exam: Exam) -> Any:
-    return sweep({"zero": Level(), "a <b> | c": Level(0.5)}, exam, "side=2..9", picture=7)
+def sizes(test_set: TestSet) -> Any:
+    return sweep({"zero": Level(), "a <b> | c": Level(0.5)}, test_set, "side=2..9", picture=7)
 
 
 @pytest.fixture(scope="module")
-def places(exam: Exam) -> Any:
-    return sweep({"zero": Level(), "half": Level(0.5)}, exam, "offset=-4..4:2", picture=7)
+def places(test_set: TestSet) -> Any:
+    return sweep({"zero": Level(), "half": Level(0.5)}, test_set, "offset=-4..4:2", picture=7)
 
 
 def texts(root: ElementTree.Element) -> list[str]:
@@ -412,10 +412,10 @@ def test_the_sheet_shows_six_sizes_and_nine_places(sizes: Any, places: Any) -> N
             assert (shown == (truth if level is None else np.where(hole, level, truth))).all()
 
 
-def test_the_picture_on_the_sheet_is_the_one_asked_for(sizes: Any, exam: Exam) -> None:
-    assert (sizes.truth == given_columns(exam, [7])[0][1][0]).all()
+def test_the_picture_on_the_sheet_is_the_one_asked_for(sizes: Any, test_set: TestSet) -> None:
+    assert (sizes.truth == given_columns(test_set, [7])[0][1][0]).all()
     with pytest.raises(InpaintkitError, match="no picture 12"):
-        sweep({"zero": Level()}, exam, "side=4", picture=12)
+        sweep({"zero": Level()}, test_set, "side=4", picture=12)
 
 
 # --- the command ----------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from inpaintkit import Method, RecipeError, hookimpl
-from inpaintkit.comparison.entrants import Entrant, gather
+from inpaintkit.comparison.candidates import Candidate, load_candidates
 from inpaintkit.core.plugins import Plugins, load_plugins
 from inpaintkit.runs import checkpoint
 
@@ -93,7 +93,7 @@ def run_folder(name: str, /, *steps: int, seconds: float = 10.0, images: str = "
 
 def problems(*sources: Any, plugins: Plugins) -> list[str]:
     with pytest.raises(RecipeError) as told:
-        gather(sources, plugins)
+        load_candidates(sources, plugins)
     return [str(problem) for problem in told.value.problems]
 
 
@@ -104,7 +104,7 @@ def test_runs_that_differ_in_their_seed_are_one_row(here: Path, plugins: Plugins
         run_folder("second", seed=1, seconds=20.0, name="renamed", validate={"every": 2}),
         run_folder("third", seed=2, data={**recipe("")["data"], "cache": "elsewhere", "test": "others"}),
     ]
-    ours, mean = gather(sources, plugins)
+    ours, mean = load_candidates(sources, plugins)
     assert (ours.name, ours.kind, ours.seeds, ours.steps) == ("ours", "trained", (3, 1, 2), STEPS)
     assert ours.training_seconds == pytest.approx(40 / 3)
     assert [Path(source).parts[1] for source in ours.sources] == ["first", "second", "third"]
@@ -116,7 +116,7 @@ def test_runs_that_differ_in_their_seed_are_one_row(here: Path, plugins: Plugins
         assert not method.training
     assert (mean.name, mean.kind, mean.sources) == ("mean_color", "mean-color", ("classical/mean_color",))
     assert (mean.seeds, mean.steps, mean.training_seconds, mean.training_seeds) == ((), 0, None, 0)
-    [alone] = gather([sources[0]], plugins)
+    [alone] = load_candidates([sources[0]], plugins)
     assert alone.name == "first"
 
 
@@ -131,15 +131,17 @@ def test_runs_that_differ_in_their_seed_are_one_row(here: Path, plugins: Plugins
     ],
 )
 def test_runs_of_different_recipes_are_two_rows(changes: dict[str, Any], here: Path, plugins: Plugins) -> None:
-    rows = gather([run_folder("a"), run_folder("b", seed=1, **changes)], plugins)
+    rows = load_candidates([run_folder("a"), run_folder("b", seed=1, **changes)], plugins)
     assert [row.name for row in rows] == ["a", "b"]
     assert [row.seeds for row in rows] == [(0,), (1,)]
 
 
-def test_checkpoints_are_entrants_and_unfinished_runs_say_so(here: Path, plugins: Plugins) -> None:
+def test_checkpoints_are_candidates_and_unfinished_runs_say_so(here: Path, plugins: Plugins) -> None:
     run = run_folder("a", 2, 4, STEPS)
     earlier = f"{run}/checkpoints/step-00000002"
-    rows = gather([run, earlier, f"early={run}/checkpoints/step-00000004", run_folder("b", 4, seed=1)], plugins)
+    rows = load_candidates(
+        [run, earlier, f"early={run}/checkpoints/step-00000004", run_folder("b", 4, seed=1)], plugins
+    )
     assert [(row.name, row.steps) for row in rows] == [
         ("a", 6), ("a (2 of 6 steps)", 2), ("early", 4)
     ]  # fmt: skip
@@ -152,29 +154,31 @@ def test_checkpoints_are_entrants_and_unfinished_runs_say_so(here: Path, plugins
 
 def test_labels_name_rows_and_keep_them_apart(here: Path, plugins: Plugins) -> None:
     a, b, c = (run_folder(name, seed=seed) for seed, name in enumerate("abc"))
-    one, two = gather([f"one={a}", f"two={b}", c], plugins)
+    one, two = load_candidates([f"one={a}", f"two={b}", c], plugins)
     assert (one.name, one.seeds) == ("one", (0, 2))  # one without a label joins the first row of its recipe
     assert (two.name, two.seeds) == ("two", (1,))
-    [row] = gather([a, f"named={b}", f"named={c}"], plugins)
+    [row] = load_candidates([a, f"named={b}", f"named={c}"], plugins)
     assert (row.name, row.seeds) == ("named", (0, 1, 2))
-    same = gather([f"x={a}", f"y={a}"], plugins)  # the same run in two rows, since that is asked for
+    same = load_candidates([f"x={a}", f"y={a}"], plugins)  # the same run in two rows, since that is asked for
     assert [row.name for row in same] == ["x", "y"]
     odd = Path("a=b.yaml")
     odd.write_text("method: noise\n")
-    assert [row.name for row in gather([odd, f"label={odd}"], plugins)] == ["a=b", "label"]
+    assert [row.name for row in load_candidates([odd, f"label={odd}"], plugins)] == ["a=b", "label"]
 
 
 def test_names_that_nobody_chose_are_numbered(here: Path, plugins: Plugins) -> None:
     Path("other").mkdir()
     Path("other/mean_color.yaml").write_text("method: noise\n")
-    rows = gather(["classical/mean_color", "other/mean_color.yaml", "mean_color (3)=classical/mean_color"], plugins)
+    rows = load_candidates(
+        ["classical/mean_color", "other/mean_color.yaml", "mean_color (3)=classical/mean_color"], plugins
+    )
     assert [row.name for row in rows] == ["mean_color", "mean_color (2)", "mean_color (3)"]
     assert [row.stochastic for row in rows] == [False, True, False]
 
 
-def test_methods_are_entrants(plugins: Plugins) -> None:
+def test_methods_are_candidates(plugins: Plugins) -> None:
     noise, trained = Noise(), Trained()
-    rows = gather([{"a": noise, "b": trained}, "classical/mean_color"], plugins)
+    rows = load_candidates([{"a": noise, "b": trained}, "classical/mean_color"], plugins)
     assert [(row.name, row.kind, row.stochastic) for row in rows[:2]] == [("a", "Noise", True), ("b", "Trained", False)]
     assert rows[0].load() is noise
     assert [row.training_seeds for row in rows] == [0, None, 0]  # nobody knows how the trained one came about
@@ -185,7 +189,7 @@ def test_a_run_of_an_untrained_method_and_the_size_that_one_is_tied_to(here: Pat
     folder.mkdir(parents=True)
     (folder / "recipe.yaml").write_text("method: noise\nname: something\n")
     tied = run_folder("tied", method={"use": "trained", "side": 24})
-    rows = gather([folder, tied], plugins)
+    rows = load_candidates([folder, tied], plugins)
     assert [(row.name, row.size, row.sources[0]) for row in rows] == [
         ("noise", None, folder), ("tied", 24, Path(tied) / "checkpoints" / "step-00000006")
     ]  # fmt: skip
@@ -249,6 +253,6 @@ def test_nothing_is_nothing_to_compare(plugins: Plugins) -> None:
     assert problems(plugins=plugins) == ["nothing to compare: name runs, or recipes of untrained methods"]
 
 
-def test_an_entrant_of_its_own_making() -> None:
-    entrant = Entrant("mean", "mean-color", ("classical/mean_color",))
-    assert type(entrant.load()).__name__ == "MeanColor"
+def test_a_candidate_of_its_own_making() -> None:
+    candidate = Candidate("mean", "mean-color", ("classical/mean_color",))
+    assert type(candidate.load()).__name__ == "MeanColor"
