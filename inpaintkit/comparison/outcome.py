@@ -36,7 +36,7 @@ class ComparisonRow:
     """One method under the protocol of a comparison.
 
     Attributes:
-        name, kind, seeds, steps, training_seconds, stochastic: as in :class:`inpaintkit.comparison.candidates.Candidate`.
+        name, kind, seeds, steps, training_seconds, stochastic: as in :class:`.candidates.Candidate`.
         sources: what was loaded, as text.
         training_seeds: over how many training runs the numbers stand; 0 for a method that is not trained, None where
             nobody knows.

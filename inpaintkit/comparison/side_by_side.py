@@ -97,7 +97,7 @@ def prepare(
     plugins: Plugins | None = None,
     progress: bool = False,
 ) -> tuple[list[Candidate], list[TestSet]]:
-    """Rows and test_sets, looked at in full before anything is computed; see :func:`compare`.
+    """Rows and test sets, looked at in full before anything is computed; see :func:`compare`.
 
     Raises:
         RecipeError: everything that is wrong.
@@ -178,8 +178,8 @@ def side_by_side(
         folder = new_run(root if out is None else out, name).folder if out is None or len(test_sets) > 1 else out
         try:
             found = evaluate_rows(
-                candidates, test_set, folder, device=where, batch=batch, best_of=best_of, blend=blend, pictures=pictures,
-                progress=progress,
+                candidates, test_set, folder, device=where, batch=batch, best_of=best_of, blend=blend,
+                pictures=pictures, progress=progress,
             )  # fmt: skip
         except KeyboardInterrupt as error:
             kept = read_comparison(folder)

@@ -215,7 +215,7 @@ def numeric(expected: Any) -> int:
 
 
 def _changed(test_set: TestSet, spec: Spec[MaskSampler], option: Option, value: Value, plugins: Plugins) -> TestSet:
-    """The test_set with another value of the option; a mask is drawn to see that it fits into the pictures."""
+    """The test set with another value of the option; a mask is drawn to see that it fits into the pictures."""
     structurer = Structurer(plugins)
     structured = structurer.structure(list(value) if isinstance(value, tuple) else value, option.type)
     if structurer.faults or structured is INVALID:

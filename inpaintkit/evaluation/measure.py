@@ -63,7 +63,7 @@ def tally(
     device: torch.device | str = "cpu",
     keep: NDArray[np.uint8] | None = None,
 ) -> Row:
-    """Measures completions of a test_set's pictures, whoever made them: all of them, in order, once.
+    """Measures completions of a test set's pictures, whoever made them: all of them, in order, once.
 
     ``seconds_per_image`` is the median over the batches; without the first one where there are more, since it warms up,
     and without the one whose memory was measured where others are left.

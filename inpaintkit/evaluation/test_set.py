@@ -95,7 +95,7 @@ class TestSet:
 
 @attrs.frozen(eq=False)
 class Completion:
-    """What a method made of some pictures of a test_set.
+    """What a method made of some pictures of a test set.
 
     Attributes:
         sample: image, mask, ``output`` and ``completed``, all of them at 8-bit levels, on the method's device.
@@ -125,7 +125,7 @@ def completions(
     memory: bool = False,
     blend: Blend | None = None,
 ) -> Iterator[Completion]:
-    """Every picture of the test_set in order, completed by a method, ``batch`` at a time.
+    """Every picture of the test set in order, completed by a method, ``batch`` at a time.
 
     A method that draws at random is seeded by (the protocol's seed, the first index of the batch, ``draw``), and the
     global generators are put back after each batch.

@@ -387,7 +387,7 @@ def test_a_failing_method_takes_no_other_down(compared: Compared, tmp_path: Path
     )
     assert [row.name for row in found.rows] == ["a", "c"]
     assert found.complete
-    assert found.failed["b"].startswith("ValueError: cannot draw | this (test_comparison.py:")
+    assert found.failed["b"].startswith("ValueError: cannot draw | this (test_rows.py:")
     assert found.rows[1].differences
     assert "- b failed: ValueError: cannot draw \\| this" in (tmp_path / MARKDOWN).read_text()
     lines = list(csv.DictReader(io.StringIO((tmp_path / CSV).read_text())))
