@@ -310,7 +310,7 @@ def hooks_page() -> str:
         parts.append(f"### {interface.__name__}\n\n`from inpaintkit import {interface.__name__}` ({kind})\n")
         parts.append(f"{Doc.of(interface).text}\n")
         parts.append(members(interface))
-    for extra in (types.Sample, types.Match, types.Batch):
+    for extra in (types.Sample, types.AdversarialInputs, types.FeatureDiscriminator, types.Batch):
         parts.append(f"### {extra.__name__}\n\n`from inpaintkit import {extra.__name__}`\n\n{Doc.of(extra).text}\n")
         parts.append(members(extra))
     return "\n".join(part for part in parts if part)
@@ -473,8 +473,8 @@ def python_page() -> str:
         prose("""
             ## Classes
 
-            `Batch`, `Sample`, `Match` and the interfaces are on the page of the [hooks](hooks.md#interfaces); `Stage`,
-            `Rate`, `Ramp`, `Balance`, `Adam` and `Critic` among the parts of a
+            `Batch`, `Sample`, `AdversarialInputs` and the interfaces are on the page of the
+            [hooks](hooks.md#interfaces); `Stage`, `Rate`, `Ramp`, `Balance`, `Adam` and `Critic` among the parts of a
             [recipe](recipe.md#parts-of-the-method-adversarial); `Adversarial`, the losses and the mask samplers, with
             their plain functions, among the [components](components.md).
         """)

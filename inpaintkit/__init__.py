@@ -12,8 +12,8 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "core.interfaces": (
-        "Augmentation", "Batch", "Discriminator", "Generator", "Loss", "MaskSampler", "Match", "Method", "Metric",
-        "Objective", "Observer", "Sample", "composite",
+        "AdversarialInputs", "Augmentation", "Batch", "Discriminator", "FeatureDiscriminator", "Generator", "Loss",
+        "MaskSampler", "Method", "Metric", "Objective", "Observer", "Sample", "composite",
     ),
     "core.errors": (
         "CheckpointError", "DataError", "InpaintkitError", "NonFiniteError", "OptionError", "OptionErrors",
@@ -24,7 +24,6 @@ _PUBLIC = {
     "training.weights": ("Balance", "Ramp"),
     "training.adversarial": ("Adversarial",),
     "training.critic": ("Critic",),
-    "training.views": ("views_of",),
     "recipe": ("load_recipe",),
     "training.loop": ("train",),
     "evaluation.measure": ("evaluate",),
@@ -70,13 +69,14 @@ if TYPE_CHECKING:
         hookimpl as hookimpl,
     )
     from .core.interfaces import (
+        AdversarialInputs as AdversarialInputs,
         Augmentation as Augmentation,
         Batch as Batch,
         Discriminator as Discriminator,
+        FeatureDiscriminator as FeatureDiscriminator,
         Generator as Generator,
         Loss as Loss,
         MaskSampler as MaskSampler,
-        Match as Match,
         Method as Method,
         Metric as Metric,
         Objective as Objective,
@@ -93,5 +93,4 @@ if TYPE_CHECKING:
     from .training.critic import Critic as Critic
     from .training.loop import train as train
     from .training.stages import Adam as Adam, Rate as Rate, Stage as Stage
-    from .training.views import views_of as views_of
     from .training.weights import Balance as Balance, Ramp as Ramp

@@ -109,7 +109,7 @@ def complete(recipe: Recipe, out: Path | None, root: Path, resume: bool, show: b
     Under torchrun all processes train in the folder that the first one makes, and that one goes on alone.
     """
     with distributed.process_group(pick_device(recipe.run.device)):
-        run = Run(Path(distributed.from_first(lambda: str(begin(recipe, out, root, resume).folder))))
+        run = Run(Path(distributed.broadcast_from_rank0(lambda: str(begin(recipe, out, root, resume).folder))))
         first = distributed.rank() == 0
         console = Console(quiet=not (show and first), highlight=False)
         console.print(f"run folder: {run.folder}", markup=False, soft_wrap=True)

@@ -466,7 +466,7 @@ def test_a_critic_on_several_views_and_an_unknown_one() -> None:
     critic = Critic(Judge(), LeastSquares(), on=["output", "completed"], real="image")
     given = batch()
     sample = Sample.of(given, torch.zeros_like(given.image))
-    assert len(critic.match(sample).fakes) == 2
+    assert len(critic.inputs(sample).fakes) == 2
     with pytest.raises(KeyError, match="no view 'coarse' here: this method draws completed, output"):
         Critic(Judge(), LeastSquares(), on="coarse").loss(sample)
 

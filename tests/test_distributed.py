@@ -38,14 +38,14 @@ def test_alone_nothing_happens() -> None:
     value = torch.tensor([1.0, 2.0])
     parameter = nn.Parameter(torch.ones(2))
     parameter.grad = torch.tensor([3.0, 4.0])
-    distributed.average([value])
-    distributed.least(value)
+    distributed.all_reduce_mean([value])
+    distributed.all_reduce_min(value)
     distributed.average_gradients([parameter])
     assert value.tolist() == [1.0, 2.0]
     assert parameter.grad.tolist() == [3.0, 4.0]
     assert (distributed.rank(), distributed.world()) == (0, 1)
-    assert distributed.from_first(lambda: "here") == "here"
-    with distributed.first_goes_first(), distributed.process_group(torch.device("cpu")):
+    assert distributed.broadcast_from_rank0(lambda: "here") == "here"
+    with distributed.rank0_first(), distributed.process_group(torch.device("cpu")):
         assert distributed.world() == 1
 
 
@@ -124,10 +124,11 @@ def collectives(folder: str) -> None:
         rank = distributed.rank()
         assert distributed.world() == 2
         value = torch.tensor([1.0 + rank, -3.0 * rank])
-        distributed.average([value])
+        distributed.all_reduce_mean([value])
         assert value.tolist() == [1.5, -1.5]
+        assert distributed.all_reduce_max(3 * rank, torch.device("cpu")) == 3
         low = torch.tensor([rank, 5 - rank])
-        distributed.least(low)
+        distributed.all_reduce_min(low)
         assert low.tolist() == [0, 4]
         net = nn.Conv2d(2, 3, 2).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         gradient = torch.arange(24.0).view(3, 2, 2, 2)
@@ -141,15 +142,15 @@ def collectives(folder: str) -> None:
         whole = torch.rand(6)
         torch.manual_seed(4)
         assert torch.equal(distributed.per_image(torch.rand, 3), whole[3 * rank : 3 * rank + 3])
-        assert distributed.from_first(lambda: f"rank {rank}") == "rank 0"
+        assert distributed.broadcast_from_rank0(lambda: f"rank {rank}") == "rank 0"
 
         def mistaken() -> str:
             raise InpaintkitError("the folder is taken")
 
         with pytest.raises(InpaintkitError, match="the folder is taken"):
-            distributed.from_first(mistaken)
-        note = Path(folder) / "left-by-the-first"
-        with distributed.first_goes_first():
+            distributed.broadcast_from_rank0(mistaken)
+        note = Path(folder) / "written-by-rank-0"
+        with distributed.rank0_first():
             if rank == 0:
                 note.touch()
             assert note.exists()

@@ -11,17 +11,17 @@ from torch.nn import functional as F
 
 from inpaintkit.components.objectives import WGANGP, Hinge, LeastSquares, NonSaturating, Smooth, gradient_norms
 from inpaintkit.core.errors import OptionErrors
-from inpaintkit.core.interfaces import Batch, Match, Sample
+from inpaintkit.core.interfaces import AdversarialInputs, Batch, Sample
 
 ALL = [NonSaturating, LeastSquares, Hinge, WGANGP]
 
 
-def match_of(score, fakes=1, count=4, side=4, seed=0, device="cpu"):
+def inputs_of(score, fakes=1, count=4, side=4, seed=0, device="cpu"):
     rng = torch.Generator().manual_seed(seed)
     image, *drawn = (torch.rand(count, 3, side, side, generator=rng).to(device) * 2 - 1 for _ in range(fakes + 1))
     mask = torch.zeros(count, 1, side, side, device=device)
     mask[:, :, 1:3, 1:3] = 1
-    return Match(score, image, tuple(drawn), mask, Sample.of(Batch(image, mask), drawn[0]))
+    return AdversarialInputs(score, image, tuple(drawn), mask, Sample.of(Batch(image, mask), drawn[0]))
 
 
 def known_scores(real, *fakes):
@@ -38,7 +38,7 @@ def sigmoid(x):
 
 
 def test_non_saturating_is_half_the_cross_entropy_and_minus_log_d():
-    logs = NonSaturating().critic(match_of(known_scores(REAL, FAKE), count=2))
+    logs = NonSaturating().critic(inputs_of(known_scores(REAL, FAKE), count=2))
     expected = 0.5 * (
         sum(-math.log(sigmoid(x)) for x in REAL.flatten().tolist()) / 4
         + sum(-math.log(1 - sigmoid(x)) for x in FAKE.flatten().tolist()) / 4
@@ -46,26 +46,26 @@ def test_non_saturating_is_half_the_cross_entropy_and_minus_log_d():
     assert logs["loss"].item() == pytest.approx(expected, rel=1e-5)
     assert logs["real"].item() == pytest.approx(REAL.mean().item())
     assert logs["fake"].item() == pytest.approx(FAKE.mean().item())
-    value = NonSaturating().generator(match_of(known_scores(FAKE), count=2))
+    value = NonSaturating().generator(inputs_of(known_scores(FAKE), count=2))
     assert value.item() == pytest.approx(sum(-math.log(sigmoid(x)) for x in FAKE.flatten().tolist()) / 4, rel=1e-5)
 
 
 def test_least_squares_and_hinge_match_their_equations():
     ls = LeastSquares()
-    value = ls.critic(match_of(known_scores(REAL, FAKE), count=2))["loss"].item()
+    value = ls.critic(inputs_of(known_scores(REAL, FAKE), count=2))["loss"].item()
     assert value == pytest.approx(0.5 * ((REAL - 1) ** 2).mean().item() + 0.5 * (FAKE**2).mean().item(), rel=1e-5)
-    assert ls.generator(match_of(known_scores(FAKE), count=2)).item() == pytest.approx(
+    assert ls.generator(inputs_of(known_scores(FAKE), count=2)).item() == pytest.approx(
         0.5 * ((FAKE - 1) ** 2).mean().item(), rel=1e-5
     )
-    value = Hinge().critic(match_of(known_scores(REAL, FAKE), count=2))["loss"].item()
+    value = Hinge().critic(inputs_of(known_scores(REAL, FAKE), count=2))["loss"].item()
     by_hand = sum(max(0, 1 - x) for x in REAL.flatten().tolist()) + sum(max(0, 1 + x) for x in FAKE.flatten().tolist())
     assert value == pytest.approx(by_hand / 4, rel=1e-5)
-    assert Hinge().generator(match_of(known_scores(FAKE), count=2)).item() == pytest.approx(-FAKE.mean().item())
+    assert Hinge().generator(inputs_of(known_scores(FAKE), count=2)).item() == pytest.approx(-FAKE.mean().item())
 
 
 def test_far_logits_neither_overflow_nor_lose_their_gradient():
     far = torch.full((2, 1), -1e4, requires_grad=True)
-    value = NonSaturating().generator(match_of(known_scores(far), count=2))
+    value = NonSaturating().generator(inputs_of(known_scores(far), count=2))
     (gradient,) = torch.autograd.grad(value, far)
     assert value.item() == pytest.approx(1e4)
     torch.testing.assert_close(gradient, torch.full((2, 1), -0.5))
@@ -74,12 +74,12 @@ def test_far_logits_neither_overflow_nor_lose_their_gradient():
 @pytest.mark.parametrize("objective", [NonSaturating(), LeastSquares(), Hinge()])
 def test_several_fakes_are_averaged_and_scored_apart(objective):
     other = FAKE + 0.7
-    both = objective.critic(match_of(known_scores(REAL, FAKE, other), fakes=2, count=2))["loss"]
-    one = objective.critic(match_of(known_scores(REAL, FAKE), count=2))["loss"]
-    two = objective.critic(match_of(known_scores(REAL, other), count=2))["loss"]
+    both = objective.critic(inputs_of(known_scores(REAL, FAKE, other), fakes=2, count=2))["loss"]
+    one = objective.critic(inputs_of(known_scores(REAL, FAKE), count=2))["loss"]
+    two = objective.critic(inputs_of(known_scores(REAL, other), count=2))["loss"]
     torch.testing.assert_close(both, (one + two) / 2)
-    sides = [objective.generator(match_of(known_scores(score), count=2)) for score in (FAKE, other)]
-    both = objective.generator(match_of(known_scores(FAKE, other), fakes=2, count=2))
+    sides = [objective.generator(inputs_of(known_scores(score), count=2)) for score in (FAKE, other)]
+    both = objective.generator(inputs_of(known_scores(FAKE, other), fakes=2, count=2))
     torch.testing.assert_close(both, sum(sides) / 2)
 
 
@@ -91,8 +91,8 @@ def test_real_and_fakes_are_separate_batches(objective):
         sizes.append(len(picture))
         return picture.mean((1, 2, 3))
 
-    match = match_of(score, fakes=2)
-    objective().critic(match)
+    inputs = inputs_of(score, fakes=2)
+    objective().critic(inputs)
     assert set(sizes) == {4}
     assert len(sizes) == (5 if objective is WGANGP else 3)
 
@@ -104,7 +104,7 @@ def labels_of(objective, logit=0.0, count=2000):
     """The labels that the critic's side drew, from the gradient of the loss at logits of 0: (sigmoid - label) / 2N."""
     real = torch.zeros(count, 3, requires_grad=True)
     fake = torch.zeros(count, 3, requires_grad=True)
-    objective.critic(match_of(known_scores(real, fake), count=2))["loss"].backward()
+    objective.critic(inputs_of(known_scores(real, fake), count=2))["loss"].backward()
     return tuple(0.5 - t.grad * 2 * count * 3 for t in (real, fake))
 
 
@@ -128,8 +128,8 @@ def test_labels_are_drawn_anew_and_repeat_with_the_seed():
 
 
 def test_the_generator_never_sees_smooth_labels():
-    plain = NonSaturating().generator(match_of(known_scores(FAKE), count=2))
-    smooth = NonSaturating(Smooth((0.5, 0.6), (0.1, 0.3))).generator(match_of(known_scores(FAKE), count=2))
+    plain = NonSaturating().generator(inputs_of(known_scores(FAKE), count=2))
+    smooth = NonSaturating(Smooth((0.5, 0.6), (0.1, 0.3))).generator(inputs_of(known_scores(FAKE), count=2))
     assert torch.equal(plain, smooth)
 
 
@@ -153,54 +153,54 @@ def test_penalty_of_a_linear_critic_is_closed_form_for_any_map():
         return flat if patches == 0 else flat[:, None, None, None].expand(-1, 1, patches, patches)
 
     for patches in (0, 1, 5):  # (B,), (B, 1, 1, 1), (B, 1, 5, 5)
-        match = match_of(lambda picture, patches=patches: score(picture, patches))
-        logs = WGANGP(penalty=10.0).critic(match)
-        distance = score(match.fakes[0], 0).mean() - score(match.real, 0).mean()
+        inputs = inputs_of(lambda picture, patches=patches: score(picture, patches))
+        logs = WGANGP(penalty=10.0).critic(inputs)
+        distance = score(inputs.fakes[0], 0).mean() - score(inputs.real, 0).mean()
         assert logs["gradient_norm"].item() == pytest.approx(norm, rel=1e-5)
         assert logs["penalty"].item() == pytest.approx((norm - 1) ** 2, rel=1e-4)
         assert logs["loss"].item() == pytest.approx(distance.item() + 10 * (norm - 1) ** 2, rel=1e-4)
-        assert WGANGP().generator(match).item() == pytest.approx(-score(match.fakes[0], 0).mean().item(), rel=1e-5)
+        assert WGANGP().generator(inputs).item() == pytest.approx(-score(inputs.fakes[0], 0).mean().item(), rel=1e-5)
 
 
 def test_the_penalty_of_a_quadratic_critic_is_that_at_the_drawn_points():
     """D(x) = a |x|^2 / 2 has the slope a |x|: at every point the norm is known."""
-    match = match_of(lambda picture: 0.3 * picture.square().sum((1, 2, 3)) / 2)
+    inputs = inputs_of(lambda picture: 0.3 * picture.square().sum((1, 2, 3)) / 2)
     torch.manual_seed(3)
-    norms = gradient_norms(match.score, match.real, match.fakes[0])
+    norms = gradient_norms(inputs.score, inputs.real, inputs.fakes[0])
     torch.manual_seed(3)
     alpha = torch.rand(4, 1, 1, 1)
-    point = alpha * match.real + (1 - alpha) * match.fakes[0]
+    point = alpha * inputs.real + (1 - alpha) * inputs.fakes[0]
     torch.testing.assert_close(norms, 0.3 * point.flatten(1).norm(dim=1))
     torch.manual_seed(3)
-    logs = WGANGP(penalty=7.0).critic(match)
+    logs = WGANGP(penalty=7.0).critic(inputs)
     assert logs["penalty"].item() == pytest.approx((norms - 1).square().mean().item(), rel=1e-5)
 
 
 def test_the_slope_of_the_penalty_is_that_of_its_closed_form():
     """Of a linear critic w: d/dw of penalty (|w| - 1)^2 is 2 penalty (|w| - 1) w / |w|; the scores add theirs."""
     weight = torch.randn(3, 4, 4).requires_grad_()
-    match = match_of(lambda picture: (picture * weight).sum((1, 2, 3)))
-    WGANGP(penalty=10.0).critic(match)["loss"].backward()
+    inputs = inputs_of(lambda picture: (picture * weight).sum((1, 2, 3)))
+    WGANGP(penalty=10.0).critic(inputs)["loss"].backward()
     norm = weight.detach().norm()
-    expected = 20 * (norm - 1) * weight.detach() / norm + match.fakes[0].mean(0) - match.real.mean(0)
+    expected = 20 * (norm - 1) * weight.detach() / norm + inputs.fakes[0].mean(0) - inputs.real.mean(0)
     torch.testing.assert_close(weight.grad, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_without_a_penalty_the_slope_is_measured_and_does_not_count():
     weight = torch.randn(3, 4, 4).requires_grad_()
-    match = match_of(lambda picture: (picture * weight).sum((1, 2, 3)))
-    logs = WGANGP(penalty=0).critic(match)
+    inputs = inputs_of(lambda picture: (picture * weight).sum((1, 2, 3)))
+    logs = WGANGP(penalty=0).critic(inputs)
     logs["loss"].backward()
-    torch.testing.assert_close(weight.grad, match.fakes[0].mean(0) - match.real.mean(0))
+    torch.testing.assert_close(weight.grad, inputs.fakes[0].mean(0) - inputs.real.mean(0))
     assert logs["gradient_norm"].item() == pytest.approx(weight.detach().norm().item(), rel=1e-5)
     assert not logs["gradient_norm"].requires_grad
 
 
 @pytest.mark.parametrize("objective", ALL)
 def test_the_gap_is_the_real_score_above_the_mean_of_the_fakes(objective):
-    match = match_of(lambda picture: picture.sum((1, 2, 3)), fakes=2)
-    real, *fakes = (picture.sum((1, 2, 3)).mean().item() for picture in (match.real, *match.fakes))
-    assert objective().critic(match)["gap"].item() == pytest.approx(real - sum(fakes) / 2, abs=1e-5)
+    inputs = inputs_of(lambda picture: picture.sum((1, 2, 3)), fakes=2)
+    real, *fakes = (picture.sum((1, 2, 3)).mean().item() for picture in (inputs.real, *inputs.fakes))
+    assert objective().critic(inputs)["gap"].item() == pytest.approx(real - sum(fakes) / 2, abs=1e-5)
 
 
 def test_the_point_lies_between_each_real_picture_and_its_fake():
@@ -210,12 +210,12 @@ def test_the_point_lies_between_each_real_picture_and_its_fake():
         seen.append(picture.detach())
         return picture.square().sum((1, 2, 3))
 
-    match = match_of(score, count=64)
-    gradient_norms(score, match.real, match.fakes[0])
-    alpha = (seen[0] - match.fakes[0]) / (match.real - match.fakes[0])
+    inputs = inputs_of(score, count=64)
+    gradient_norms(score, inputs.real, inputs.fakes[0])
+    alpha = (seen[0] - inputs.fakes[0]) / (inputs.real - inputs.fakes[0])
     alpha = alpha.flatten(1).median(1).values
     torch.testing.assert_close(
-        seen[0], alpha[:, None, None, None] * match.real + (1 - alpha)[:, None, None, None] * match.fakes[0],
+        seen[0], alpha[:, None, None, None] * inputs.real + (1 - alpha)[:, None, None, None] * inputs.fakes[0],
         atol=1e-4, rtol=1e-3,
     )  # fmt: skip
     assert alpha.min() > -1e-3
@@ -230,14 +230,14 @@ def test_the_penalty_reaches_the_parameters_and_is_finite_at_a_flat_critic():
     for parameter in net.parameters():
         nn.init.zeros_(parameter)
         parameter.grad = None
-    WGANGP().critic(match_of(net))["loss"].backward()
+    WGANGP().critic(inputs_of(net))["loss"].backward()
     assert all(parameter.grad.isfinite().all() for parameter in net.parameters() if parameter.grad is not None)
 
 
 def test_masked_penalty_measures_the_hole_alone():
     weight = torch.randn(3, 4, 4)
-    match = match_of(lambda picture: (picture * weight).sum((1, 2, 3)))
-    logs = WGANGP(region="hole").critic(match)
+    inputs = inputs_of(lambda picture: (picture * weight).sum((1, 2, 3)))
+    logs = WGANGP(region="hole").critic(inputs)
     assert logs["gradient_norm"].item() == pytest.approx((weight[:, 1:3, 1:3]).norm().item(), rel=1e-5)
 
 
@@ -251,12 +251,12 @@ def test_penalty_is_float32_under_autocast():
             return y
 
     net = Spy(3, 1, 4)
-    match = match_of(net)
+    inputs = inputs_of(net)
     with torch.autocast("cpu", torch.bfloat16):
-        logs = WGANGP().critic(match)
+        logs = WGANGP().critic(inputs)
     assert dtypes == [torch.bfloat16, torch.bfloat16, torch.float32]
     assert logs["loss"].dtype == torch.float32
-    expected = WGANGP().critic(match)["penalty"]
+    expected = WGANGP().critic(inputs)["penalty"]
     torch.testing.assert_close(logs["penalty"], expected, rtol=1e-4, atol=1e-5)
 
 
@@ -290,7 +290,7 @@ def test_a_compiled_critic_learns_as_an_eager_one():
         optimizer = torch.optim.Adam(net.parameters(), 1e-3)
         for step in range(4):
             optimizer.zero_grad()
-            logs = WGANGP().critic(match_of(net, fakes=2, side=16, seed=step))
+            logs = WGANGP().critic(inputs_of(net, fakes=2, side=16, seed=step))
             logs["loss"].backward()
             optimizer.step()
         return logs, list(net.parameters())
@@ -318,20 +318,20 @@ def test_a_few_steps_teach_a_critic_to_tell_the_sides_apart(objective):
     torch.manual_seed(0)
     net = nn.Sequential(nn.Flatten(), nn.Linear(48, 8), nn.LeakyReLU(0.2), nn.Linear(8, 1))
     optimizer = torch.optim.Adam(net.parameters(), 1e-2)
-    game, match = objective(), match_of(net)
+    game, inputs = objective(), inputs_of(net)
     for _ in range(40):
         optimizer.zero_grad()
-        logs = game.critic(match)
+        logs = game.critic(inputs)
         logs["loss"].backward()
         optimizer.step()
     assert logs["real"] > logs["fake"] + 0.1
     assert not any(logs[key].requires_grad for key in logs if key != "loss")
-    fake = match.fakes[0].clone().requires_grad_()
-    sided = Match(net, match.real, (fake,), match.mask, match.sample)
+    fake = inputs.fakes[0].clone().requires_grad_()
+    sided = AdversarialInputs(net, inputs.real, (fake,), inputs.mask, inputs.sample)
     (gradient,) = torch.autograd.grad(game.generator(sided), fake)
     with torch.no_grad():
-        moved = Match(net, match.real, (fake - 0.1 * F.normalize(gradient.flatten(1)).view_as(fake),), match.mask,
-                      match.sample)  # fmt: skip
+        step = 0.1 * F.normalize(gradient.flatten(1)).view_as(fake)
+        moved = AdversarialInputs(net, inputs.real, (fake - step,), inputs.mask, inputs.sample)
         assert game.generator(moved) < game.generator(sided)
         assert net(moved.fakes[0]).mean() > net(fake).mean()  # down for the loss is up for the score
 
@@ -340,7 +340,7 @@ def test_a_few_steps_teach_a_critic_to_tell_the_sides_apart(objective):
 def test_objectives_run_on_the_meta_device(objective):
     with torch.device("meta"):
         net = nn.Conv2d(3, 1, 4)
-    match = match_of(net, fakes=2, device="meta")
-    logs = objective().critic(match)
+    inputs = inputs_of(net, fakes=2, device="meta")
+    logs = objective().critic(inputs)
     logs["loss"].backward()
-    assert logs["loss"].shape == objective().generator(match).shape == ()
+    assert logs["loss"].shape == objective().generator(inputs).shape == ()

@@ -60,8 +60,10 @@ def test_rate_defaults_constants_and_one_step() -> None:
 @pytest.mark.parametrize(("every", "expected"), [(1, [0, 1, 2, 3, 4, 5]), (2, [1, 3, 5]), (5, [4]), (6, [5])])
 def test_critics_come_before_the_generator(every: int, expected: list[int]) -> None:
     stage = Stage("s", 6, {"l1": 1.0}, generator_every=every)
-    assert [at for at in range(6) if stage.descends(at)] == expected
-    assert not any(Stage("s", 6, {"c": 0.0}, train=["critics"], generator_every=every).descends(at) for at in range(6))
+    assert [at for at in range(6) if stage.updates_generator(at)] == expected
+    assert not any(
+        Stage("s", 6, {"c": 0.0}, train=["critics"], generator_every=every).updates_generator(at) for at in range(6)
+    )
 
 
 def test_an_empty_stage_is_refused_in_full() -> None:

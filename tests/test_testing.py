@@ -21,12 +21,12 @@ from torch.nn import functional as F
 
 import inpaintkit
 from inpaintkit import (
+    AdversarialInputs,
     Batch,
     Discriminator,
     Generator,
     Loss,
     MaskSampler,
-    Match,
     Method,
     Metric,
     Objective,
@@ -100,8 +100,8 @@ class TiedGenerator(GoodGenerator):
         return {"output": (F.avg_pool2d(whole, 2), whole), "coarse": whole + self.gate * self.silent(whole)}
 
 
-class LatentGenerator(nn.Module):
-    """Draws from a latent; a module that knows nothing of inpaintkit."""
+class LatentGenerator(Generator):
+    """Draws from a latent."""
 
     latent_shape = (5,)
     size = 8
@@ -159,13 +159,13 @@ class GoodLoss(Loss):
 class GoodObjective(Objective):
     """Relativistic: scores are compared with one another."""
 
-    def generator(self, match: Match) -> Any:
-        real = match.score(match.real)
-        return torch.stack([F.softplus(real - match.score(fake)).mean() for fake in match.fakes]).mean()
+    def generator(self, inputs: AdversarialInputs) -> Any:
+        real = inputs.score(inputs.real)
+        return torch.stack([F.softplus(real - inputs.score(fake)).mean() for fake in inputs.fakes]).mean()
 
-    def critic(self, match: Match) -> Any:
-        real = match.score(match.real)
-        gaps = [F.softplus(match.score(fake) - real).mean() for fake in match.fakes]
+    def critic(self, inputs: AdversarialInputs) -> Any:
+        real = inputs.score(inputs.real)
+        gaps = [F.softplus(inputs.score(fake) - real).mean() for fake in inputs.fakes]
         return {"loss": torch.stack(gaps).mean(), "real": real.mean()}
 
 
@@ -611,58 +611,58 @@ class LossAsks(GoodLoss):
 
 
 class LogOfProbability(GoodObjective):
-    def generator(self, match: Match) -> Any:
-        return -torch.log(torch.sigmoid(match.score(match.fakes[0]))).mean()
+    def generator(self, inputs: AdversarialInputs) -> Any:
+        return -torch.log(torch.sigmoid(inputs.score(inputs.fakes[0]))).mean()
 
 
 class SteepPenalty(GoodObjective):
     """The root of a gradient that may be 0."""
 
-    def critic(self, match: Match) -> Any:
-        point = match.real.detach().requires_grad_()
-        (gradient,) = torch.autograd.grad(match.score(point).sum(), point, create_graph=True)
+    def critic(self, inputs: AdversarialInputs) -> Any:
+        point = inputs.real.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(inputs.score(point).sum(), point, create_graph=True)
         penalty = (gradient.square().sum((1, 2, 3)).sqrt() - 1).square().mean()
-        return {"loss": super().critic(match)["loss"] + penalty}
+        return {"loss": super().critic(inputs)["loss"] + penalty}
 
 
 class NoLoss(GoodObjective):
-    def critic(self, match: Match) -> Any:
-        return super().critic(match)["loss"]
+    def critic(self, inputs: AdversarialInputs) -> Any:
+        return super().critic(inputs)["loss"]
 
 
 class ScoresInLogs(GoodObjective):
-    def critic(self, match: Match) -> Any:
-        return {**super().critic(match), "scores": match.score(match.real)}
+    def critic(self, inputs: AdversarialInputs) -> Any:
+        return {**super().critic(inputs), "scores": inputs.score(inputs.real)}
 
 
 class FirstFake(GoodObjective):
-    def generator(self, match: Match) -> Any:
-        return F.softplus(-match.score(match.fakes[0])).mean()
+    def generator(self, inputs: AdversarialInputs) -> Any:
+        return F.softplus(-inputs.score(inputs.fakes[0])).mean()
 
 
 class CriticIdle(GoodObjective):
-    def critic(self, match: Match) -> Any:
-        return {"loss": super().critic(match)["loss"].detach()}
+    def critic(self, inputs: AdversarialInputs) -> Any:
+        return {"loss": super().critic(inputs)["loss"].detach()}
 
 
 class LeavesGradient(GoodObjective):
-    def critic(self, match: Match) -> Any:
-        return {"loss": F.softplus(match.score(match.fakes[0].requires_grad_()) - match.score(match.real)).mean()}
+    def critic(self, inputs: AdversarialInputs) -> Any:
+        return {"loss": F.softplus(inputs.score(inputs.fakes[0].requires_grad_()) - inputs.score(inputs.real)).mean()}
 
 
 class Flipped(GoodObjective):
-    def generator(self, match: Match) -> Any:
-        return -super().generator(match)
+    def generator(self, inputs: AdversarialInputs) -> Any:
+        return -super().generator(inputs)
 
 
 class FlippedCritic(GoodObjective):
-    def critic(self, match: Match) -> Any:
-        return {"loss": -super().critic(match)["loss"]}
+    def critic(self, inputs: AdversarialInputs) -> Any:
+        return {"loss": -super().critic(inputs)["loss"]}
 
 
 class ObjectiveAsks(GoodObjective):
-    def critic(self, match: Match) -> Any:
-        values = super().critic(match)
+    def critic(self, inputs: AdversarialInputs) -> Any:
+        values = super().critic(inputs)
         return {**values, "real": torch.tensor(values["real"].item())}
 
 
@@ -1120,7 +1120,7 @@ def test_metrics_that_need_many_images(least: int, runs: bool, tmp_path: Path) -
     class Many(SetMetric):
         """Refuses fewer."""
 
-        at_least = least
+        min_images = least
 
         def compute(self) -> float:
             assert self.count >= least * 3 * 16 * 16

@@ -20,7 +20,7 @@ from inpaintkit import hookimpl
 from inpaintkit.core.errors import CheckpointError, InpaintkitError, Interrupted, NonFiniteError, RecipeError
 from inpaintkit.core.interfaces import Batch, Generator, Loss, Sample
 from inpaintkit.core.plugins import Plugins, load_plugins
-from inpaintkit.data.batches import Feed, fixed_batch
+from inpaintkit.data.batches import TrainingBatches, fixed_batch
 from inpaintkit.pipeline import begin, changed, complete
 from inpaintkit.recipe import Recipe, load_recipe
 from inpaintkit.runs import checkpoint
@@ -513,7 +513,7 @@ def test_devices() -> None:
         pick_device("cuda:99")
 
 
-# -- the feed ---------------------------------------------------------------------------------------------------------
+# -- training batches --------------------------------------------------------------------------------------------------
 
 
 class Pictures:
@@ -533,18 +533,18 @@ class Pictures:
         return self.pixels[indices]
 
 
-def feed(pictures: Any, seed: int = 0) -> Feed:
+def batches_of(pictures: Any, seed: int = 0) -> TrainingBatches:
     from inpaintkit.components.masks import RandomSquare
 
     def augment(image: Tensor) -> Tensor:
-        feed.noise = torch.rand(len(image))  # type: ignore[attr-defined]
+        batches_of.noise = torch.rand(len(image))  # type: ignore[attr-defined]
         return image
 
-    return Feed(pictures, RandomSquare(3, 6), augment, 4, (12, 12), seed, torch.device("cpu"))
+    return TrainingBatches(pictures, RandomSquare(3, 6), augment, 4, (12, 12), seed, torch.device("cpu"))
 
 
 def test_batches_are_functions_of_seed_and_step() -> None:
-    one, other = feed(Pictures()), feed(Pictures())
+    one, other = batches_of(Pictures()), batches_of(Pictures())
     forward = {step: one(step) for step in range(6)}
     torch.rand(7)
     for step in reversed(range(6)):
@@ -552,13 +552,13 @@ def test_batches_are_functions_of_seed_and_step() -> None:
         assert torch.equal(again.image, forward[step].image)
         assert torch.equal(again.mask, forward[step].mask)
     assert not torch.equal(forward[0].mask, forward[1].mask)
-    assert not torch.equal(feed(Pictures(), seed=1)(0).mask, forward[0].mask)
+    assert not torch.equal(batches_of(Pictures(), seed=1)(0).mask, forward[0].mask)
     assert forward[0].image.min() >= -1
     assert forward[0].image.max() <= 1
 
 
 def test_what_follows_in_a_step_is_fixed_too() -> None:
-    made, drawn = feed(Pictures()), []
+    made, drawn = batches_of(Pictures()), []
     for step in (3, 4, 3):
         made(step)
         drawn.append(torch.rand(5))
@@ -569,9 +569,9 @@ def test_what_follows_in_a_step_is_fixed_too() -> None:
 def test_windows_and_augmentation_draw_different_numbers() -> None:
     """From one seed both streams would be the same: pictures cut at the left would be the ones that are flipped."""
     pictures = Pictures()
-    feed(pictures)(0)
+    batches_of(pictures)(0)
     assert pictures.drawn is not None
-    assert not torch.equal(pictures.drawn, feed.noise)  # type: ignore[attr-defined]
+    assert not torch.equal(pictures.drawn, batches_of.noise)  # type: ignore[attr-defined]
 
 
 def test_fixed_batches_begin_alike() -> None:

@@ -23,7 +23,7 @@ class FeatureDistance(Metric):
     """Collects one vector of features of each completed and each true picture."""
 
     higher_is_better = False
-    at_least = 2
+    min_images = 2
 
     def __init__(
         self,
@@ -61,8 +61,8 @@ class FeatureDistance(Metric):
 
     def _sets(self) -> tuple[Tensor, Tensor]:
         count = sum(len(part) for part in self._drawn)
-        if count < self.at_least:
-            raise InpaintkitError(f"{self.label} needs at least {self.at_least} images, not {count}{self._instead()}")
+        if count < self.min_images:
+            raise InpaintkitError(f"{self.label} needs at least {self.min_images} images, not {count}{self._instead()}")
         return torch.cat(self._drawn), torch.cat(self._true)
 
     def _instead(self) -> str:
@@ -113,7 +113,7 @@ class FID(FeatureDistance):
         on: the view that is measured.
     """
 
-    at_least = FID_IMAGES
+    min_images = FID_IMAGES
 
     def __init__(
         self,

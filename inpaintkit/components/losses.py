@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Literal
 
 import attrs
@@ -164,6 +164,10 @@ class PixelLoss(Loss):
         super().__init__()
         self.on, self.against, self.region, self.reduction = on, against, region, reduction
 
+    @property
+    def views(self) -> Mapping[str, tuple[str, ...]]:
+        return {"on": (self.on,), "against": (self.against,)}
+
     def distance(self) -> Callable[[Tensor, Tensor, Tensor, Region, Reduction], Tensor]:
         raise TypeError(f"{type(self).__name__} does not define distance()")
 
@@ -245,6 +249,10 @@ class TotalVariation(Loss):
         super().__init__()
         self.on, self.region, self.reduction = on, region, reduction
 
+    @property
+    def views(self) -> Mapping[str, tuple[str, ...]]:
+        return {"on": (self.on,)}
+
     def forward(self, sample: Sample) -> Tensor:
         return total_variation(sample.view(self.on), sample.mask, self.region, self.reduction)
 
@@ -268,6 +276,10 @@ class MultiScale(Loss):
         super().__init__()
         self.loss = loss
         self.on = on
+
+    @property
+    def views(self) -> Mapping[str, tuple[str, ...]]:
+        return {"on": (self.on,)}
 
     def forward(self, sample: Sample) -> Tensor:
         values = [self.loss(at_scale(sample, self.on, scale)) for scale in sample.scales(self.on)]

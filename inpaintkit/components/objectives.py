@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..core.errors import OptionError, OptionErrors
-from ..core.interfaces import Match, Objective
+from ..core.interfaces import AdversarialInputs, Objective
 from ..nn import autocast_off
 from ..runtime import per_image
 
@@ -64,12 +64,12 @@ class _Mean(Objective):
     def generator_side(self, score: Tensor) -> Tensor:
         raise TypeError(f"{type(self).__name__} does not define generator_side(score)")
 
-    def generator(self, match: Match) -> Tensor:
-        return _mean([self.generator_side(match.score(fake).float()) for fake in match.fakes])
+    def generator(self, inputs: AdversarialInputs) -> Tensor:
+        return _mean([self.generator_side(inputs.score(fake).float()) for fake in inputs.fakes])
 
-    def critic(self, match: Match) -> dict[str, Tensor]:
-        real = match.score(match.real).float()
-        fakes = [match.score(fake).float() for fake in match.fakes]
+    def critic(self, inputs: AdversarialInputs) -> dict[str, Tensor]:
+        real = inputs.score(inputs.real).float()
+        fakes = [inputs.score(fake).float() for fake in inputs.fakes]
         loss = self.real_side(real) + _mean([self.fake_side(fake) for fake in fakes])
         return {"loss": loss, **_scores(real, fakes)}
 
@@ -145,15 +145,15 @@ class WGANGP(Objective):
         super().__init__()
         self.penalty, self.region = penalty, region
 
-    def generator(self, match: Match) -> Tensor:
-        return -_mean([per_image_score(match.score(fake)).mean() for fake in match.fakes])
+    def generator(self, inputs: AdversarialInputs) -> Tensor:
+        return -_mean([per_image_score(inputs.score(fake)).mean() for fake in inputs.fakes])
 
-    def critic(self, match: Match) -> dict[str, Tensor]:
-        real = match.score(match.real).float()
-        fakes = [match.score(fake).float() for fake in match.fakes]
-        region = match.mask if self.region == "hole" else None
+    def critic(self, inputs: AdversarialInputs) -> dict[str, Tensor]:
+        real = inputs.score(inputs.real).float()
+        fakes = [inputs.score(fake).float() for fake in inputs.fakes]
+        region = inputs.mask if self.region == "hole" else None
         held = self.penalty > 0
-        norms = torch.stack([gradient_norms(match.score, match.real, fake, region, held) for fake in match.fakes])
+        norms = torch.stack([gradient_norms(inputs.score, inputs.real, fake, region, held) for fake in inputs.fakes])
         penalty = (norms - 1).square().mean()
         scores = _scores(real, fakes)
         distance = _mean([fake.mean() for fake in fakes]) - real.mean()

@@ -64,6 +64,10 @@ class Perceptual(Loss):
                 text = f"features of {', '.join(flat)} are no maps (C, H, W): only region 'whole' can be had of them"
                 raise OptionError(text, ("region",))
 
+    @property
+    def views(self) -> Mapping[str, tuple[str, ...]]:
+        return {"on": (self.on,), "against": (self.against,)}
+
     def setup(self) -> None:
         """Reads the network's weights, see :meth:`Backbone.setup`."""
         self.backbone.setup()

@@ -86,9 +86,9 @@ def register_losses(register: Register) -> None:
 
 @hookspec
 def register_objectives(register: Register) -> None:
-    """Games of generator and critic: ``generator(match) -> scalar`` and ``critic(match) -> {"loss": scalar, ...}``.
+    """Adversarial objectives: ``generator(inputs) -> scalar`` and ``critic(inputs) -> {"loss": scalar, ...}``.
 
-    See :class:`inpaintkit.Objective` and :class:`inpaintkit.Match`. Example::
+    See :class:`inpaintkit.Objective` and :class:`inpaintkit.AdversarialInputs`. Example::
 
         @hookimpl
         def register_objectives(register):

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -101,11 +101,11 @@ def finest(view: Tensor | tuple[Tensor, ...]) -> Tensor:
 
 
 @attrs.frozen(eq=False)
-class Match:
-    """One round of the game between generator and critic.
+class AdversarialInputs:
+    """What an adversarial objective is computed from.
 
-    ``score(picture) -> logits (B, *)`` is the discriminator with the mask bound; ``fakes`` are the views it looks at.
-    In the critic's turn nothing in a match carries gradients to the generator.
+    ``score(picture) -> logits (B, *)`` is the discriminator with the mask bound; ``fakes`` are the views that it takes
+    for drawn ones. When the critic is updated, the pictures are detached from the generator.
     """
 
     score: Callable[[Tensor], Tensor]
@@ -119,34 +119,58 @@ class Generator(nn.Module):
     """``forward(masked, mask) -> output`` (B, 3, H, W), or a mapping of named views with ``output`` among them.
 
     ``stride``: height and width must be multiples of it (``fill`` pads). ``size``: the one side it can draw, if it is
-    tied to one. Any ``nn.Module`` with this ``forward`` serves; this base class only adds the two declarations.
+    tied to one. Any ``nn.Module`` with this ``forward`` serves; this base class only adds the declarations.
+
+    ``latent_shape``: the shape of one latent of a generator that draws pictures from latents instead,
+    ``forward(z) -> output``; such a generator derives from this class and declares its ``size``.
     """
 
     stride: int = 1
     size: int | None = None
+    latent_shape: tuple[int, ...] | None = None
 
 
 class Discriminator(nn.Module):
     """``forward(image, mask) -> scores``: unbounded logits ``(B, *)``, higher for real."""
 
 
+class FeatureDiscriminator(Discriminator):
+    """A discriminator whose feature maps can be compared as well as its scores."""
+
+    def features(self, image: Tensor) -> Sequence[Tensor]:
+        """The feature maps (B, C, h, w) of a picture, without a score."""
+        raise TypeError(f"{type(self).__name__} does not define features(image)")
+
+    def scores_and_features(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Sequence[Tensor]]:
+        """What ``forward`` and :meth:`features` return, in one pass."""
+        raise TypeError(f"{type(self).__name__} does not define scores_and_features(image, mask)")
+
+
 class Loss(nn.Module):
     """``forward(sample) -> scalar``, in float32, differentiable where the sample is."""
+
+    @property
+    def views(self) -> Mapping[str, tuple[str, ...]]:
+        """The names of the views that the loss reads, by the option that gives them, as in ``{"on": ("output",)}``.
+
+        ``check`` reports a name that the method does not draw, with its place in the recipe.
+        """
+        return {}
 
     def forward(self, sample: Sample) -> Tensor:
         raise TypeError(f"{type(self).__name__} does not define forward(sample)")
 
 
 class Objective(nn.Module):
-    """The game between generator and critic: two sides of one match."""
+    """An adversarial objective: a loss for the generator and one for the critic, computed from the same inputs."""
 
-    def generator(self, match: Match) -> Tensor:
-        """The scalar that the generator descends."""
-        raise TypeError(f"{type(self).__name__} does not define generator(match)")
+    def generator(self, inputs: AdversarialInputs) -> Tensor:
+        """The scalar that the generator minimizes."""
+        raise TypeError(f"{type(self).__name__} does not define generator(inputs)")
 
-    def critic(self, match: Match) -> dict[str, Tensor]:
-        """``{"loss": what the critic descends}``, and scalars worth logging beside it."""
-        raise TypeError(f"{type(self).__name__} does not define critic(match)")
+    def critic(self, inputs: AdversarialInputs) -> dict[str, Tensor]:
+        """``{"loss": what the critic minimizes}``, and scalars worth logging beside it."""
+        raise TypeError(f"{type(self).__name__} does not define critic(inputs)")
 
 
 class MaskSampler:
@@ -165,11 +189,13 @@ class Metric:
     """``update(sample)`` over batches, then ``compute()``; the result does not depend on how batches are split.
 
     ``update`` returns the values of the images one by one, (B,), when the metric is their mean, and None when it
-    belongs to the set as a whole. ``label`` names variant and range, as in ``ssim[gauss11,valid,rgb]``.
+    belongs to the set as a whole. ``label`` names variant and range, as in ``ssim[gauss11,valid,rgb]``;
+    ``min_images`` is the smallest set that it is defined for.
     """
 
     label: str = ""
     higher_is_better: bool | None = None
+    min_images: int = 0
 
     def setup(self, device: torch.device) -> None:
         """Reads what the metric needs (a backbone's weights); called once, before the first update."""
@@ -212,6 +238,20 @@ class Method(nn.Module):
     def optimizers(self) -> Mapping[str, torch.optim.Optimizer]:
         """By name, for checkpoints. Made when first asked for, after the module is on its device."""
         return {}
+
+    @property
+    def networks(self) -> list[nn.Module]:
+        """The modules that ``run: {compile: true}`` compiles: those whose ``forward`` training calls."""
+        return []
+
+    def terms(self) -> Mapping[tuple[str, str], Loss]:
+        """The losses and critics, by option and name as a recipe gives them; ``check`` compares their ``views`` with
+        what :meth:`sample` draws."""
+        return {}
+
+    def sample(self, batch: Batch) -> Sample:
+        """Draws the views of a training step that the terms read."""
+        raise TypeError(f"{type(self).__name__} does not define sample(batch)")
 
     def setup(self) -> None:
         """Reads pretrained weights; constructors do no I/O."""

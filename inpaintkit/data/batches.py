@@ -15,8 +15,8 @@ from .image_set import ImageSet, batch_indices
 
 
 @attrs.frozen(eq=False)
-class Feed:
-    """Draws images, windows, augmentation and masks for the global batch; each process keeps its share."""
+class TrainingBatches:
+    """Draws images, crops, augmentation and masks for the global batch; each process keeps its share."""
 
     images: ImageSet
     masks: MaskSampler
@@ -27,9 +27,9 @@ class Feed:
     device: torch.device
 
     def __call__(self, step: int) -> Batch:
-        """The batch of a step. Seeds the global generators: all that the step draws afterwards is fixed by it too."""
+        """The batch of a step. Also seeds the global generators, which fixes what the step draws later."""
         torch.manual_seed(seed_of(self.seed, "step", step))
-        # Another stream: from the same seed, windows and holes would repeat the numbers that augmentation draws.
+        # A second seed: with the same one, crops and holes would repeat the numbers that augmentation draws.
         rng = generator(seed_of(self.seed, "windows and masks", step), self.device)
         indices = batch_indices(len(self.images), self.batch, self.seed, step)
         pixels = self.images.batch(indices, self.device, rng)

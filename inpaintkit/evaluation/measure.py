@@ -131,9 +131,8 @@ def build_metrics(test_set: TestSet, device: torch.device) -> dict[str, Metric]:
             raise OptionError(
                 f"protocol {test_set.protocol.name}: metrics[{at}] ({spec.name}): {told}", ("metrics", at)
             )
-        needed = getattr(metric, "at_least", 0)  # of a distance between sets: refused now, not after the work is done
-        if len(test_set) < needed:
-            told = f"needs at least {needed:,} images, not {len(test_set):,}"
+        if len(test_set) < metric.min_images:  # refused now, not after the work is done
+            told = f"needs at least {metric.min_images:,} images, not {len(test_set):,}"
             raise InpaintkitError(f"protocol {test_set.protocol.name}: {metric.label} {told}")
         metric.setup(device)
         metrics[metric.label] = metric

@@ -1,7 +1,7 @@
-"""Several processes as one: averages and shares, and what a single process does in their place.
+"""Training in several processes: collectives, each process's share of a batch, and their single-process fallbacks.
 
 Start with ``torchrun --nproc-per-node=N -m inpaintkit run ...``. The recipe's ``batch`` is the global one: draws are
-made for all of it in every process, from the same seed, and each takes its share; N processes do what one would.
+made for all of it in every process, from the same seed, and each keeps its share: N processes compute what one does.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ def process_group(device: torch.device) -> Iterator[None]:
 
 
 @contextmanager
-def first_goes_first() -> Iterator[None]:
-    """The first process does what stands inside before the others: they find what it has left on the disk."""
+def rank0_first() -> Iterator[None]:
+    """Rank 0 runs the block before the others, which then find what it has written to the disk."""
     if world() > 1 and rank():
         dist.barrier()
     try:
@@ -49,28 +49,28 @@ def first_goes_first() -> Iterator[None]:
             dist.barrier()
 
 
-def from_first(make: Callable[[], str]) -> str:
-    """What ``make`` returns in the first process, in all of them; the mistakes that it finds too."""
+def broadcast_from_rank0(make: Callable[[], str]) -> str:
+    """Calls ``make`` in rank 0; every process returns its result, or raises its InpaintkitError."""
     if world() == 1:
         return make()
-    told: list[str | None] = [None, None]
+    message: list[str | None] = [None, None]  # result, error
     if rank() == 0:
         try:
-            told = [make(), None]
+            message = [make(), None]
         except InpaintkitError as error:
-            told = [None, str(error)]
-    dist.broadcast_object_list(told, 0)
-    value, mistake = told
-    if value is None:
-        raise InpaintkitError(mistake)
-    return value
+            message = [None, str(error)]
+    dist.broadcast_object_list(message, 0)
+    result, error_text = message
+    if result is None:
+        raise InpaintkitError(error_text)
+    return result
 
 
 def share(count: int, rank: int, world: int) -> slice:
-    """The part of a global batch of ``count`` that process ``rank`` of ``world`` works on.
+    """The part of a global batch of ``count`` that belongs to process ``rank`` of ``world``.
 
     Raises:
-        InpaintkitError: ``count`` cannot be shared equally (a mean of unequal means would not be the batch's mean).
+        InpaintkitError: ``count`` is not divisible (the mean of unequal parts' means would not be the batch's mean).
     """
     if count % world:
         raise InpaintkitError(f"a batch of {count} cannot be shared equally by {world} processes")
@@ -79,7 +79,7 @@ def share(count: int, rank: int, world: int) -> slice:
 
 
 def per_image(draw: Callable[[int], Tensor], count: int) -> Tensor:
-    """``draw(n)`` gives one row an image: drawn for the global batch, this process's ``count`` rows of it.
+    """Calls ``draw(n)``, which returns one row per image, for the global batch; returns this process's ``count`` rows.
 
     >>> per_image(torch.rand, 4).shape
     torch.Size([4])
@@ -88,7 +88,7 @@ def per_image(draw: Callable[[int], Tensor], count: int) -> Tensor:
     return draw(everywhere)[share(everywhere, rank(), world())]
 
 
-def average(tensors: Iterable[Tensor]) -> None:
+def all_reduce_mean(tensors: Iterable[Tensor]) -> None:
     """Replaces each tensor by its mean over the processes, in place."""
     if world() == 1:
         return
@@ -97,16 +97,26 @@ def average(tensors: Iterable[Tensor]) -> None:
         tensor /= world()
 
 
-def least(tensor: Tensor) -> None:
+def all_reduce_min(tensor: Tensor) -> None:
     """Replaces a tensor by its elementwise minimum over the processes, in place."""
     if world() > 1:
         dist.all_reduce(tensor, op=dist.ReduceOp.MIN)
 
 
-def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
-    """Averages the gradients where an optimizer is about to descend, in one message.
+def all_reduce_max(number: int, device: torch.device) -> int:
+    """The largest of the processes' numbers."""
+    if world() == 1:
+        return number
+    largest = torch.tensor(number, device=device)
+    dist.all_reduce(largest, op=dist.ReduceOp.MAX)
+    return int(largest)
 
-    Wrappers that hook the backward pass expect every parameter in every step and fail on stages that leave terms out.
+
+def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
+    """Averages gradients over the processes in one message, before an optimizer's step.
+
+    DistributedDataParallel is not used: it expects every parameter to get a gradient in every step, and stages leave
+    terms out.
     """
     if world() == 1:
         return

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..components.objectives import WGANGP
-from ..core.interfaces import Match, Sample
+from ..core.interfaces import AdversarialInputs, Sample
 from .component import Check, Component, NotApplicable, doing, require, shape
 from .options import builds, options_are_typed
 from .pictures import (
@@ -135,11 +135,11 @@ def double_backward(component: Component) -> None:
     image, mask = shown_to(component, net, 2, 0)
     fake = shown_to(component, net, 2, 1)[0]
     sample = Sample(image, mask, {"output": fake, "completed": fake})
-    match = Match(lambda picture: score(net, picture, mask), image, (fake,), mask, sample)
+    inputs = AdversarialInputs(lambda picture: score(net, picture, mask), image, (fake,), mask, sample)
     with doing(
         "differentiating the gradient penalty of wgan-gp, which needs operations that can be differentiated twice,"
     ):
-        WGANGP().critic(match)["loss"].backward()  # type: ignore[no-untyped-call]
+        WGANGP().critic(inputs)["loss"].backward()  # type: ignore[no-untyped-call]
     for name, parameter in net.named_parameters():
         if parameter.grad is not None:
             require_finite(parameter.grad, f"the penalty's gradient at {name}")

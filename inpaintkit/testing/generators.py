@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..core.interfaces import finest
+from ..core.interfaces import Generator, finest
 from ..filling import fill
 from ..runtime import inpaint_padded
 from ..training import Adversarial
@@ -33,8 +33,7 @@ Drawn = dict[str, tuple[Tensor, ...]]
 
 def latent(net: nn.Module) -> tuple[int, ...] | None:
     """The shape of the latent of a generator that draws from one, ``forward(z)``."""
-    declared = getattr(net, "latent_shape", None)
-    return None if declared is None else tuple(declared)
+    return net.latent_shape if isinstance(net, Generator) else None
 
 
 def given(component: Component, net: nn.Module, count: int, *seed: int | str) -> tuple[Tensor, ...]:
@@ -83,8 +82,8 @@ def output_of(net: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
 def draws_pictures(component: Component) -> None:
     """Whole pictures for any batch size, in training and in eval mode; scales from coarse to fine."""
     net = component.ready()
-    if latent(net) is not None:
-        fine = all(type(side) is int and side >= 1 for side in getattr(net, "latent_shape", ()))
+    if (dimensions := latent(net)) is not None:
+        fine = all(type(side) is int and side >= 1 for side in dimensions)
         require(fine, f"it declares latent_shape = {net.latent_shape!r}: whole numbers are needed")
         size = getattr(net, "size", None)
         require(type(size) is int, "it draws from a latent: declare the `size` of its pictures")

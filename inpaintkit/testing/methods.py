@@ -13,7 +13,7 @@ from ..core.interfaces import Batch, Method
 from ..filling import fill
 from ..runs import checkpoint
 from ..runtime import inpaint_padded
-from ..training import Adversarial, failing_steps
+from ..training import failing_steps
 from .component import Check, Component, NotApplicable, Violation, doing, few, require, seeded, shape
 from .options import builds, options_are_typed
 from .pictures import batch, frame, pictures, require_finite, require_independent, require_unchanged, stir
@@ -93,7 +93,7 @@ def hidden_pixels(component: Component) -> None:
         "inpaint": lambda given: inpaint_padded(method, given.image, given.mask),
         "preview(batch)": lambda given: method.preview(given).output,
     }
-    if isinstance(method, Adversarial):
+    if type(method).sample is not Method.sample:
         ways["sample(batch)"] = lambda given: method.train().sample(given).output
     state = {name: value.clone() for name, value in method.state_dict().items()}
     for what, draw in ways.items():

@@ -26,7 +26,7 @@ MOST = 200
 
 def measured(component: Component) -> Sample:
     """Smooth pictures with holes, and noisy copies of them."""
-    side, count = component.side, max(COUNT, getattr(component.build(), "at_least", 0))
+    side, count = component.side, max(COUNT, component.build().min_images)
     if count > MOST:
         raise NotApplicable(f"it needs at least {count} images")
     image = F.interpolate(noise((count, 3, 4, 4)), (side, side), mode="bilinear")

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..core.interfaces import Batch, Match, Objective, Sample
+from ..core.interfaces import AdversarialInputs, Batch, Objective, Sample
 from .component import Check, Component, doing, few, require, shape
 from .options import builds, options_are_typed
 from .pictures import batch, pictures, require_finite, require_unchanged
@@ -28,32 +28,32 @@ class Patches(nn.Module):
         return scores.flatten(1).mean(1) if self.flat else scores
 
 
-def match_of(score: Callable[[Tensor], Tensor], fakes: int, grown: bool, device: str = "cpu") -> Match:
-    """A match on noise; in the generator's turn the fakes carry gradients (``grown``), in the critic's they do not."""
+def inputs_of(score: Callable[[Tensor], Tensor], fakes: int, grown: bool, device: str = "cpu") -> AdversarialInputs:
+    """Inputs of noise; the fakes carry gradients (``grown``) when the generator is updated, not for the critic."""
     shown = batch(3, 16, 16)
     moved = Batch(shown.image.to(device), shown.mask.to(device))
     drawn_by = tuple(pictures(3, 16, 16, "fake", number).to(device).requires_grad_(grown) for number in range(fakes))
-    return Match(score, moved.image, drawn_by, moved.mask, Sample.of(moved, {"output": drawn_by[0]}))
+    return AdversarialInputs(score, moved.image, drawn_by, moved.mask, Sample.of(moved, {"output": drawn_by[0]}))
 
 
-def generators_side(objective: Objective, match: Match, what: str) -> Tensor:
-    with doing(f"generator(match){what}"):
-        value: Any = objective.generator(match)
+def generators_side(objective: Objective, inputs: AdversarialInputs, what: str) -> Tensor:
+    with doing(f"generator(inputs){what}"):
+        value: Any = objective.generator(inputs)
     fine = isinstance(value, Tensor) and value.ndim == 0
     got = shape(value) if isinstance(value, Tensor) else type(value).__name__
-    require(fine, f"generator(match){what} returned {got}, not a scalar tensor")
+    require(fine, f"generator(inputs){what} returned {got}, not a scalar tensor")
     return value  # type: ignore[no-any-return]
 
 
-def critics_side(objective: Objective, match: Match, what: str) -> dict[str, Tensor]:
-    with doing(f"critic(match){what}"):
-        values: Any = objective.critic(match)
+def critics_side(objective: Objective, inputs: AdversarialInputs, what: str) -> dict[str, Tensor]:
+    with doing(f"critic(inputs){what}"):
+        values: Any = objective.critic(inputs)
     fine = isinstance(values, dict) and "loss" in values
     got = f"keys {', '.join(map(str, values)) or 'none'}" if isinstance(values, dict) else type(values).__name__
-    require(fine, f"critic(match){what} returned {got}: a dict with 'loss', what the critic descends")
+    require(fine, f"critic(inputs){what} returned {got}: a dict with 'loss', what the critic minimizes")
     for name, value in values.items():
         scalar = isinstance(value, Tensor) and value.ndim == 0
-        require(scalar, f"critic(match)[{name!r}]{what} is no scalar tensor")
+        require(scalar, f"critic(inputs)[{name!r}]{what} is no scalar tensor")
     return values  # type: ignore[no-any-return]
 
 
@@ -71,10 +71,10 @@ def both_sides_finite(component: Component) -> None:
 
         what = " of scores (B,)" if flat else " of scores (B, 1, h, w)"
         what += {0.0: ", all 0", 1.0: "", 1e4: ", some thousands large"}[factor] + f", {fakes} fakes" * (fakes > 1)
-        match = match_of(score, fakes, grown=True)
-        value = generators_side(objective, match, what)
-        parts = critics_side(objective, match_of(score, fakes, grown=False), what)
-        named = {f"critic(match)[{key!r}]": part for key, part in parts.items()} | {"generator(match)": value}
+        inputs = inputs_of(score, fakes, grown=True)
+        value = generators_side(objective, inputs, what)
+        parts = critics_side(objective, inputs_of(score, fakes, grown=False), what)
+        named = {f"critic(inputs)[{key!r}]": part for key, part in parts.items()} | {"generator(inputs)": value}
         for name, each in named.items():
             fine = bool(each.isfinite()) and each.dtype == torch.float32
             require(fine, f"{name} is {each.item()} ({each.dtype}){what}: compute it in float32, on logits")
@@ -91,41 +91,41 @@ def both_sides_finite(component: Component) -> None:
 def reaches_fakes(component: Component) -> None:
     """The generator's side has a gradient at every fake."""
     objective = component.ready()
-    match = match_of(Patches(flat=False), 2, grown=True)
-    value = generators_side(objective, match, "")
-    require(value.requires_grad, "generator(match) has no gradient: it detaches the fakes")
-    with doing("generator(match).backward()"):
+    inputs = inputs_of(Patches(flat=False), 2, grown=True)
+    value = generators_side(objective, inputs, "")
+    require(value.requires_grad, "generator(inputs) has no gradient: it detaches the fakes")
+    with doing("generator(inputs).backward()"):
         value.backward()  # type: ignore[no-untyped-call]
-    missed = [f"fakes[{n}]" for n, fake in enumerate(match.fakes) if fake.grad is None or not fake.grad.any()]
-    require(not missed, f"generator(match) does not reach {few(missed)}: it has to look at every fake")
+    missed = [f"fakes[{n}]" for n, fake in enumerate(inputs.fakes) if fake.grad is None or not fake.grad.any()]
+    require(not missed, f"generator(inputs) does not reach {few(missed)}: it has to look at every fake")
 
 
 def critic_learns(component: Component) -> None:
     """The critic's loss has a gradient at its parameters."""
     objective, net = component.ready(), Patches(flat=True)
-    loss = critics_side(objective, match_of(net, 1, grown=False), "")["loss"]
-    require(loss.requires_grad, "critic(match)['loss'] has no gradient: only the fakes may be detached")
-    with doing("critic(match)['loss'].backward()"):
+    loss = critics_side(objective, inputs_of(net, 1, grown=False), "")["loss"]
+    require(loss.requires_grad, "critic(inputs)['loss'] has no gradient: only the fakes may be detached")
+    with doing("critic(inputs)['loss'].backward()"):
         loss.backward()  # type: ignore[no-untyped-call]
     weights = {name: each.grad for name, each in net.named_parameters() if name.endswith("weight")}
     missed = [name for name, gradient in weights.items() if gradient is None or not gradient.any()]
-    require(not missed, f"critic(match)['loss'] brings the critic no gradient at {few(missed)}")
+    require(not missed, f"critic(inputs)['loss'] brings the critic no gradient at {few(missed)}")
 
 
 def critics_turn(component: Component) -> None:
     """In the critic's turn no gradient stays on the pictures, and they are not written to."""
     objective = component.ready()
-    match = match_of(Patches(flat=False), 2, grown=False)
-    named = [("real", match.real), *((f"fakes[{number}]", fake) for number, fake in enumerate(match.fakes))]
+    inputs = inputs_of(Patches(flat=False), 2, grown=False)
+    named = [("real", inputs.real), *((f"fakes[{number}]", fake) for number, fake in enumerate(inputs.fakes))]
     copies = [(name, picture, picture.clone()) for name, picture in named]
-    loss = critics_side(objective, match, "")["loss"]
-    with doing("critic(match)['loss'].backward()"):
+    loss = critics_side(objective, inputs, "")["loss"]
+    with doing("critic(inputs)['loss'].backward()"):
         loss.backward()  # type: ignore[no-untyped-call]
-    require_unchanged(copies, "critic(match)")
+    require_unchanged(copies, "critic(inputs)")
     left = [name for name, picture in named if picture.requires_grad or picture.grad is not None]
     require(
         not left,
-        f"critic(match) leaves a gradient on {few(left)}: a penalty needs requires_grad_() on its own "
+        f"critic(inputs) leaves a gradient on {few(left)}: a penalty needs requires_grad_() on its own "
         "point, picture.detach().requires_grad_()",
     )
 
@@ -141,10 +141,10 @@ def higher_is_real(component: Component) -> None:
 
     real, fake = torch.full((2, 3, 16, 16), 0.5), torch.full((2, 3, 16, 16), -0.5)
     mask = torch.ones(2, 1, 16, 16)
-    match = Match(score, real, (fake,), mask, Sample(real, mask, {"output": fake, "completed": fake}))
+    inputs = AdversarialInputs(score, real, (fake,), mask, Sample(real, mask, {"output": fake, "completed": fake}))
     for side, value, sign in (
-        ("critic(match)['loss']", critics_side(objective, match, "")["loss"], -1),
-        ("generator(match)", generators_side(objective, match, ""), 1),
+        ("critic(inputs)['loss']", critics_side(objective, inputs, "")["loss"], -1),
+        ("generator(inputs)", generators_side(objective, inputs, ""), 1),
     ):
         found = torch.autograd.grad(value, slope, allow_unused=True)[0] if value.requires_grad else None
         require(
@@ -156,8 +156,8 @@ def higher_is_real(component: Component) -> None:
 def meta_objective(component: Component) -> None:
     """Both sides work on the meta device."""
     objective, net = component.on_meta(), Patches(flat=False, device="meta")
-    values = critics_side(objective, match_of(net, 1, False, "meta"), " on the meta device")
-    value = generators_side(objective, match_of(net, 1, True, "meta"), " on the meta device")
+    values = critics_side(objective, inputs_of(net, 1, False, "meta"), " on the meta device")
+    value = generators_side(objective, inputs_of(net, 1, True, "meta"), " on the meta device")
     meta = value.is_meta and all(each.is_meta for each in values.values())
     require(meta, "it leaves the meta device: make tensors on the scores' device")
 

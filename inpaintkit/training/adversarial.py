@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar
+from collections.abc import ItemsView, Mapping, Sequence, ValuesView
+from typing import Annotated, Any, ClassVar, Generic, TypeVar, cast
 
 import torch
 from annotated_types import Ge, Gt, Lt
@@ -17,6 +17,8 @@ from ..runtime import average_gradients
 from .critic import Critic, frozen_parameters
 from .stages import Adam, Stage, locate, rate
 from .weights import Balance, Weigher, gradient_norm
+
+Named = TypeVar("Named", bound=nn.Module)
 
 
 class Adversarial(Method):
@@ -56,8 +58,8 @@ class Adversarial(Method):
         self.generator = generator
         self.stages = tuple(stages)
         self._check(losses or {}, critics or {})
-        self.losses = nn.ModuleDict(losses or {})
-        self.critics = nn.ModuleDict(critics or {})
+        self.losses = NamedModules[Loss](losses or {})
+        self.critics = NamedModules[Critic](critics or {})
         self.weigher = Weigher((stage.name, stage.weights) for stage in self.stages)
         self.averaged = copy.deepcopy(generator).requires_grad_(False) if ema is not None else None
         self.adam = optimizer or Adam()
@@ -123,7 +125,11 @@ class Adversarial(Method):
 
     @property
     def networks(self) -> list[nn.Module]:
-        return [*self.drawing.values(), *(critic.net for critic in self._all_critics().values())]
+        return [*self.drawing.values(), *(critic.net for critic in self.critics.values())]
+
+    def terms(self) -> dict[tuple[str, str], Loss]:
+        losses = {("losses", name): loss for name, loss in self.losses.items()}
+        return losses | {("critics", name): critic for name, critic in self.critics.items()}
 
     @property
     def drawing(self) -> dict[str, nn.Module]:
@@ -143,12 +149,9 @@ class Adversarial(Method):
     def optimizers(self) -> dict[str, Optimizer]:
         if not self._optimizers:
             self._optimizers["generator"] = self.adam.build(self._drawing_parameters().items())
-            for name, critic in self._all_critics().items():
+            for name, critic in self.critics.items():
                 self._optimizers[f"critic/{name}"] = critic.adam.build(critic.named_parameters())
         return self._optimizers
-
-    def _all_critics(self) -> dict[str, Critic]:
-        return dict(self.critics.items())  # type: ignore[arg-type]
 
     def sample(self, batch: Batch) -> Sample:
         """Draws the views that the terms look at. A method whose generator takes more inputs overrides this."""
@@ -157,14 +160,14 @@ class Adversarial(Method):
     def training_step(self, batch: Batch, step: int) -> dict[str, Tensor]:
         """Critics learn first, then the generator descends, as the stage says; returns scalars to log."""
         stage, at = locate(self.stages, step)
-        descends = stage.descends(at)
+        descends = stage.updates_generator(at)
         self._set_rates(step)
         if len(batch.image) % self.accumulate:
             raise InpaintkitError(f"a batch of {len(batch.image)} has no {self.accumulate} equal parts: see accumulate")
         parts = batch.chunks(self.accumulate)
         keep = descends and len(parts) == 1  # one part: the critics' sample serves the generator too
         logs: dict[str, Tensor] = {}
-        learning = {name: c for name, c in self._all_critics().items() if name in stage.weights}
+        learning = {name: c for name, c in self.critics.items() if name in stage.weights}
         if "critics" not in stage.train:
             learning = {}
         samples = None
@@ -228,7 +231,7 @@ class Adversarial(Method):
         logs |= {f"weight/{name}": n.detach() for name, n in numbers.items() if isinstance(n, Tensor)}
         return logs
 
-    def term(self, name: str) -> nn.Module:
+    def term(self, name: str) -> Loss:
         """A loss or a critic, by the name that stages weigh."""
         return self.losses[name] if name in self.losses else self.critics[name]
 
@@ -237,7 +240,7 @@ class Adversarial(Method):
         stage, at = locate(self.stages, step)
         return {"generator": rate(stage.lr, self.adam.lr, at, stage.steps)} | {
             f"critic/{name}": rate(stage.critic_lr, critic.adam.lr, at, stage.steps)
-            for name, critic in self._all_critics().items()
+            for name, critic in self.critics.items()
         }
 
     def trial_steps(self) -> dict[str, int]:
@@ -260,6 +263,19 @@ class Adversarial(Method):
     def inpaint(self, masked: Tensor, mask: Tensor) -> Tensor:
         drawn = (self.averaged or self.generator)(masked, mask)
         return finest(drawn if isinstance(drawn, Tensor | tuple) else drawn["output"])
+
+
+class NamedModules(nn.ModuleDict, Generic[Named]):
+    """An ``nn.ModuleDict`` whose modules have a known type."""
+
+    def __getitem__(self, key: str) -> Named:
+        return cast(Named, super().__getitem__(key))
+
+    def values(self) -> ValuesView[Named]:
+        return cast("ValuesView[Named]", super().values())
+
+    def items(self) -> ItemsView[str, Named]:
+        return cast("ItemsView[str, Named]", super().items())
 
 
 def scalar(name: str, term: Tensor) -> Tensor:

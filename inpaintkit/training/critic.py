@@ -1,15 +1,15 @@
-"""A critic: a discriminator, its objective and its optimizer. A loss that learns."""
+"""A critic: a discriminator with its objective and its optimizer; to the generator it is a loss."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
 from ..core.errors import OptionError
-from ..core.interfaces import Discriminator, Match, Objective, Sample
+from ..core.interfaces import AdversarialInputs, Discriminator, Loss, Objective, Sample
 from .stages import Adam
 
 
@@ -26,16 +26,16 @@ def frozen_parameters(module: nn.Module) -> Iterator[None]:
             parameter.requires_grad_(True)
 
 
-class Critic(nn.Module):
-    """A discriminator that plays ``objective`` on the views ``on``, held against the view ``real``.
+class Critic(Loss):
+    """A discriminator that learns to tell the views ``on`` from the view ``real``.
 
-    Called with a sample it gives the generator's side, like any loss; :meth:`loss` is its own side.
+    Called with a sample it gives the generator's loss, like any other loss; :meth:`loss` is the critic's own.
 
     Args:
         net: scores pictures.
-        objective: the game.
-        on: the view or views that it takes for fakes.
-        real: the view that it takes for real.
+        objective: the adversarial losses of both.
+        on: the view or views that count as fake.
+        real: the view that counts as real.
         optimizer: its own optimizer.
     """
 
@@ -56,18 +56,22 @@ class Critic(nn.Module):
         self.real = real
         self.adam = optimizer or Adam()
 
-    def match(self, sample: Sample) -> Match:
+    @property
+    def views(self) -> Mapping[str, tuple[str, ...]]:
+        return {"on": self.on, "real": (self.real,)}
+
+    def inputs(self, sample: Sample) -> AdversarialInputs:
         def score(picture: Tensor) -> Tensor:
             return self.net(picture, sample.mask)  # type: ignore[no-any-return]
 
         fakes = tuple(sample.view(name) for name in self.on)
-        return Match(score, sample.view(self.real), fakes, sample.mask, sample)
+        return AdversarialInputs(score, sample.view(self.real), fakes, sample.mask, sample)
 
     def forward(self, sample: Sample) -> Tensor:
-        """The scalar that the generator descends."""
-        return self.objective.generator(self.match(sample))
+        """The scalar that the generator minimizes."""
+        return self.objective.generator(self.inputs(sample))
 
     def loss(self, sample: Sample) -> dict[str, Tensor]:
-        """The critic's own ``loss``, and what its objective logs beside it; the sample is detached first."""
+        """The critic's own ``loss``, and what its objective logs; the sample is detached first."""
         with torch.enable_grad():
-            return self.objective.critic(self.match(sample.detach()))
+            return self.objective.critic(self.inputs(sample.detach()))

@@ -9,13 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..core.errors import InpaintkitError, OptionError, Path, Problem, RecipeError
+from ..core.errors import InpaintkitError, OptionError, Path, Problem, RecipeError, did_you_mean
 from ..core.interfaces import Batch, Method
 from ..data import check_augment
 from ..recipe import DataOptions, Recipe, build_method
 from ..runtime import generator
-from .adversarial import Adversarial
-from .views import unknown_views
 
 
 def check_steps(recipe: Recipe) -> Method:
@@ -45,7 +43,7 @@ def check_steps(recipe: Recipe) -> Method:
     if method is not None and mask is not None and recipe.data is not None:
         image = torch.empty(recipe.data.batch, 3, *recipe.data.frame, device="meta")
         batch = Batch(image, mask.to("meta").expand(recipe.data.batch, -1, -1, -1))
-        problems += unknown(recipe, method, batch) or [
+        problems += unknown_views(recipe, method, batch) or [
             placed(recipe, text, ("method",)) for text in failing_steps(method, batch)
         ]
     if method is not None:
@@ -78,19 +76,26 @@ def augmentation_problems(recipe: Recipe, data: DataOptions) -> list[Problem]:
     return []
 
 
-def unknown(recipe: Recipe, method: Method, batch: Batch) -> list[Problem]:
-    """Views that terms look at and the method does not draw, all of them."""
-    if not isinstance(method, Adversarial):
+def unknown_views(recipe: Recipe, method: Method, batch: Batch) -> list[Problem]:
+    """The views that terms read and the method does not draw, all of them."""
+    terms = method.terms()
+    if not terms:
         return []
     try:
         drawn = method.train().sample(batch).views
-    except Exception:  # the steps that are tried next say where
+    except Exception:  # the training steps that are tried next report it
         return []
-    terms = {"losses": method.losses, "critics": method.critics}
+    known = sorted({"image", "masked", *drawn})
     return [
-        placed(recipe, str(error), ("method", option, *error.path))
-        for option, named in terms.items()
-        for error in unknown_views(dict(named.items()), drawn)
+        placed(
+            recipe,
+            f"no view {view!r}{did_you_mean(view, known)}: there are {', '.join(known)}",
+            ("method", *place, option),
+        )
+        for place, term in terms.items()
+        for option, views in term.views.items()
+        for view in views
+        if view not in known
     ]
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from ..core.errors import CheckpointError, InpaintkitError, Interrupted
 from ..core.interfaces import Batch, Method, Sample
 from ..core.plugins import Plugins, installed
-from ..data import Feed, augmenter, fixed_batch, load_images
+from ..data import TrainingBatches, augmenter, fixed_batch, load_images
 from ..recipe import Recipe, build_method
 from ..runs import ENVIRONMENT, Run, checkpoint, environment
 from ..runtime import (
@@ -59,7 +59,7 @@ class Training:
     recipe: Recipe
     run: Run
     method: Method
-    feed: Feed
+    batches: TrainingBatches
     validation: Batch
     plugins: Plugins
     precision: torch.dtype
@@ -80,7 +80,7 @@ class Training:
         options = recipe.data
         if options is None or recipe.masks is None:
             raise InpaintkitError("training needs data: and masks: in the recipe")
-        with distributed.first_goes_first():
+        with distributed.rank0_first():
             images = load_images(
                 options.train, options.prepare, cache=options.cache, strict=options.strict, progress=show
             )
@@ -97,7 +97,7 @@ class Training:
         if channels_last:
             method.to(memory_format=torch.channels_last)
         masks = recipe.masks.build()
-        feed = Feed(
+        batches = TrainingBatches(
             train_set,
             masks,
             augmenter(options.augment, options.size),
@@ -110,12 +110,20 @@ class Training:
         count = max(recipe.validate.images, SHEET_IMAGES)
         fixed = fixed_batch(looked_at, masks, count, options.frame, recipe.seed, device)
         training = cls(
-            recipe, run, method, feed, fixed, plugins, pick_precision(recipe.run.precision, device), images.digest, show
+            recipe,
+            run,
+            method,
+            batches,
+            fixed,
+            plugins,
+            pick_precision(recipe.run.precision, device),
+            images.digest,
+            show,
         )
         if resume:
             training.take_up()
         if recipe.run.compile:
-            for network in getattr(method, "networks", []):
+            for network in method.networks:
                 network.compile()
         return training
 
@@ -157,7 +165,7 @@ class Training:
                 done = self.step == steps
                 stopping = 0
                 if distributed.world() == 1 or done or self.step % options.log_every == 0:
-                    stopping = anywhere(stopped(), self.feed.device)
+                    stopping = distributed.all_reduce_max(stopped(), self.batches.device)
                 progress.step(self.step)
                 self.seconds = time.monotonic() - began
                 if done or stopping or self.step % options.log_every == 0:
@@ -175,14 +183,14 @@ class Training:
                     raise Interrupted(text, stopping)
 
     def training_step(self) -> dict[str, Tensor]:
-        batch = self.feed(self.step)
+        batch = self.batches(self.step)
         with self.autocast():
             return self.method.training_step(batch, self.step)
 
     def report(self, meter: Meter, progress: RunProgress) -> None:
         """Checks that all is finite, then writes the means since the last line."""
         self.guard.check()
-        values, images_per_second = meter.flush(self.feed.batch)
+        values, images_per_second = meter.flush(self.batches.batch)
         described = self.method.describe(self.step - 1)
         line = {
             "seconds": round(self.seconds, 3),
@@ -207,7 +215,7 @@ class Training:
     def validate(self, progress: RunProgress) -> None:
         """Hole PSNR and L1 on the fixed validation pictures: what choices are made by."""
         metrics = [self.plugins.registry.get("metric", name).load()() for name in ("psnr", "l1")]
-        for part in self.validation.chunks(-(-len(self.validation.image) // self.feed.batch)):
+        for part in self.validation.chunks(-(-len(self.validation.image) // self.batches.batch)):
             sample = self.preview(part)
             for metric in metrics:
                 metric.update(sample)
@@ -231,7 +239,7 @@ class Training:
     def autocast(self) -> torch.autocast:
         # No cache of cast weights: within one step critics change between their own turn and the generator's.
         low = self.precision == torch.bfloat16
-        return torch.autocast(self.feed.device.type, torch.bfloat16, enabled=low, cache_enabled=False)
+        return torch.autocast(self.batches.device.type, torch.bfloat16, enabled=low, cache_enabled=False)
 
     def save(self) -> None:
         """A checkpoint, after which this step is the one to resume from."""
@@ -242,12 +250,3 @@ class Training:
 
     def warn(self, text: str) -> None:
         Console(stderr=True, quiet=not self.show).print(f"warning: {text}", markup=False, soft_wrap=True)
-
-
-def anywhere(number: int, device: torch.device) -> int:
-    """The largest of the processes' numbers."""
-    if distributed.world() == 1:
-        return number
-    told = torch.tensor(-number, device=device)
-    distributed.least(told)
-    return -int(told)

@@ -33,7 +33,7 @@ class FiniteGuard:
         if not self._first:
             return
         first = torch.stack(list(self._first.values()))
-        distributed.least(first)
+        distributed.all_reduce_min(first)
         steps = first.tolist()
         step = min(steps)
         if step < NEVER:
@@ -70,7 +70,7 @@ class Meter:
         values: dict[str, float] = {}
         if self._sums:
             sums = torch.stack(list(self._sums.values()))
-            distributed.average([sums])
+            distributed.all_reduce_mean([sums])
             means = sums.tolist()
             values = {name: mean / self._counts[name] for name, mean in zip(self._sums, means, strict=True)}
         speed = self._steps * batch / max(time.monotonic() - self._began, 1e-9)

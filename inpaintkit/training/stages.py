@@ -79,7 +79,7 @@ class Stage:
         if wrong:
             raise OptionErrors(wrong)
 
-    def descends(self, at: int) -> bool:
+    def updates_generator(self, at: int) -> bool:
         """Whether the generator descends in the stage's step ``at`` (critics come first)."""
         return "generator" in self.train and (at + 1) % self.generator_every == 0
 

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
 
-from inpaintkit import Adam, Adversarial, Batch, Critic, Generator, Loss, OptionError, Sample, Stage, views_of
+from inpaintkit import Adam, Adversarial, Batch, Critic, Generator, Loss, OptionError, Sample, Stage
 
 from .generator import DualPathGenerator
 
@@ -55,8 +55,8 @@ class DualPath(Adversarial):
         if not isinstance(generator, DualPathGenerator):
             raise OptionError(f"two paths need the generator dual-path, not {type(generator).__name__}", ("generator",))
         super().__init__(generator, stages, losses, critics, optimizer, ema, clip, accumulate, log_gradients)
-        terms: dict[str, nn.Module] = {**(losses or {}), **(critics or {})}
-        looking = [name for name, term in terms.items() if any(view == "reconstruction" for _, view in views_of(term))]
+        terms: dict[str, Loss] = {**(losses or {}), **(critics or {})}
+        looking = [name for name, term in terms.items() if any("reconstruction" in of for of in term.views.values())]
         if looking and not reconstruction:
             text = (
                 f"{', '.join(looking)}: the view 'reconstruction' is drawn only where this is true; set it, or leave "

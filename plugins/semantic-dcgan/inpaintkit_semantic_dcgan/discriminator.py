@@ -9,11 +9,11 @@ import torch
 from annotated_types import Ge
 from torch import Tensor, nn
 
-from inpaintkit import Discriminator, OptionError
+from inpaintkit import FeatureDiscriminator, OptionError
 from inpaintkit.nn import cropped, hole_windows, normal_init
 
 
-class PatchDiscriminator(Discriminator):
+class PatchDiscriminator(FeatureDiscriminator):
     """A DCGAN's discriminator beside the local one of Iizuka et al. 2017 ("Globally and Locally Consistent Image
     Completion", section 3.3), which sees a window of half the side around the hole.
 
@@ -64,9 +64,9 @@ class PatchDiscriminator(Discriminator):
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
         """``image`` (B, 3, size, size), ``mask`` (B, 1, size, size), 1 in the hole -> logits (B,)."""
-        return self.judge(image, mask)[0]
+        return self.scores_and_features(image, mask)[0]
 
-    def judge(self, image: Tensor, mask: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def scores_and_features(self, image: Tensor, mask: Tensor) -> tuple[Tensor, list[Tensor]]:
         """The logits (B,), and the :meth:`features` behind them."""
         maps = self.maps(image, len(self.whole))
         numbers = [self.ends[0](maps[-1])]

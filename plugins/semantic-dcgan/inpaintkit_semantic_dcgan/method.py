@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import attrs
 import torch
@@ -11,7 +11,19 @@ from annotated_types import Ge, Gt, Lt
 from torch import Tensor
 from torch.nn import functional as F
 
-from inpaintkit import Adam, Adversarial, Batch, Critic, Generator, Loss, OptionError, OptionErrors, Sample, Stage
+from inpaintkit import (
+    Adam,
+    Adversarial,
+    Batch,
+    Critic,
+    FeatureDiscriminator,
+    Generator,
+    Loss,
+    OptionError,
+    OptionErrors,
+    Sample,
+    Stage,
+)
 from inpaintkit.nn import evaluating, per_image
 
 from .search import Search, Terms, context_loss, context_weights, feature_distance, search
@@ -25,7 +37,7 @@ class LatentSearch(Adversarial):
 
         context(G(z), y) + prior * sum over critics softplus(-D(G(z))) + weight * |phi(G(z)) - phi(completed)|^2
 
-    where y holds the known pixels, phi are features of the critics' networks that offer ``judge`` and ``features``, and
+    where y holds the known pixels, phi are features of the critics' networks that are a ``FeatureDiscriminator``, and
     the completed picture carries no gradient. Networks are in eval mode; the hidden pixels are never read.
 
     Args:
@@ -53,13 +65,15 @@ class LatentSearch(Adversarial):
         super().__init__(generator, stages, losses, critics, optimizer, ema, clip, accumulate, log_gradients)
         self.search = search or Search()
         wrong = []
-        if getattr(generator, "latent_shape", None) is None:
+        if not isinstance(generator, Generator) or generator.latent_shape is None:
             text = f"{type(generator).__name__} has no latent_shape: a generator that draws from a latent is needed"
             wrong.append(OptionError(text, ("generator",)))
         if self.search.prior and not critics:
             wrong.append(OptionError("prior: nobody judges, there is no critic; set it to 0", ("search", "prior")))
-        if self.search.consistency and not any(hasattr(critic.net, "judge") for critic in (critics or {}).values()):
-            text = "consistency: no critic's network has features (judge, features); set it to 0"
+        if self.search.consistency and not any(
+            isinstance(critic.net, FeatureDiscriminator) for critic in (critics or {}).values()
+        ):
+            text = "consistency: no critic's network has features (is a FeatureDiscriminator); set it to 0"
             wrong.append(OptionError(text, ("search", "consistency")))
         if wrong:
             raise OptionErrors(wrong)
@@ -71,7 +85,8 @@ class LatentSearch(Adversarial):
 
     def draw(self, shape: tuple[int, ...], device: torch.device) -> Tensor:
         """Latents (*shape, *latent), uniform on [-1, 1]."""
-        latent: tuple[int, ...] = getattr(self.generator, "latent_shape")  # noqa: B009 - declared by latent generators alone
+        latent = self.generator.latent_shape
+        assert latent is not None  # the constructor takes no other generator
         return torch.rand(*shape, *latent, device=device) * 2 - 1
 
     def preview(self, batch: Batch) -> Sample:
@@ -94,17 +109,17 @@ class LatentSearch(Adversarial):
     def searched(self, masked: Tensor, mask: Tensor, how: Search) -> Tensor:
         """The pictures (B, 3, H, W) of the latents that the search finds."""
         start = self.draw((len(masked), how.restarts), masked.device)
-        terms = self.terms(masked, mask, how)
+        terms = self.search_terms(masked, mask, how)
         if how.compile:
             terms = torch.compile(terms)
         found = search(terms, start, how, self.progress)
         return self.drawer(found.z).to(masked.dtype)  # type: ignore[no-any-return]
 
-    def terms(self, masked: Tensor, mask: Tensor, how: Search) -> Terms:
+    def search_terms(self, masked: Tensor, mask: Tensor, how: Search) -> Terms:
         """The three terms of latents, (B * restarts, *latent), of which those of one picture stand together."""
         y, hole = (given.repeat_interleave(how.restarts, 0) for given in (masked, mask))
         weights = context_weights(hole, how.window)
-        critics = list(self._all_critics().values()) if how.prior or how.consistency else []
+        critics = list(self.critics.values()) if how.prior or how.consistency else []
         drawer = self.drawer
 
         def terms(z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -112,9 +127,9 @@ class LatentSearch(Adversarial):
             context = context_loss(drawn, y, weights, how.norm)
             prior, consistency = torch.zeros_like(context), torch.zeros_like(context)
             for critic in critics:
-                net: Any = critic.net
-                if how.consistency and hasattr(net, "judge"):
-                    logits, features = net.judge(drawn, hole)
+                net = critic.net
+                if how.consistency and isinstance(net, FeatureDiscriminator):
+                    logits, features = net.scores_and_features(drawn, hole)
                     with torch.no_grad():
                         wanted = net.features(torch.where(hole.bool(), drawn, y))
                     consistency = consistency + feature_distance(features, wanted)

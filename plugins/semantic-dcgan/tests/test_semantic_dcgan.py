@@ -217,7 +217,7 @@ def test_hidden_pixels_change_nothing() -> None:
 def test_the_gradient_that_is_descended_is_that_of_the_terms_written_out() -> None:
     method = made(norm="l1", consistency=0.0, prior=0.5)
     image, mask = shown()
-    terms = method.terms(image * (1 - mask), mask, attrs.evolve(method.search, restarts=1))
+    terms = method.search_terms(image * (1 - mask), mask, attrs.evolve(method.search, restarts=1))
     z = torch.rand(3, 100)
     context, prior, consistency = terms(z)
     drawn = method.generator(z)
@@ -231,7 +231,7 @@ def test_the_gradient_that_is_descended_is_that_of_the_terms_written_out() -> No
 def test_consistency_is_weighed_by_gradients_and_does_not_pull_the_composite() -> None:
     method = made(consistency=0.25, steps=1, restarts=1)
     image, mask = shown()
-    terms = method.terms(image * (1 - mask), mask, method.search)
+    terms = method.search_terms(image * (1 - mask), mask, method.search)
     z = (torch.rand(3, 100) * 2 - 1).requires_grad_()
     context, _, consistency = terms(z)
     critic: Any = method.critics["image"]
