@@ -87,6 +87,8 @@ PENDING = {
     "inpaintkit/components/masks.py",
     "inpaintkit/comparison/outcome.py",
     "inpaintkit/training/adversarial.py",
+    "inpaintkit/core/interfaces.py",
+    "inpaintkit/components/losses.py",
     "inpaintkit/core/plugins.py",
 }
 
