@@ -16,7 +16,7 @@ from PIL import Image
 
 from inpaintkit import InpaintkitError
 from inpaintkit.evaluation.measure import write_results
-from inpaintkit.evaluation.results import Measure, Picture, Results, Row
+from inpaintkit.evaluation.results import Example, MetricResult, Results, Row
 from inpaintkit.evaluation.statistics import bootstrap
 from inpaintkit.report.charts import LEFT, RIGHT, WIDTH, Series, histogram, label, line_chart, smooth, thin, value_scale
 from inpaintkit.report.curves import curves, read_log, stages, title
@@ -59,9 +59,9 @@ class Page(HTMLParser):
 
 def row(name: str, values: list[float], **changes: Any) -> Row:
     metrics = {
-        "psnr[hole,255]": Measure(bootstrap(values), True, tuple(values)),
-        "l1[hole,-1..1]": Measure(bootstrap([-v for v in values]), False, tuple(-v for v in values)),
-        "gradient-energy[hole]": Measure(bootstrap([v / 30 for v in values]), None, tuple(v / 30 for v in values)),
+        "psnr[hole,255]": MetricResult(bootstrap(values), True, tuple(values)),
+        "l1[hole,-1..1]": MetricResult(bootstrap([-v for v in values]), False, tuple(-v for v in values)),
+        "gradient-energy[hole]": MetricResult(bootstrap([v / 30 for v in values]), None, tuple(v / 30 for v in values)),
     }
     return Row(name, "adversarial", metrics, 0.01, **changes)
 
@@ -72,7 +72,7 @@ def results() -> Results:
     better, worse = (list(rng.normal(level, 2, 40)) for level in (21, 15))
     names = tuple(f"face <{index}>.png" for index in range(40))
     ranked = ["best", "median", *(f"worst {n}" for n in range(1, 13))]
-    pictures = tuple(Picture(rank, i, names[i], better[i], f"p{i}.png") for i, rank in enumerate(ranked))
+    pictures = tuple(Example(rank, i, names[i], better[i], f"p{i}.png") for i, rank in enumerate(ranked))
     return Results(
         protocol={"name": "faces", "description": "Faces & holes", "masks": {"use": "center-square", "side": 32}},
         hash="0123456789abcdef",

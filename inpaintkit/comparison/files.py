@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import InpaintkitError
-from ..evaluation import better, written
+from ..evaluation import direction_arrow, format_interval
 from ..runtime import write_atomically
 from .outcome import FILE, Comparison, ComparisonRow, to_json
 from .table import NONE, about, caption, mean_text, memory_text, p_text, seconds_text
@@ -67,7 +67,7 @@ def to_markdown(comparison: Comparison) -> str:
         cells = [
             [
                 plain_text(row.name),
-                row.standing,
+                row.basis,
                 *(mean_text(row, label) if label in row.metrics else NONE for label in labels),
                 seconds_text(row.seconds_per_image),
                 memory_text(row.memory_per_image),
@@ -96,8 +96,8 @@ def metric_table(comparison: Comparison, label: str) -> str:
             [
                 plain_text(row.name),
                 mean_text(row, label),
-                written(measure.interval)[1] or NONE,
-                *((cell or NONE for cell in written(difference, signed=True)) if difference else (NONE, NONE)),
+                format_interval(measure.interval)[1] or NONE,
+                *((cell or NONE for cell in format_interval(difference, signed=True)) if difference else (NONE, NONE)),
                 p_text(row.p_values.get(label)),
                 p_text(row.p_holm.get(label)),
                 str(measure.interval.n),
@@ -110,7 +110,7 @@ def metric_table(comparison: Comparison, label: str) -> str:
 def head(comparison: Comparison, label: str) -> str:
     """A metric's label as code, with the arrow to its better end."""
     code = "`" + label.replace("`", "'").replace("|", "\\|") + "`"
-    return f"{code} {better(comparison.rows[0].metrics[label])}".strip()
+    return f"{code} {direction_arrow(comparison.rows[0].metrics[label])}".strip()
 
 
 def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from ..core.errors import InpaintkitError
-from ..evaluation import Measure
+from ..evaluation import MetricResult
 from ..runs import new_run
 from .files import write_comparison
 from .outcome import Comparison, ComparisonRow
@@ -145,7 +145,7 @@ def _mean_row(rows: Sequence[ComparisonRow], alike: bool) -> ComparisonRow:
         with np.errstate(invalid="ignore"):  # the mean of both infinities is NaN: undefined for that image
             runs = np.mean([_values(row, label) for row in rows], axis=0)  # (runs, images)
             values = runs.mean(0)
-        metrics[label] = Measure.over(values.tolist(), measure.higher_is_better)
+        metrics[label] = MetricResult.from_values(values.tolist(), measure.higher_is_better)
         by_seed[label] = tuple(map(_defined_mean, runs))
         if len(runs) > 1:
             images_by_seed[label] = tuple(tuple(run) for run in runs.tolist())

@@ -13,8 +13,9 @@ import numpy as np
 from ..core.errors import InpaintkitError
 from ..evaluation import (
     Interval,
-    Measure,
+    MetricResult,
     Row,
+    describe_seeds,
     differences,
     holm,
     interval_from_json,
@@ -23,7 +24,6 @@ from ..evaluation import (
     measures_to_json,
     number,
     paired_p_value,
-    standing,
 )
 from .candidates import Candidate
 
@@ -64,7 +64,7 @@ class ComparisonRow:
     steps: int
     training_seconds: float | None
     stochastic: bool
-    metrics: Mapping[str, Measure]
+    metrics: Mapping[str, MetricResult]
     by_seed: Mapping[str, tuple[float, ...]]
     seconds_per_image: float
     memory_per_image: int | None = None
@@ -140,9 +140,9 @@ class ComparisonRow:
         return "one sample" if self.stochastic else ""
 
     @property
-    def standing(self) -> str:
+    def basis(self) -> str:
         """What the numbers rest on, in words: training seeds, and the sample of a method that draws at random."""
-        return ", ".join(filter(None, [standing(self), self.drawn]))
+        return ", ".join(filter(None, [describe_seeds(self), self.drawn]))
 
 
 @attrs.frozen
@@ -216,17 +216,17 @@ class Comparison:
         )
 
 
-def _over_seeds(measures: Sequence[Measure]) -> Measure:
+def _over_seeds(measures: Sequence[MetricResult]) -> MetricResult:
     """The mean over training runs, image by image where there are images."""
     first = measures[0]
     if len(measures) == 1:
         return first
     if first.per_image is None:
         whole = float(np.mean([measure.interval.mean for measure in measures]))
-        return Measure(Interval(whole, float("nan"), float("nan"), first.interval.n), first.higher_is_better)
+        return MetricResult(Interval(whole, float("nan"), float("nan"), first.interval.n), first.higher_is_better)
     with np.errstate(invalid="ignore"):  # the mean of both infinities is NaN: undefined for that image
         means = np.mean([measure.per_image or () for measure in measures], axis=0)
-    return Measure.over(means.tolist(), first.higher_is_better)
+    return MetricResult.from_values(means.tolist(), first.higher_is_better)
 
 
 def _images(rows: Sequence[Row]) -> dict[str, tuple[tuple[float, ...], ...]]:

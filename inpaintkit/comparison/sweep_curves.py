@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from ..evaluation import Interval, Measure, Pixels
+from ..evaluation import Interval, MetricResult, Pixels
 from .sweep_plan import Plan, Value
 
 
@@ -25,7 +25,7 @@ class Point:
     """
 
     value: Value
-    metrics: Mapping[str, Measure] = attrs.field(factory=dict)
+    metrics: Mapping[str, MetricResult] = attrs.field(factory=dict)
     seconds_per_image: float = float("nan")
     tile: Pixels | None = attrs.field(default=None, eq=False, repr=False)
     failed: str = ""
@@ -43,25 +43,25 @@ class Curve:
     points: tuple[Point, ...]
 
     @property
-    def standing(self) -> str:
+    def basis(self) -> str:
         """On what the numbers rest, in words."""
         count = self.training_seeds
         known = "not trained" if count == 0 else f"{count} training seed{'s' if count != 1 else ''}"
         return ("training seeds unknown" if count is None else known) + (", one sample" if self.stochastic else "")
 
-    def by_distance(self, label: str) -> list[tuple[float, Measure]]:
+    def by_distance(self, label: str) -> list[tuple[float, MetricResult]]:
         """Of a grid: a metric by the distance of the hole from where the pair is (0, 0), Euclidean, in its unit.
 
         Places that are equally far are one: each image's value is the mean over them, the interval is over images.
         """
-        places: dict[float, list[Measure]] = {}
+        places: dict[float, list[MetricResult]] = {}
         for point in self.points:
             assert isinstance(point.value, tuple)
             if label in point.metrics:
                 places.setdefault(math.hypot(*point.value), []).append(point.metrics[label])
         return [(distance, _mean(measures)) for distance, measures in sorted(places.items())]
 
-    def over(self, label: str) -> list[tuple[float, Measure]]:
+    def over(self, label: str) -> list[tuple[float, MetricResult]]:
         """A metric by the value, or of a grid by the distance; values without numbers are left out."""
         if self.points and isinstance(self.points[0].value, tuple):
             return self.by_distance(label)
@@ -114,12 +114,12 @@ class Sweep:
         return tuple(dict.fromkeys([*drawn[:1], *whole[:1]]))
 
 
-def _mean(measures: Sequence[Measure]) -> Measure:
+def _mean(measures: Sequence[MetricResult]) -> MetricResult:
     """Over places, image by image where there are images."""
     first = measures[0]
     if any(one.per_image is None for one in measures):
         whole = float(np.mean([one.interval.mean for one in measures]))
-        return Measure(Interval(whole, float("nan"), float("nan"), first.interval.n), first.higher_is_better)
+        return MetricResult(Interval(whole, float("nan"), float("nan"), first.interval.n), first.higher_is_better)
     with np.errstate(invalid="ignore"):  # the mean of both infinities is NaN: undefined for that image
         means = np.mean([one.per_image or () for one in measures], axis=0)
-    return Measure.over(means.tolist(), first.higher_is_better)
+    return MetricResult.from_values(means.tolist(), first.higher_is_better)

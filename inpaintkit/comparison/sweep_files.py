@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import InpaintkitError
-from ..evaluation import Measure, better, decimals, measures_to_json, number, written
+from ..evaluation import MetricResult, decimals, direction_arrow, format_interval, measures_to_json, number
 from ..runtime import write_atomically
 from .files import csv_cell, markdown_table, plain_text
 from .sweep_charts import Line, Map, Panel, svg
@@ -129,7 +129,7 @@ def to_markdown(sweep: Sweep) -> str:
         parts.append(f"![{plain_text(title(sweep))}]({stem}.svg)")
     for label in sweep.charted:
         one = next(point.metrics[label] for curve in sweep.curves for point in curve.points if point.metrics)
-        parts += [f"## {plain_text(words(label))} {better(one)}".rstrip(), _table(sweep, label)]
+        parts += [f"## {plain_text(words(label))} {direction_arrow(one)}".rstrip(), _table(sweep, label)]
         if plan.grid and label == sweep.charted[0]:
             parts += [_places(sweep, curve, label) for curve in sweep.curves]
     name = plain_text(sweep.names[sweep.picture])
@@ -137,7 +137,7 @@ def to_markdown(sweep: Sweep) -> str:
     parts.append(f"![What methods are given, and what each makes of it]({stem}.png)")
     parts += [
         "## What the numbers rest on",
-        "\n".join(f"- {plain_text(one.name)}: {one.standing}" for one in sweep.curves),
+        "\n".join(f"- {plain_text(one.name)}: {one.basis}" for one in sweep.curves),
     ]
     if sweep.failed:
         parts += ["## Without numbers", "\n".join(f"- {plain_text(line)}" for line in failures(sweep))]
@@ -154,10 +154,10 @@ def _table(sweep: Sweep, label: str) -> str:
     return markdown_table([plain_text(axis(sweep)), *map(plain_text, found)], rows)
 
 
-def _cell(measure: Measure | None) -> str:
+def _cell(measure: MetricResult | None) -> str:
     if measure is None:
         return "-"
-    mean, between = written(measure.interval)
+    mean, between = format_interval(measure.interval)
     return f"{mean} ({between})" if between else mean
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from rich import box
 from rich.table import Table
 
-from ..evaluation import better, escaped, written
+from ..evaluation import direction_arrow, escaped, format_interval
 from .outcome import Comparison, ComparisonRow
 
 SHOWN = 3  # metrics in the printed table; the files have all
@@ -31,7 +31,7 @@ def comparison_table(comparison: Comparison) -> Table:
     )
     table.add_column("method", overflow="fold", max_width=30)
     for label in labels:
-        arrow = better(comparison.rows[0].metrics[label])
+        arrow = direction_arrow(comparison.rows[0].metrics[label])
         table.add_column(f"{escaped(broken(label))} {arrow}".strip(), justify="right", overflow="fold", min_width=6)
     table.add_column("difference", justify="right")
     table.add_column("p", justify="right", no_wrap=True)
@@ -41,7 +41,7 @@ def comparison_table(comparison: Comparison) -> Table:
     for row in comparison.rows:
         drawn = f"[dim]{row.drawn}[/dim]" if row.drawn and not row.best_of else ""
         means = [mean_text(row, label) if label in row.metrics else NONE for label in labels]
-        mean, between = written(row.differences[first], signed=True) if first in row.differences else (NONE, "")
+        mean, between = format_interval(row.differences[first], signed=True) if first in row.differences else (NONE, "")
         table.add_row(
             "\n".join(filter(None, [escaped(row.name), drawn])),
             *means,
@@ -81,7 +81,7 @@ def mean_text(row: ComparisonRow, label: str) -> str:
     interval, spread = row.metrics[label].interval, row.spread(label)
     if math.isnan(interval.mean):
         return NONE
-    mean, _ = written(interval)
+    mean, _ = format_interval(interval)
     return mean if spread is None else f"{mean}\N{NO-BREAK SPACE}\N{PLUS-MINUS SIGN}{_two(spread)}"
 
 

@@ -20,14 +20,16 @@ from .pictures import (
 from .protocol import Protocol as Protocol, load_protocol as load_protocol
 from .results import (
     FILE as FILE,
-    Measure as Measure,
-    Picture as Picture,
+    Example as Example,
+    MetricResult as MetricResult,
     Results as Results,
     Row as Row,
-    better as better,
     decimals as decimals,
+    describe_seeds as describe_seeds,
     differences as differences,
+    direction_arrow as direction_arrow,
     escaped as escaped,
+    format_interval as format_interval,
     interval_from_json as interval_from_json,
     interval_to_json as interval_to_json,
     measures_from_json as measures_from_json,
@@ -35,8 +37,6 @@ from .results import (
     number as number,
     read_results as read_results,
     results_table as results_table,
-    standing as standing,
-    written as written,
 )
 from .statistics import Interval as Interval, holm as holm, paired_p_value as paired_p_value, ranks as ranks
 from .test_set import Completion as Completion, TestSet as TestSet, completions as completions

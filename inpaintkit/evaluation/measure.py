@@ -23,7 +23,7 @@ from ..runs import Run, environment, has_weights, latest, load
 from ..runtime import to_uint8, write_atomically
 from .pictures import choose, named, strip
 from .protocol import Protocol, load_protocol
-from .results import FILE, Measure, Results, Row, to_json
+from .results import FILE, MetricResult, Results, Row, to_json
 from .statistics import Interval
 from .test_set import Completion, TestSet, completions
 
@@ -282,14 +282,14 @@ def _results(row: Row, test_set: TestSet, device: torch.device | str, batch: int
     )
 
 
-def _measured(metric: Metric, values: Sequence[Tensor], count: int) -> Measure:
+def _measured(metric: Metric, values: Sequence[Tensor], count: int) -> MetricResult:
     if not values:
         whole = float(metric.compute())
-        return Measure(Interval(whole, float("nan"), float("nan"), count), metric.higher_is_better)
+        return MetricResult(Interval(whole, float("nan"), float("nan"), count), metric.higher_is_better)
     per_image = torch.cat(list(values)).tolist()
     if len(per_image) != count:
         raise InpaintkitError(f"metric {metric.label}: {len(per_image)} values for {count} images")
-    return Measure.over(per_image, metric.higher_is_better)
+    return MetricResult.from_values(per_image, metric.higher_is_better)
 
 
 def device_name(device: torch.device) -> str:

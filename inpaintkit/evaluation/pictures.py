@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..core.interfaces import Batch
 from ..runtime import HIDDEN, png, to_uint8
-from .results import Picture, Results
+from .results import Example, Results
 from .statistics import ranks
 from .test_set import TestSet
 
@@ -23,7 +23,7 @@ GAP, VISIBLE = 4, 96  # pixels between the pictures of a grid, and their least w
 Pixels = NDArray[np.uint8]
 
 
-def choose(results: Results) -> list[Picture]:
+def choose(results: Results) -> list[Example]:
     """The best, the median and the twelve worst pictures by ``results.ranked_by``, without files yet.
 
     Of fewer than fourteen pictures some stand there twice. Without a metric to rank by there are none.
@@ -36,10 +36,10 @@ def choose(results: Results) -> list[Picture]:
         return []
     chosen = [("best", order[-1]), ("median", order[(len(order) - 1) // 2])]
     chosen += [(f"worst {place}", index) for place, index in enumerate(order[:WORST], 1)]
-    return [Picture(rank, index, results.names[index], measure.per_image[index]) for rank, index in chosen]
+    return [Example(rank, index, results.names[index], measure.per_image[index]) for rank, index in chosen]
 
 
-def named(picture: Picture, content: bytes) -> Picture:
+def named(picture: Example, content: bytes) -> Example:
     """The picture with the name of its file: one name, one content."""
     file = f"{picture.rank.replace(' ', '-')}-{blake2b(content, digest_size=4).hexdigest()}.png"
     return attrs.evolve(picture, file=file)

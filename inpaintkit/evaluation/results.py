@@ -19,7 +19,7 @@ FILE = "results.json"
 
 
 @attrs.frozen
-class Measure:
+class MetricResult:
     """One metric of one method: its mean over the images with a 95 % interval.
 
     A metric of the set as a whole (KID, FID) has no values per image and no interval: both ends are NaN.
@@ -30,7 +30,7 @@ class Measure:
     per_image: tuple[float, ...] | None = None
 
     @classmethod
-    def over(cls, per_image: Sequence[float], higher_is_better: bool | None) -> Measure:
+    def from_values(cls, per_image: Sequence[float], higher_is_better: bool | None) -> MetricResult:
         """Of values image by image; where it is defined for none (no hole has a ring, say) its mean is NaN."""
         try:
             interval = bootstrap(per_image)
@@ -53,7 +53,7 @@ class Row:
 
     name: str
     method: str
-    metrics: Mapping[str, Measure]
+    metrics: Mapping[str, MetricResult]
     seconds_per_image: float
     seed: int | None = None
     steps: int = 0
@@ -63,7 +63,7 @@ class Row:
 
 
 @attrs.frozen
-class Picture:
+class Example:
     """A test image kept for the eye: ``file`` shows masked, output, completed and truth side by side."""
 
     rank: str  # "best", "median", "worst 1" to "worst 12"
@@ -90,7 +90,7 @@ class Results:
     digest: str
     row: Row
     baseline: Row
-    pictures: tuple[Picture, ...] = ()
+    pictures: tuple[Example, ...] = ()
     ranked_by: str = ""
     device: str = ""
     batch: int = 0
@@ -106,17 +106,17 @@ class Results:
         return differences(self.row, self.baseline)
 
 
-class Measured(Protocol):
+class HasMetrics(Protocol):
     """A row of any table."""
 
     @property
-    def metrics(self) -> Mapping[str, Measure]: ...
+    def metrics(self) -> Mapping[str, MetricResult]: ...
 
     @property
     def training_seeds(self) -> int | None: ...
 
 
-def differences(row: Measured, other: Measured) -> dict[str, Interval]:
+def differences(row: HasMetrics, other: HasMetrics) -> dict[str, Interval]:
     """The paired differences ``row - other`` of every metric that both have for each image.
 
     The two must have been measured under the same protocol hash.
@@ -167,7 +167,7 @@ def from_json(tree: Mapping[str, Any]) -> Results:
         digest=tree["images"]["digest"],
         row=_row_from_json({**tree, "name": tree["run"]}),
         baseline=_row_from_json(tree["baseline"]),
-        pictures=tuple(Picture(**{**entry, "value": float(entry["value"])}) for entry in tree["pictures"]),
+        pictures=tuple(Example(**{**entry, "value": float(entry["value"])}) for entry in tree["pictures"]),
         ranked_by=tree["ranked_by"],
         device=tree["device"],
         batch=tree["batch"],
@@ -205,7 +205,7 @@ def _row_from_json(tree: Mapping[str, Any]) -> Row:
     return Row(metrics=metrics, non_finite=tuple(tree["non_finite"]), **{name: tree[name] for name in fields})
 
 
-def measures_to_json(metrics: Mapping[str, Measure]) -> dict[str, Any]:
+def measures_to_json(metrics: Mapping[str, MetricResult]) -> dict[str, Any]:
     """By label, with the values of the images."""
     return {
         label: {
@@ -217,10 +217,10 @@ def measures_to_json(metrics: Mapping[str, Measure]) -> dict[str, Any]:
     }
 
 
-def measures_from_json(tree: Mapping[str, Any]) -> dict[str, Measure]:
+def measures_from_json(tree: Mapping[str, Any]) -> dict[str, MetricResult]:
     """The inverse of :func:`measures_to_json`."""
     return {
-        label: Measure(
+        label: MetricResult(
             interval_from_json(entry),
             entry["higher_is_better"],
             None if entry["per_image"] is None else tuple(float(value) for value in entry["per_image"]),
@@ -253,7 +253,7 @@ def decimals(interval: Interval) -> int:
     return min(6, max(0, 1 - math.floor(math.log10(scale)))) if math.isfinite(scale) and scale > 0 else 2
 
 
-def written(interval: Interval, signed: bool = False) -> tuple[str, str]:
+def format_interval(interval: Interval, signed: bool = False) -> tuple[str, str]:
     """``("21.53", "21.37 to 21.69")``; the second is empty where there is no interval."""
     places = decimals(interval)
     sign = "+" if signed else ""
@@ -261,12 +261,12 @@ def written(interval: Interval, signed: bool = False) -> tuple[str, str]:
     return texts[0], "" if math.isnan(interval.low) else f"{texts[1]} to {texts[2]}"
 
 
-def better(measure: Measure) -> str:
+def direction_arrow(measure: MetricResult) -> str:
     """An arrow towards the better end."""
     return {True: "\N{UPWARDS ARROW}", False: "\N{DOWNWARDS ARROW}", None: ""}[measure.higher_is_better]
 
 
-def standing(row: Measured) -> str:
+def describe_seeds(row: HasMetrics) -> str:
     """Over how many training seeds a row stands, in words."""
     words = {None: "training seeds unknown", 0: "not trained", 1: "one training seed"}
     return words.get(row.training_seeds, f"{row.training_seeds} training seeds")
@@ -277,7 +277,7 @@ def results_table(results: Results) -> Table:
     row, baseline = results.row, results.baseline
     table = Table(
         title=f"{row.name} under {results.name}",
-        caption=f"{len(results.names)} images, {standing(row)}, 95 % intervals over images, "
+        caption=f"{len(results.names)} images, {describe_seeds(row)}, 95 % intervals over images, "
         f"protocol {results.hash[:12]}",
         title_justify="left",
         caption_justify="left",
@@ -287,11 +287,11 @@ def results_table(results: Results) -> Table:
         table.add_column(name, justify="right")
     paired = results.differences()
     for label, measure in row.metrics.items():
-        cells: list[Sequence[str]] = [written(measure.interval)]
-        cells.append(written(baseline.metrics[label].interval) if label in baseline.metrics else ("", ""))
-        cells.append(written(paired[label], signed=True) if label in paired else ("", ""))
+        cells: list[Sequence[str]] = [format_interval(measure.interval)]
+        cells.append(format_interval(baseline.metrics[label].interval) if label in baseline.metrics else ("", ""))
+        cells.append(format_interval(paired[label], signed=True) if label in paired else ("", ""))
         texts = [f"{mean}\n[dim]{rest}[/dim]" if rest else mean for mean, rest in cells]
-        table.add_row(f"{escaped(label)} {better(measure)}", *texts)
+        table.add_row(f"{escaped(label)} {direction_arrow(measure)}", *texts)
     return table
 
 

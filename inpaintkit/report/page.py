@@ -14,7 +14,17 @@ from typing import Any
 from .. import __version__
 from ..core.config.nodes import dump, parse
 from ..core.errors import InpaintkitError
-from ..evaluation import FILE, Interval, Measure, Picture, Results, better, read_results, standing, written
+from ..evaluation import (
+    FILE,
+    Example,
+    Interval,
+    MetricResult,
+    Results,
+    describe_seeds,
+    direction_arrow,
+    format_interval,
+    read_results,
+)
 from ..runs import ENVIRONMENT, REPORT, Run
 from ..runtime import evenly, write_atomically
 from .charts import histogram
@@ -76,7 +86,7 @@ def _header(recipe_text: str, log: Log, results: Sequence[Results]) -> str:
     if speeds := sorted(_numbers(log, "images_per_s")):
         facts["images/s, median"] = f"{speeds[len(speeds) // 2]:,.0f}"
     if results:
-        facts["numbers rest on"] = standing(results[0].row)
+        facts["numbers rest on"] = describe_seeds(results[0].row)
         facts["seconds a test image"] = f"{results[0].row.seconds_per_image:.2g}"
         facts["evaluated on"] = results[0].device
     texts = [
@@ -105,7 +115,9 @@ def _results_card(results: Results) -> str:
         against = baseline.metrics.get(label)
         cells = [_cell(measure.interval), _cell(against.interval) if against else "<td></td>"]
         cells.append(_difference(measure, paired[label]) if label in paired else "<td></td>")
-        body.append(f'<tr><th><span class="mono">{escape(label)}</span> {better(measure)}</th>{"".join(cells)}</tr>')
+        body.append(
+            f'<tr><th><span class="mono">{escape(label)}</span> {direction_arrow(measure)}</th>{"".join(cells)}</tr>'
+        )
     head = "".join(f"<th>{escape(name)}</th>" for name in ("metric", row.name, baseline.name, "difference"))
     description = escape(str(results.protocol.get("description") or "").strip())
     notice = ""
@@ -116,18 +128,18 @@ def _results_card(results: Results) -> str:
     return (
         f'<div class="card"><h3>{escape(results.name)}</h3><p>{description}</p>{notice}<div class="scroll">'
         f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
-        f"<p><small>{len(results.names):,} images, {standing(row)}. Intervals: 95 %, bootstrap over images; "
+        f"<p><small>{len(results.names):,} images, {describe_seeds(row)}. Intervals: 95 %, bootstrap over images; "
         "differences are paired. Arrows point to the better end. Numbers compare where the protocol agrees: "
         f'<span class="mono">{results.hash}</span></small></p></div>'
     )
 
 
 def _cell(interval: Interval, style: str = "", signed: bool = False) -> str:
-    mean, between = written(interval, signed)
+    mean, between = format_interval(interval, signed)
     return f"<td{style}><b>{mean}</b>" + (f"<small>{between}</small></td>" if between else "</td>")
 
 
-def _difference(measure: Measure, interval: Interval) -> str:
+def _difference(measure: MetricResult, interval: Interval) -> str:
     """Colored only where the interval excludes 0 and one direction is the better one."""
     if measure.higher_is_better is None or not interval.excludes_zero:
         return _cell(interval, signed=True)
@@ -168,7 +180,7 @@ def _pictures(results: Results, folder: Path) -> str:
     )
 
 
-def _picture(picture: Picture, folder: Path) -> str:
+def _picture(picture: Example, folder: Path) -> str:
     name, four = escape(picture.name), "".join(f"<span>{view}</span>" for view in VIEWS)
     tag = f'<span class="tag">{escape(picture.rank)}</span>'
     return (

@@ -28,7 +28,7 @@ from inpaintkit.comparison.candidates import Candidate
 from inpaintkit.comparison.files import to_csv, to_markdown
 from inpaintkit.comparison.table import comparison_table
 from inpaintkit.core.plugins import installed
-from inpaintkit.evaluation.results import Measure, Row
+from inpaintkit.evaluation.results import MetricResult, Row
 from inpaintkit.evaluation.statistics import Interval, bootstrap, paired_difference, paired_p_value
 
 PSNR, SSIM, RING, KID = "psnr[whole,255]", "ssim[whole]", "psnr[ring,255]", "kid"
@@ -41,9 +41,9 @@ def row(name: str, values: Mapping[str, ArrayLike], **changes: Any) -> Compariso
     count = len(next(iter(runs.values())))
     measured = []
     for at in range(count):
-        metrics = {label: Measure.over(one[at].tolist(), True) for label, one in runs.items()}
+        metrics = {label: MetricResult.from_values(one[at].tolist(), True) for label, one in runs.items()}
         for label in set(values) - set(runs):
-            metrics[label] = Measure(Interval(float(np.asarray(values[label])), math.nan, math.nan, IMAGES), False)
+            metrics[label] = MetricResult(Interval(float(np.asarray(values[label])), math.nan, math.nan, IMAGES), False)
         measured.append(Row(name, "toy", metrics, 0.5))
     sources = tuple(f"runs/{at}" for at in range(count))
     seeds = tuple(range(count)) if count > 1 else ()
@@ -138,7 +138,7 @@ def test_two_training_runs_are_averaged_run_by_run(tmp_path: Path) -> None:
     assert per_image(ours, PSNR) == pytest.approx(both.mean(0), nan_ok=True)
     assert ours.metrics[PSNR].interval.n == IMAGES - 1
     assert np.array(ours.images_by_seed[PSNR]) == pytest.approx(both, nan_ok=True)
-    assert (ours.seeds, ours.training_seeds, ours.standing) == ((0, 1), 2, "2 training seeds")
+    assert (ours.seeds, ours.training_seeds, ours.basis) == ((0, 1), 2, "2 training seeds")
 
 
 @settings(deadline=None, max_examples=20)

@@ -29,7 +29,7 @@ from inpaintkit.components.blending import poisson_blend
 from inpaintkit.core.plugins import Plugins, load_plugins
 from inpaintkit.evaluation.pictures import grid, wrapped
 from inpaintkit.evaluation.protocol import load_protocol
-from inpaintkit.evaluation.results import Measure, Row
+from inpaintkit.evaluation.results import MetricResult, Row
 from inpaintkit.evaluation.statistics import holm, paired_difference, paired_p_value
 from inpaintkit.evaluation.test_set import TestSet, completions
 from inpaintkit.runs import checkpoint
@@ -258,16 +258,19 @@ def test_a_row_over_seeds_has_their_mean_and_spread(compared: Compared, tmp_path
     assert together.metrics[L1].interval.mean == pytest.approx(means.mean())
     assert together.metrics[SET].interval.mean == pytest.approx(np.mean([row.by_seed[SET][0] for row in apart.rows]))
     assert apart.rows[0].spread(L1) is None
-    assert together.standing == "3 training seeds"
+    assert together.basis == "3 training seeds"
 
 
 def test_the_spread_of_infinite_means_is_undefined() -> None:
-    infinite = Measure.over((math.inf, math.inf), True)
-    rows = [Row("a", "b", {"psnr": infinite}, 0.1), Row("a", "b", {"psnr": Measure.over((1.0, -math.inf), True)}, 0.1)]
+    infinite = MetricResult.from_values((math.inf, math.inf), True)
+    rows = [
+        Row("a", "b", {"psnr": infinite}, 0.1),
+        Row("a", "b", {"psnr": MetricResult.from_values((1.0, -math.inf), True)}, 0.1),
+    ]
     row = ComparisonRow.over(Candidate("a", "b", ("x", "y"), (0, 1), trained=True), rows)
     assert math.isnan(row.spread("psnr") or 0)
     assert row.metrics["psnr"].interval.n == 1  # the mean of both infinities is none
-    one = attrs.evolve(row, metrics={"psnr": Measure.over((1.0, 2.0), True)})
+    one = attrs.evolve(row, metrics={"psnr": MetricResult.from_values((1.0, 2.0), True)})
     other = attrs.evolve(row, metrics={"psnr": infinite})
     assert other.against(one).differences["psnr"].mean == math.inf
     assert other.against(one).p_values == {}
@@ -303,7 +306,7 @@ def test_best_of_is_a_row_of_its_own(compared: Compared, plugins: Plugins, folde
     gray, noise, best = found.rows
     assert [row.name for row in found.rows] == ["gray", "noise", "noise, best of 3 (chosen by the truth)"]
     assert (gray.drawn, noise.drawn, best.drawn) == ("", "one sample", f"best of 3 samples by {L1}")
-    assert noise.standing == "not trained, one sample"
+    assert noise.basis == "not trained, one sample"
     test_set = TestSet.open(load_protocol(tree(), plugins), folder)
     draws = []
     for draw in range(3):
@@ -665,7 +668,7 @@ def odd_names(plugins: Plugins, folder: Path, tmp_path_factory: pytest.TempPathF
 def test_comparisons_come_back_as_they_went(odd_names: tuple[Comparison, Path]) -> None:
     found, out = odd_names
     first = found.rows[0]
-    odd = Measure.over((math.inf, math.nan, 1.5), True)
+    odd = MetricResult.from_values((math.inf, math.nan, 1.5), True)
     row = attrs.evolve(first, metrics={**first.metrics, "odd": odd}, by_seed={**first.by_seed, "odd": (math.inf, 1.0)})
     before = attrs.evolve(found, rows=(row, *found.rows[1:]), failed={"x": "why"})
     text = json.dumps(to_json(before), allow_nan=False)

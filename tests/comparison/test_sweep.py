@@ -32,7 +32,7 @@ from inpaintkit.comparison.sweeps import median_picture
 from inpaintkit.evaluation.measure import evaluate
 from inpaintkit.evaluation.pictures import given_columns
 from inpaintkit.evaluation.protocol import load_protocol
-from inpaintkit.evaluation.results import Measure
+from inpaintkit.evaluation.results import MetricResult
 from inpaintkit.evaluation.statistics import bootstrap
 from inpaintkit.evaluation.test_set import TestSet
 
@@ -209,14 +209,14 @@ def test_each_point_is_the_evaluation_of_the_changed_protocol(test_set: TestSet,
 def test_protocols_and_recipes_are_opened_by_name(pictures: Path) -> None:
     found = sweep("classical/mean_color", tree(), "side=3", pictures)
     assert found.curves[0].name == "mean_color"
-    assert found.curves[0].standing == "not trained"
+    assert found.curves[0].basis == "not trained"
 
 
 def test_a_run_is_loaded_once_and_seeds_are_averaged_image_by_image(test_set: TestSet) -> None:
     candidate = Seeds("ours", "level", ("a", "b"), (3, 4), trained=True, levels=(0.0, 0.5))
     found = sweep(candidate, test_set, "side=3,4,5")
     assert candidate.loads == [0, 1]
-    assert found.curves[0].standing == "2 training seeds"
+    assert found.curves[0].basis == "2 training seeds"
     apart = sweep({"a": Level(0.0), "b": Level(0.5)}, test_set, "side=3,4,5")
     for point, a, b in zip(found.curves[0].points, apart.curves[0].points, apart.curves[1].points, strict=True):
         ours, first, second = (np.array(one.metrics[HOLE].per_image) for one in (point, a, b))
@@ -274,7 +274,7 @@ def test_the_median_picture_is_that_of_the_first_row() -> None:
 
 
 def measured(values: list[float]) -> Any:
-    metrics = {"neutral": Measure.over([0.0, 9.0], None), HOLE: Measure.over(values, True)}
+    metrics = {"neutral": MetricResult.from_values([0.0, 9.0], None), HOLE: MetricResult.from_values(values, True)}
     return type("Row", (), {"metrics": metrics, "seconds_per_image": 0.1, "non_finite": ()})
 
 

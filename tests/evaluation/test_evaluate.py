@@ -26,8 +26,8 @@ from inpaintkit.evaluation.pictures import strip
 from inpaintkit.evaluation.protocol import Protocol, load_protocol
 from inpaintkit.evaluation.results import (
     FILE,
-    Measure,
-    Picture,
+    Example,
+    MetricResult,
     Results,
     Row,
     decimals,
@@ -375,9 +375,9 @@ def results(plugins: Plugins, protocol: Protocol, folder: Path) -> Results:
 
 
 def test_results_come_back_as_they_went(results: Results, tmp_path: Path) -> None:
-    odd = Measure(Interval(math.inf, -math.inf, math.nan, 3), True, (math.inf, math.nan, 1.5))
+    odd = MetricResult(Interval(math.inf, -math.inf, math.nan, 3), True, (math.inf, math.nan, 1.5))
     row = attrs.evolve(results.row, metrics={**results.row.metrics, "odd": odd}, non_finite=("a",), training_seeds=1)
-    before = attrs.evolve(results, row=row, pictures=(Picture("best", 0, "a", math.inf, "best.png"),))
+    before = attrs.evolve(results, row=row, pictures=(Example("best", 0, "a", math.inf, "best.png"),))
     write_results(tmp_path / "r", before, {0: b"png"})
     after = read_results(tmp_path / "r")
     assert repr(after) == repr(attrs.evolve(before, environment=after.environment))
@@ -421,7 +421,7 @@ def test_a_failure_while_writing_leaves_the_old_results_whole(
     results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     where = tmp_path / "results"
-    first = attrs.evolve(results, pictures=(Picture("best", 0, "a", 1.0, "best-1.png"),))
+    first = attrs.evolve(results, pictures=(Example("best", 0, "a", 1.0, "best-1.png"),))
     write_results(where, first, {0: b"one"})
     real = write_atomically
 
@@ -430,7 +430,7 @@ def test_a_failure_while_writing_leaves_the_old_results_whole(
             raise OSError("disk full")
         real(path, content)
 
-    second = attrs.evolve(results, pictures=(Picture("best", 0, "a", 2.0, "best-2.png"),))
+    second = attrs.evolve(results, pictures=(Example("best", 0, "a", 2.0, "best-2.png"),))
     with monkeypatch.context() as patch:
         patch.setattr("inpaintkit.evaluation.measure.write_atomically", full)
         with pytest.raises(InpaintkitError, match="disk full"):
@@ -550,8 +550,8 @@ def test_strips_of_large_pictures_have_wider_gaps(plugins: Plugins, tmp_path: Pa
 
 
 def test_rows_say_over_how_many_training_seeds_they_stand() -> None:
-    from inpaintkit.evaluation.results import standing
+    from inpaintkit.evaluation.results import describe_seeds
 
     words = {None: "training seeds unknown", 0: "not trained", 1: "one training seed", 3: "3 training seeds"}
     for seeds, expected in words.items():
-        assert standing(Row("a", "b", {}, 0.1, training_seeds=seeds)) == expected
+        assert describe_seeds(Row("a", "b", {}, 0.1, training_seeds=seeds)) == expected
