@@ -31,6 +31,7 @@ _PUBLIC = {
     "comparison.sweeps": ("sweep",),
     "runs.folder": ("load",),
     "filling.in_memory": ("fill",),
+    "runtime.execution": ("Execution",),
     "filling.on_disk": ("FillReport", "fill_files"),
 }  # fmt: skip
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
@@ -89,6 +90,7 @@ if TYPE_CHECKING:
     from .filling.on_disk import FillReport as FillReport, fill_files as fill_files
     from .recipe import load_recipe as load_recipe
     from .runs.folder import load as load
+    from .runtime.execution import Execution as Execution
     from .training.adversarial import Adversarial as Adversarial
     from .training.critic import Critic as Critic
     from .training.loop import train as train

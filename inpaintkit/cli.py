@@ -189,12 +189,14 @@ def fill(context: click.Context, /, run: str, image: Path, mask: Path, out: Path
     from rich import get_console
 
     from .filling import fill_files
-    from .runs import load
+    from .runs import open_run
     from .runtime import pick_device
 
     where = pick_device(device)
     show = get_console().is_terminal
-    result = fill_files(load(run, where), image, mask, out, device=where, progress=show, **options)
+    method, recipe = open_run(run, where)
+    trained_size = min(recipe.data.frame) if recipe is not None and recipe.data is not None else None
+    result = fill_files(method, image, mask, out, device=where, progress=show, trained_size=trained_size, **options)
     click.echo(str(result))
     context.exit(result.exit_code)
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .runtime import evaluating as evaluating, per_image as per_image
+from .runtime import evaluating as evaluating, per_image as per_image, report_progress as report_progress
 
 
 def normal_init(module: nn.Module, std: float = 0.02) -> None:

@@ -13,10 +13,12 @@ from hypothesis import given, settings, strategies as st
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
-from torch import Tensor
+from torch import Tensor, nn
 
-from inpaintkit.components.blending import BLENDS, find_blend, poisson_blend
+from inpaintkit import Batch, Method
+from inpaintkit.components.blending import BLENDS, PoissonBlended, find_blend, poisson_blend
 from inpaintkit.core.errors import OptionError
+from inpaintkit.runtime.apply import draw_padded, inpaint_padded
 
 Array = NDArray[np.float64]
 HEIGHT, WIDTH = 23, 31
@@ -214,3 +216,63 @@ def test_names_of_blendings() -> None:
         find_blend("x")
     with pytest.raises(OptionError, match="there is no blending ''"):
         find_blend("")
+
+
+# --- the method that wraps another ------------------------------------------------------------------------------------
+
+
+class Draws(Method):
+    """Draws noise, and takes multiples of 8 only."""
+
+    randomness = "on request"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shift = nn.Parameter(torch.tensor(0.25))
+
+    @property
+    def stride(self) -> int:
+        return 8
+
+    @property
+    def steps(self) -> int:
+        return 3
+
+    @property
+    def networks(self) -> list[nn.Module]:
+        return [self]
+
+    def training_step(self, batch: Batch, step: int) -> dict[str, Tensor]:
+        return {"step": torch.tensor(step)}
+
+    def inpaint(self, masked: Tensor, mask: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
+        assert masked.shape[2] % 8 == masked.shape[3] % 8 == 0
+        if rng is None:
+            return torch.linspace(-1, 1, masked.shape[3]).expand_as(masked) + self.shift
+        return torch.rand(masked.shape, generator=rng)
+
+
+def test_a_blended_method_draws_what_the_method_draws_and_blends_it() -> None:
+    one = Draws()
+    method = PoissonBlended(one)
+    known, mask = noise(0) * (1 - hole("interior")), hole("interior")
+    completed = inpaint_padded(method, known, mask)
+    assert torch.equal(completed, poisson_blend(draw_padded(one, known, mask), known, mask))
+    seeded = [torch.Generator().manual_seed(1) for _ in range(2)]
+    answer = inpaint_padded(method, known, mask, seeded[0])
+    assert torch.equal(answer, poisson_blend(draw_padded(one, known, mask, seeded[1]), known, mask))
+    assert not torch.equal(answer, completed)
+    batch = Batch(noise(0, 1, 24, 32), hole("interior", 24, 32))
+    shown = method.preview(batch)
+    assert torch.equal(shown.output, one.preview(batch).output)
+    assert torch.equal(shown.completed, poisson_blend(shown.output, batch.masked, batch.mask))
+
+
+def test_a_blended_method_is_trained_as_the_method_is() -> None:
+    one = Draws()
+    method = PoissonBlended(one)
+    assert (method.steps, method.size, method.randomness) == (3, None, "on request")
+    assert method.networks == [one]
+    assert method.trial_steps() == {"training": 0}
+    assert method.training_step(Batch(noise(0), hole("interior")), 2)["step"] == 2
+    assert list(method.state_dict()) == ["method.shift"]

@@ -83,6 +83,7 @@ test_conformance = pytest.mark.filterwarnings("ignore:.*has random weights")(
             "fid": FEATURES,
             "lpips": lpips_weights,
             "adversarial": ADVERSARIAL,
+            "poisson-blended": {"method": {"use": "adversarial", **ADVERSARIAL}},
         },
         size=32,
     )

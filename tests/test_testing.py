@@ -923,6 +923,25 @@ class NeedsHole(GoodMethod):
         return super().inpaint(masked, mask)
 
 
+class DrawsAnew(GoodMethod):
+    """Draws from torch's global generator, whatever it is given."""
+
+    randomness = "always"
+
+    def inpaint(self, masked: Tensor, mask: Tensor, *, rng: torch.Generator | None = None) -> Any:
+        return torch.rand_like(masked)
+
+
+class DrawsTwice(GoodMethod):
+    """Draws from what it is given, and moves torch's global generator as well."""
+
+    randomness = "on request"
+
+    def inpaint(self, masked: Tensor, mask: Tensor, *, rng: torch.Generator | None = None) -> Any:
+        torch.rand(1)
+        return torch.rand(masked.shape, generator=rng)
+
+
 class ScalesByKnown(GoodMethod):
     """NaN where nothing is known."""
 
@@ -1064,6 +1083,8 @@ BROKEN: list[tuple[str, str, Any, str]] = [
     ("method", "unusual masks", NeedsHole, "where all masks are empty, inpaint.* raised IndexError"),
     ("method", "unusual masks", ScalesByKnown, r"mask is 1 everywhere\), what inpaint drew has .* NaN"),
     ("method", "unusual masks", NeedsKnown, r"1 everywhere\), inpaint raised IndexError.*raise InpaintkitError"),
+    ("method", "draws from rng", DrawsAnew, "draws two pictures from two generators of one seed"),
+    ("method", "draws from rng", DrawsTwice, "is given rng and draws from torch's global generator"),
     ("method", "trains", NeverSteps, "the step of stage 'first' changes no parameter"),
     ("method", "trains", HoldsNothing, "no optimizer holds layer.weight, layer.bias"),
     ("method", "trains", SpareInMethod, "no stage changes spare.weight, spare.bias"),

@@ -24,7 +24,7 @@ from inpaintkit.data.batches import TrainingBatches, fixed_batch
 from inpaintkit.pipeline import begin, changed, complete
 from inpaintkit.recipe import Recipe, load_recipe
 from inpaintkit.runs import checkpoint
-from inpaintkit.runs.folder import Run, latest_run, load, new_run
+from inpaintkit.runs.folder import Run, latest_run, load, new_run, open_run
 from inpaintkit.runtime.devices import pick_device
 from inpaintkit.runtime.seeds import generator, seed_of
 from inpaintkit.runtime.signals import stop_signals
@@ -600,9 +600,10 @@ def test_load_gives_the_average_without_what_only_training_needs(
     changes = {"method": {"critics": critics, "stages": stages, "ema": 0.5}}
     recipe = load_recipe(write_recipe(changes), plugins=plugins)
     run = trained(recipe, tmp_path / "run", plugins)
-    made: Any = load(run.folder, plugins=plugins)
-    assert recipe.data is not None
-    assert made.trained_at == min(recipe.data.frame)
+    made: Any
+    made, trained_by = open_run(run.folder, plugins=plugins)
+    assert trained_by is not None
+    assert trained_by.data == recipe.data
     assert not made.training
     assert not any(parameter.requires_grad for parameter in made.parameters())
     assert len(made.critics) == len(made.losses) == 0

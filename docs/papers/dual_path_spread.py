@@ -35,9 +35,9 @@ def spread(method: Method, test_set: TestSet) -> tuple[float, ...]:
         return (one - other)[hole].abs().mean().item()
 
     default = levels(method, test_set)
-    method.sampling = True
+    method.randomness = "always"
     drawn = [levels(method, test_set, draw) for draw in range(DRAWS)]
-    method.sampling = False
+    method.randomness = "on request"
     (method.averaged or method.generator).one_noise = torch.zeros_like  # type: ignore[union-attr]
     pairs = [apart(one, other) for one, other in combinations(drawn, 2)]
     errors = [apart(one, truth) for one in drawn]

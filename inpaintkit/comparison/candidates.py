@@ -235,7 +235,7 @@ def _candidate(group: Sequence[_Found], plugins: Plugins | None) -> Candidate:
         seeds=tuple(one.recipe.seed for one in group if one.state is not None),
         steps=states[0]["step"] if states else 0,
         training_seconds=sum(took) / len(took) if took and len(took) == len(group) else None,
-        stochastic=bool(first.method.stochastic),
+        stochastic=first.method.randomness == "always",
         size=first.method.size,
         data=first.recipe.data,
         trained=bool(states),
@@ -249,9 +249,8 @@ def _object(name: str, method: Method, problems: list[Problem]) -> Candidate:
         return Candidate(name, "", ())
     trained = method.steps > 0
     kind = type(method).__name__
-    return Candidate(
-        name, kind, (), stochastic=bool(method.stochastic), size=method.size, trained=trained, method=method
-    )
+    stochastic = method.randomness == "always"
+    return Candidate(name, kind, (), stochastic=stochastic, size=method.size, trained=trained, method=method)
 
 
 def _distinct(candidates: Sequence[Candidate], labelled: Sequence[bool], problems: list[Problem]) -> list[Candidate]:

@@ -55,3 +55,4 @@ def register_metrics(register: Register) -> None:
 def register_methods(register: Register) -> None:
     register("adversarial", "inpaintkit.training.adversarial:Adversarial")
     register("mean-color", "inpaintkit.components.mean_color:MeanColor")
+    register("poisson-blended", "inpaintkit.components.blending:PoissonBlended")

@@ -1,15 +1,17 @@
-"""Blending: what a method drew is fitted to the known pixels around the hole, so that no seam is left."""
+"""Poisson blending: fits what a method drew to the known pixels around the hole, so that no seam is left."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+import attrs
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..core.errors import OptionError, did_you_mean
-from ..core.interfaces import composite
+from ..core.interfaces import Batch, Loss, Method, Sample, composite
+from ..runtime import draw_padded
 from .multigrid import extended
 
 TOLERANCE = 1e-6  # of the equations: far below a level of 8 bits
@@ -54,6 +56,65 @@ def poisson_blend(output: Tensor, masked: Tensor, mask: Tensor) -> Tensor:
     misfit = (masked.to(kind) - drawn).masked_fill(hole, 0)
     fitted = drawn + extended(misfit, hole & ~unknown, TOLERANCE)
     return composite(torch.where(unknown, drawn, fitted.clamp(-1, 1)), masked, mask)
+
+
+class PoissonBlended(Method):
+    """Another method, whose output is fitted to the known pixels beside the hole: see :func:`poisson_blend`.
+
+    Everything but ``inpaint`` and ``preview`` is the other method's: it is trained as it would be alone. Pictures of
+    any size are taken, unless the other method is tied to one: they are padded for it, and blended without the padding.
+
+    Args:
+        method: what draws.
+    """
+
+    def __init__(self, method: Method) -> None:
+        super().__init__()
+        self.method = method
+        self.randomness = method.randomness
+
+    @property
+    def steps(self) -> int:
+        return self.method.steps
+
+    @property
+    def size(self) -> int | None:
+        return self.method.size
+
+    @property
+    def optimizers(self) -> Mapping[str, torch.optim.Optimizer]:
+        return self.method.optimizers
+
+    @property
+    def networks(self) -> list[nn.Module]:
+        return self.method.networks
+
+    def terms(self) -> Mapping[tuple[str, ...], Loss]:
+        return {("method", *place): term for place, term in self.method.terms().items()}
+
+    def sample(self, batch: Batch) -> Sample:
+        return self.method.sample(batch)
+
+    def setup(self) -> None:
+        self.method.setup()
+
+    def training_step(self, batch: Batch, step: int) -> dict[str, Tensor]:
+        return self.method.training_step(batch, step)
+
+    def trial_steps(self) -> dict[str, int]:
+        return self.method.trial_steps()
+
+    def describe(self, step: int) -> dict[str, float | str]:
+        return self.method.describe(step)
+
+    def preview(self, batch: Batch) -> Sample:
+        """What the method shows, with its output blended in the view ``completed``."""
+        sample = self.method.preview(batch)
+        blended = poisson_blend(sample.output, batch.masked, batch.mask)
+        return attrs.evolve(sample, views={**sample.views, "completed": blended})
+
+    def inpaint(self, masked: Tensor, mask: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
+        return poisson_blend(draw_padded(self.method, masked, mask, rng), masked, mask)
 
 
 #: By the names that ``fill``, ``compare`` and the command line take.

@@ -10,13 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import attrs
 import torch
 from torch import Tensor, nn
 
 Views = Mapping[str, Tensor | tuple[Tensor, ...]]
+
+#: How a method's ``inpaint`` draws random numbers. ``none``: it does not. ``always``: from ``rng``, a
+#: ``torch.Generator`` on the device of the pictures, or from torch's global generator when ``rng`` is None.
+#: ``on request``: only when it is given an ``rng``, that is when several answers to a hole are asked for.
+Randomness = Literal["none", "on request", "always"]
 
 
 def composite(output: Tensor, image: Tensor, mask: Tensor) -> Tensor:
@@ -214,10 +219,7 @@ class Method(nn.Module):
     """
 
     training_only: ClassVar[tuple[str, ...]] = ()  # options that `load` leaves out: no critic is built to fill a hole
-    stochastic: bool = False  # whether `inpaint` draws at random: another state of torch's generator, another picture
-    sampling: bool | None = None  # where a method can draw at random when asked: whether it does
-    trained_at: int | None = None  # the short side of the pictures that it learned from, where it was loaded from a run
-    progress: Callable[[int, int], None] | None = None  # an `inpaint` that takes long tells it (done, of)
+    randomness: Randomness = "none"  # whether `inpaint` takes `rng`, and when it draws from it
 
     @property
     def steps(self) -> int:
@@ -244,8 +246,8 @@ class Method(nn.Module):
         """The modules that ``run: {compile: true}`` compiles: those whose ``forward`` training calls."""
         return []
 
-    def terms(self) -> Mapping[tuple[str, str], Loss]:
-        """The losses and critics, by option and name as a recipe gives them; ``check`` compares their ``views`` with
+    def terms(self) -> Mapping[tuple[str, ...], Loss]:
+        """The losses and critics, by their place in the options; ``check`` compares their ``views`` with
         what :meth:`sample` draws."""
         return {}
 
@@ -284,7 +286,8 @@ class Method(nn.Module):
     def inpaint(self, masked: Tensor, mask: Tensor) -> Tensor:
         """``masked`` (B, 3, H, W) with 0 in the hole and ``mask`` (B, 1, H, W) -> raw output (B, 3, H, W) in [-1, 1].
 
-        The caller has set eval mode and composites the result.
+        The caller has set eval mode and composites the result. A method whose ``randomness`` is ``"always"`` or
+        ``"on request"`` defines ``inpaint(masked, mask, *, rng=None)``: see :data:`Randomness`.
         """
         raise TypeError(f"{type(self).__name__} does not define inpaint(masked, mask)")
 

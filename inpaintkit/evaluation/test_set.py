@@ -19,7 +19,7 @@ from ..components.blending import Blend
 from ..core.errors import DataError
 from ..core.interfaces import Batch, MaskSampler, Method, Sample, composite
 from ..data import ImageSet, Source, load_images
-from ..runtime import PeakMemory, draw_padded, generator, seed_of, to_float, to_uint8, told
+from ..runtime import PeakMemory, draw_padded, generator, progress_bar, random_numbers, seed_of, to_float, to_uint8
 from .protocol import Protocol
 
 RULES = 1  # of compositing, rounding and seeding below: part of every protocol's hash
@@ -127,11 +127,10 @@ def completions(
 ) -> Iterator[Completion]:
     """Every picture of the test set in order, completed by a method, ``batch`` at a time.
 
-    A method that draws at random is seeded by (the protocol's seed, the first index of the batch, ``draw``), and the
-    global generators are put back after each batch.
+    A method that draws at random is seeded by (the protocol's seed, the first index of the batch, ``draw``).
 
     Args:
-        progress: the title of a bar; what a method tells of a long search is a second one.
+        progress: the title of a bar; what a method reports of a long search is a second one.
         draw: which sample of a method that draws at random; changes nothing for others.
         memory: also measure the peak of memory in the second batch, which is warm and whole, or in the only one.
         blend: also blend each drawing before it is rounded; nothing is drawn twice for it.
@@ -140,15 +139,15 @@ def completions(
     method = method.to(device)
     starts = range(0, len(test_set), batch)
     weighed = starts[min(1, len(starts) - 1)] if memory else None
-    with told(method, progress, len(test_set)) as show:
+    with progress_bar(progress, len(test_set)) as show:
         for start in starts:
             indices = tuple(range(start, min(start + batch, len(test_set))))
             given = test_set.batch(indices)
             given = Batch(given.image.to(device), given.mask.to(device))
             masked, mask, peak = given.masked, given.mask, start == weighed
-            with torch.random.fork_rng([device] if device.type == "cuda" else []):
-                torch.manual_seed(seed_of(test_set.protocol.seed, "draw", start, *([draw] if draw else [])))
-                drawn, seconds, needed = _cost(partial(draw_padded, method, masked, mask), device, peak)
+            seed = seed_of(test_set.protocol.seed, "draw", start, *([draw] if draw else []))
+            rng = random_numbers(method, seed, device)
+            drawn, seconds, needed = _cost(partial(draw_padded, method, masked, mask, rng), device, peak)
             output = to_float(to_uint8(drawn))
             whole = _completion(test_set, indices, given, output, drawn, seconds, needed)
             if blend is not None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
@@ -18,7 +17,7 @@ from torch.nn import functional
 from ..components.blending import Blend
 from ..core.errors import OptionError
 from ..core.interfaces import Method, composite
-from ..runtime import HIDDEN, draw_padded, reflect_to, sheet
+from ..runtime import HIDDEN, draw_padded, random_numbers, reflect_to, sheet
 from .masks import grown, read_mask
 from .rasters import Raster, read_raster
 from .windows import Window, windows
@@ -68,10 +67,11 @@ def complete(
     seed: int = 0,
     device: torch.device | str | None = None,
     blend: Blend | None = None,
+    several: bool = False,
 ) -> None:
     """Fills the pictures of all jobs, windows of one shape together; a job that fails says so in its ``error``.
 
-    What a method draws at random begins at ``seed``; the caller's own random numbers stay where they are.
+    What a method draws at random begins at ``seed``.
     """
     by_shape: dict[tuple[int, int], list[tuple[Job, Window]]] = {}
     for job in jobs:
@@ -82,19 +82,18 @@ def complete(
     else:
         place = torch.device(device)
         method.to(place)
-    with torch.random.fork_rng([place] if place.type == "cuda" else []):
-        torch.manual_seed(seed)
-        for (height, width), work in by_shape.items():
-            count = max(1, min(batch, AT_ONCE // (height * width)))
-            for start in range(0, len(work), count):
-                part = work[start : start + count]
-                shown = [show(job, window, method.size) for job, window in part]
-                masked, mask = (torch.stack(each).to(place) for each in zip(*shown, strict=True))
-                output = draw_padded(method, masked, mask)
-                output, masked, mask = (each[..., :height, :width] for each in (output, masked, mask))
-                drawn = (blend or composite)(output, masked, mask).cpu()
-                for (job, window), picture in zip(part, drawn, strict=True):
-                    paste(job, window, picture)
+    rng = random_numbers(method, seed, place, several)
+    for (height, width), work in by_shape.items():
+        count = max(1, min(batch, AT_ONCE // (height * width)))
+        for start in range(0, len(work), count):
+            part = work[start : start + count]
+            shown = [show(job, window, method.size) for job, window in part]
+            masked, mask = (torch.stack(each).to(place) for each in zip(*shown, strict=True))
+            output = draw_padded(method, masked, mask, rng)
+            output, masked, mask = (each[..., :height, :width] for each in (output, masked, mask))
+            drawn = (blend or composite)(output, masked, mask).cpu()
+            for (job, window), picture in zip(part, drawn, strict=True):
+                paste(job, window, picture)
 
 
 def answers(
@@ -111,28 +110,14 @@ def answers(
         complete(method, jobs, batch, seed, device, blend)
         return [[job] for job in jobs]
     found = [[job, *(job.again() for _ in range(samples - 1))] for job in jobs]
-    with sampling(method):
-        for at in range(samples):
-            complete(method, [each[at] for each in found], batch, seed + at, device, blend)
+    for at in range(samples):
+        complete(method, [each[at] for each in found], batch, seed + at, device, blend, several=True)
     return found
-
-
-@contextmanager
-def sampling(method: Method) -> Iterator[None]:
-    """Inside, a method that can draw at random when asked does so."""
-    before = method.sampling
-    if before is not None:
-        method.sampling = True
-    try:
-        yield
-    finally:
-        if before is not None:
-            method.sampling = before
 
 
 def require_random(method: Method) -> None:
     """Raises an OptionError for a method that has one answer to each hole, and no more."""
-    if not method.stochastic and method.sampling is None:
+    if method.randomness == "none":
         name = type(method).__name__
         raise OptionError(f"{name} draws only one answer to each hole: leave samples out", ("samples",))
 

@@ -14,7 +14,7 @@ from PIL import Image
 from ..components.blending import find_blend
 from ..core.errors import DataError, InpaintkitError, did_you_mean
 from ..core.interfaces import Method
-from ..runtime import told
+from ..runtime import progress_bar
 from .files import Stored, open_upright, write
 from .in_memory import check_options
 from .job import Job, answer_sheet, answers, require_random
@@ -66,6 +66,7 @@ def fill_files(
     device: torch.device | str | None = None,
     on_progress: Callable[[int, int], None] | None = None,
     progress: bool = False,
+    trained_size: int | None = None,
 ) -> FillReport:
     """Fill one picture, or every picture in a folder; see :func:`inpaintkit.fill` for what happens to each.
 
@@ -86,6 +87,7 @@ def fill_files(
             picture and all of them side by side, each at most 512 pixels wide and high.
         on_progress: called with (pictures done, all pictures) as the work goes on.
         progress: show a bar while it does, and one of a long search inside.
+        trained_size: the short side of the pictures that the method was trained on: a much larger hole gives a warning.
 
     Returns:
         A report. A file that is damaged, does not fit its mask or cannot be written is named there, and the others
@@ -110,14 +112,14 @@ def fill_files(
     filled: list[tuple[Path, Path]] = []
     warnings: list[str] = []
     complete = partial(answers, method, samples=samples, batch=batch, seed=seed, device=device, blend=fit)
-    with told(method, "filling" if progress else "", len(sources)) as show:
+    with progress_bar("filling" if progress else "", len(sources)) as show:
         for chunk in _equal_sized(pairs, batch):
             opened: list[tuple[Path, Job, Stored]] = []
             for source, mask in chunk:
                 try:
                     job, stored = _open(source, mask, grow, threshold)
                     opened.append((source, job, stored))
-                    warnings += _doubts(source, mask, job, stored, None if method.size else method.trained_at)
+                    warnings += _doubts(source, mask, job, stored, None if method.size else trained_size)
                 except InpaintkitError as error:
                     failed.append((source, _reason(error)))
             found_answers = _complete_each(complete, [job for _, job, _ in opened])

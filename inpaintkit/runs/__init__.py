@@ -12,6 +12,7 @@ from .folder import (
     latest_run as latest_run,
     load as load,
     new_run as new_run,
+    open_run as open_run,
     take_over as take_over,
     training_needed as training_needed,
 )

@@ -147,7 +147,15 @@ def load(source: str | Path, device: str | torch.device = "cpu", plugins: Plugin
         CheckpointError: the run has no usable checkpoint, or it does not fit.
         InpaintkitError: ``source`` is a recipe of a method that has to be trained.
     """
+    return open_run(source, device, plugins)[0]
+
+
+def open_run(
+    source: str | Path, device: str | torch.device = "cpu", plugins: Plugins | None = None
+) -> tuple[Method, Recipe | None]:
+    """What :func:`load` returns, and the recipe that the method was trained by; None for one without training."""
     path = Path(source)
+    trained_by = None
     if path.is_dir():
         is_checkpoint = (path / checkpoint.STATE).is_file()
         run = Run(path.parent.parent if is_checkpoint else path)
@@ -156,7 +164,7 @@ def load(source: str | Path, device: str | torch.device = "cpu", plugins: Plugin
         chosen = path if is_checkpoint else checkpoint.latest(run.checkpoints)[0] if has_weights(run, recipe) else None
         if chosen is not None:
             checkpoint.load_method(chosen, method, partly=True)
-            method.trained_at = min(recipe.data.frame) if recipe.data is not None else None
+            trained_by = recipe
     else:
         recipe = load_recipe(source, plugins=plugins)
         if training_needed(recipe) or recipe.init_from is not None:
@@ -164,7 +172,7 @@ def load(source: str | Path, device: str | torch.device = "cpu", plugins: Plugin
                 f"{source} is the recipe of a method that is trained: run it first, then load its run folder"
             )
         method = inference_method(recipe)
-    return method.to(device).eval().requires_grad_(False)
+    return method.to(device).eval().requires_grad_(False), trained_by
 
 
 def inference_method(recipe: Recipe) -> Method:

@@ -2,19 +2,21 @@
 
 from . import distributed as distributed
 from .apply import (
+    draw as draw,
     draw_padded as draw_padded,
     evaluating as evaluating,
     inpaint_padded as inpaint_padded,
+    random_numbers as random_numbers,
     reflect_to as reflect_to,
     up as up,
 )
-from .bars import told as told
 from .devices import pick_device as pick_device, pick_precision as pick_precision
 from .distributed import average_gradients as average_gradients, per_image as per_image
+from .execution import Execution as Execution
 from .files import write_atomically as write_atomically
 from .memory import PeakMemory as PeakMemory
 from .pixels import to_float as to_float, to_uint8 as to_uint8
-from .progress import RunProgress as RunProgress
+from .progress import RunProgress as RunProgress, progress_bar as progress_bar, report_progress as report_progress
 from .seeds import generator as generator, seed_of as seed_of
 from .sheets import HIDDEN as HIDDEN, evenly as evenly, png as png, sample_sheet as sample_sheet, sheet as sheet
 from .signals import stop_signals as stop_signals

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor
 
 from ..core.errors import OptionError
 from ..core.interfaces import Method, composite
+from .seeds import generator
 
 
-def inpaint_padded(method: Method, masked: Tensor, mask: Tensor) -> Tensor:
+def inpaint_padded(method: Method, masked: Tensor, mask: Tensor, rng: torch.Generator | None = None) -> Tensor:
     """Complete a batch with a method, whatever stride the method asks for.
 
     The picture is padded below and on the right by reflection to a multiple of ``method.stride``. The mask is padded
@@ -24,6 +26,7 @@ def inpaint_padded(method: Method, masked: Tensor, mask: Tensor) -> Tensor:
         method: what draws; see :meth:`inpaintkit.Method.inpaint`.
         masked: (B, 3, H, W) floats in [-1, 1]. Pixels under the mask are blanked here once more.
         mask: (B, 1, H, W), 1 in the hole and 0 where the pixel is known.
+        rng: see :func:`draw`.
 
     Returns:
         (B, 3, H, W) of the type of ``masked``: known pixels bit-exact, and in the hole what the method drew, neither
@@ -46,11 +49,11 @@ def inpaint_padded(method: Method, masked: Tensor, mask: Tensor) -> Tensor:
     (1, 3, 8, 16)
     tensor([1., 1., 1., 0., 1.])
     """
-    output = draw_padded(method, masked, mask)
+    output = draw_padded(method, masked, mask, rng)
     return composite(output, blanked(masked, mask), mask)
 
 
-def draw_padded(method: Method, masked: Tensor, mask: Tensor) -> Tensor:
+def draw_padded(method: Method, masked: Tensor, mask: Tensor, rng: torch.Generator | None = None) -> Tensor:
     """What :func:`inpaint_padded` composites: (B, 3, H, W), the full frame that the method drew."""
     if masked.ndim != 4 or masked.shape[1] != 3 or not masked.is_floating_point():
         raise OptionError(f"the pictures are floats (B, 3, H, W), not {masked.dtype} {tuple(masked.shape)}")
@@ -70,11 +73,35 @@ def draw_padded(method: Method, masked: Tensor, mask: Tensor) -> Tensor:
         reflect_to(picture, up(height, stride), up(width, stride)) for picture in (masked, mask.to(masked.dtype))
     )
     with evaluating(method), torch.no_grad():
-        output = method.inpaint(padded, padded_mask)
+        output = draw(method, padded, padded_mask, rng)
     if not isinstance(output, Tensor) or output.shape != padded.shape:
         got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
         raise OptionError(f"{type(method).__name__}.inpaint returned {got} where {tuple(padded.shape)} is due")
     return output.detach()[..., :height, :width]
+
+
+class _RandomInpaint(Protocol):
+    def inpaint(self, masked: Tensor, mask: Tensor, *, rng: torch.Generator | None = None) -> Tensor: ...
+
+
+def draw(method: Method, masked: Tensor, mask: Tensor, rng: torch.Generator | None = None) -> Tensor:
+    """``method.inpaint``, with ``rng`` where there is one and the method draws at random."""
+    if rng is None or method.randomness == "none":
+        return method.inpaint(masked, mask)
+    return cast(_RandomInpaint, method).inpaint(masked, mask, rng=rng)
+
+
+def random_numbers(
+    method: Method, seed: int, device: torch.device | str, several: bool = False
+) -> torch.Generator | None:
+    """The generator that ``inpaint`` is to draw from; None for a method that does not draw at random.
+
+    Args:
+        several: several answers are asked for, so that methods with randomness ``"on request"`` draw at random, too.
+    """
+    if method.randomness == "always" or (several and method.randomness == "on request"):
+        return generator(seed, device)
+    return None
 
 
 def up(length: int, stride: int) -> int:

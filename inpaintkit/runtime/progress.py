@@ -1,15 +1,51 @@
-"""What a person sees while a run goes on: a bar on a terminal, a line now and then elsewhere."""
+"""Progress: bars for work on many pictures, and for a training a bar on a terminal or a line now and then elsewhere."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 LINE_EVERY = 20.0  # seconds between lines where there is no terminal
+
+_inner_bar: ContextVar[Callable[[int, int], None] | None] = ContextVar("inner_bar", default=None)
+
+
+def report_progress(done: int, total: int) -> None:
+    """A method whose ``inpaint`` takes long reports how far it is; does nothing when no progress bar is shown."""
+    show = _inner_bar.get()
+    if show is not None:
+        show(done, total)
+
+
+@contextmanager
+def progress_bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Shows a bar inside the block, and a second one for what a method reports with :func:`report_progress`.
+
+    Yields a function that takes how many of ``total`` are done. Without a title no bar is shown.
+    """
+    if not title:
+        yield lambda done: None
+        return
+    text = TextColumn("{task.description}", markup=False)  # names may hold brackets
+    with Progress(text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), transient=True) as bars:
+        outer = bars.add_task(title, total=total)
+        inner = bars.add_task("  search", total=None, visible=False)
+
+        def show_inner(done: int, of: int) -> None:
+            bars.update(inner, completed=done, total=of, visible=done < of)
+
+        before = _inner_bar.get()
+        _inner_bar.set(show_inner)
+        try:
+            yield lambda done: bars.update(outer, completed=done)
+        finally:
+            _inner_bar.set(before)
 
 
 class RunProgress:
@@ -42,11 +78,11 @@ class RunProgress:
         self._bar.stop()
 
     def step(self, done: int) -> None:
-        """``done`` steps are done."""
+        """Moves the bar: ``done`` steps are done."""
         self._bar.update(self._task, completed=done)
 
     def terms(self, done: int, stage: str, logs: Mapping[str, float], images_per_second: float) -> None:
-        """Shows the newest values; the time left is told where there is no bar."""
+        """Shows the newest values; without a terminal, prints them with the time left every 20 seconds."""
         shown = {key: value for key, value in logs.items() if key.startswith(("generator/", "critic/"))}
         text = "  ".join(
             f"{key.removeprefix('generator/').removesuffix('/loss')} {value:.4g}"
@@ -62,4 +98,5 @@ class RunProgress:
             self.say(f"{self._name}: step {done}/{self._steps}  {text}  {left:.0f} s left")
 
     def say(self, text: str) -> None:
+        """Prints a line above the bar."""
         self.console.print(text, markup=False, soft_wrap=True)

@@ -138,6 +138,23 @@ def unusual_masks(component: Component) -> None:
     require_finite(output, f"where {what}, what inpaint drew")
 
 
+def draws_from_rng(component: Component) -> None:
+    """A method that draws at random draws from the ``rng`` that it is given: the same numbers, the same picture."""
+    method = component.ready()
+    if method.randomness == "none":
+        raise NotApplicable('it does not draw at random: randomness = "none"')
+    given = shown_to(component, method, 2)
+    global_state = torch.get_rng_state()
+    results = []
+    for _ in range(2):
+        with doing("inpaint(masked, mask, rng=rng)"):
+            results.append(inpaint_padded(method, given.masked, given.mask, torch.Generator().manual_seed(1)))
+    hint = "pass generator=rng to everything that is drawn"
+    require(torch.equal(*results), f"inpaint draws two pictures from two generators of one seed: {hint}")
+    untouched = torch.equal(global_state, torch.get_rng_state())
+    require(untouched, f"inpaint is given rng and draws from torch's global generator: {hint}")
+
+
 def optimized(method: Method) -> dict[str, Tensor]:
     """The parameters that optimizers hold, by name."""
     groups = [group for optimizer in method.optimizers.values() for group in optimizer.param_groups]
@@ -271,6 +288,7 @@ METHOD: dict[str, Check] = {
     "hidden pixels unread": hidden_pixels,
     "independent of batch mates": batch_mates,
     "unusual masks": unusual_masks,
+    "draws from rng": draws_from_rng,
     "trains": trains,
     "training repeats": repeats,
     "resumes": resumes,

@@ -40,10 +40,10 @@ class Trained(Method):
 
 
 class Noise(Method):
-    stochastic = True
+    randomness = "always"
 
-    def inpaint(self, masked: Tensor, mask: Tensor) -> Tensor:
-        return torch.rand_like(masked) * 2 - 1
+    def inpaint(self, masked: Tensor, mask: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
+        return torch.rand(masked.shape, generator=rng) * 2 - 1
 
 
 class Brings:

@@ -26,10 +26,10 @@ MEAN = "classical/mean_color"
 
 
 class Noise(Method):
-    stochastic = True
+    randomness = "always"
 
-    def inpaint(self, masked: Tensor, mask: Tensor) -> Tensor:
-        return torch.rand_like(masked)
+    def inpaint(self, masked: Tensor, mask: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
+        return torch.rand(masked.shape, generator=rng)
 
 
 class Failing(Method):

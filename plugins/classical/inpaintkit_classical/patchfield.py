@@ -123,15 +123,15 @@ class Patches:
         _, height, width = self.shape
         return (self.picture * height + rows) * width + columns
 
-    def anywhere(self) -> Tensor:
+    def anywhere(self, rng: torch.Generator | None = None) -> Tensor:
         """(T,) a source of its own picture for each target, all of them equally likely."""
         count = self.count[self.picture]
-        drawn = (torch.rand(len(self.targets), device=self.targets.device) * count).long()
+        drawn = (torch.rand(len(self.targets), generator=rng, device=self.targets.device) * count).long()
         return self.sources[self.first[self.picture] + torch.minimum(drawn, count - 1)]
 
-    def around(self, centers: Tensor, radius: int) -> Tensor:
+    def around(self, centers: Tensor, radius: int, rng: torch.Generator | None = None) -> Tensor:
         """(T,) a whole patch's center up to ``radius`` rows and columns from ``centers`` (T,); not always a source."""
-        drawn = torch.rand((2, len(centers)), device=centers.device)
+        drawn = torch.rand((2, len(centers)), generator=rng, device=centers.device)
         places = []
         for at, length, share in zip(self.position(centers), self.shape[1:], drawn, strict=True):
             least = (at - radius).clamp_min(self.radius)

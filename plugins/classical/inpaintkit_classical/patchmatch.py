@@ -49,7 +49,7 @@ class PatchMatch(Method):
         OptionErrors: for a value out of its range.
     """
 
-    stochastic = True
+    randomness = "always"
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class PatchMatch(Method):
         self.passes, self.texture, self.search = passes, texture, search
 
     @torch.no_grad()
-    def inpaint(self, masked: Tensor, mask: Tensor) -> Tensor:
+    def inpaint(self, masked: Tensor, mask: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
         """``masked`` (B, 3, H, W) and ``mask`` (B, 1, H, W) -> completed (B, 3, H, W) in the dtype of ``masked``.
 
         Known pixels come back bit-exact, and what ``masked`` holds under the hole is not looked at.
@@ -95,7 +95,7 @@ class PatchMatch(Method):
             return masked
         image = torch.where(mask.bool(), 0, masked.float())
         radius = self.radius or (3 if min(image.shape[2:]) >= 64 else 2)
-        return composite(self._complete(self._pyramid(image, hole, radius), radius), masked, mask)
+        return composite(self._complete(self._pyramid(image, hole, radius), radius, rng), masked, mask)
 
     def _pyramid(self, image: Tensor, hole: Tensor, radius: int) -> Pyramid:
         shorter = min(image.shape[2:])
@@ -110,7 +110,7 @@ class PatchMatch(Method):
             pyramid.append((image, hole))
         return pyramid
 
-    def _complete(self, pyramid: Pyramid, radius: int) -> Tensor:
+    def _complete(self, pyramid: Pyramid, radius: int, rng: torch.Generator | None) -> Tensor:
         """The finest level with the hole filled (B, 3, H, W)."""
         image, hole = pyramid[-1]
         filled, coarse = image, image.new_full((len(image), 2, *image.shape[2:]), -1, dtype=torch.long)
@@ -127,16 +127,22 @@ class PatchMatch(Method):
             for fitting in sorted(set(radii[active].tolist())):  # one for nearly every batch
                 some = (active & (radii == fitting)).nonzero()[:, 0]
                 patches = Patches.of(hole[some], fitting)
-                filled[some], matches[some] = self._level(patches, filled[some], hole[some], coarse[some], level)
+                filled[some], matches[some] = self._level(patches, filled[some], hole[some], coarse[some], level, rng)
             begun, coarse = begun | active, matches
         return filled[:, :3]
 
     def _level(
-        self, patches: Patches, image: Tensor, hole: Tensor, coarse: Tensor, level: int
+        self,
+        patches: Patches,
+        image: Tensor,
+        hole: Tensor,
+        coarse: Tensor,
+        level: int,
+        rng: torch.Generator | None,
     ) -> tuple[Tensor, Tensor]:
         """The level's picture with the hole filled, and its matches as rows and columns, -1 where there are none."""
         match, carried = patches.carried(coarse)
-        match = torch.where(carried, match, patches.anywhere())
+        match = torch.where(carried, match, patches.anywhere(rng))
         field = Field(patches, patches.flat(image), patches.flat(worth(hole)), match)
         field.vote(field.trust * carried)
         for _ in range(self.iterations * (level + 1)):
@@ -145,7 +151,7 @@ class PatchMatch(Method):
             else:
                 for _ in range(self.passes):
                     field.propagate()
-                    field.search()
+                    field.search(rng)
             field.vote(field.likeness())
         places = patches.targets.new_full((len(patches.rank), 2), -1)
         places[patches.targets] = torch.stack(patches.position(field.match), 1)

@@ -106,15 +106,15 @@ class Field:
             self.offer(candidate, (candidate != self.match) & (candidate != self.refused[direction]))
             self.refused[direction] = candidate  # or taken: not looked at again before the hole has changed
 
-    def search(self) -> None:
+    def search(self, rng: torch.Generator | None = None) -> None:
         """Offers sources at random from ever smaller squares around the match (section 3.2, random search).
 
         The first is drawn from the whole picture; then the radius is halved, from the longer side down to one pixel.
         """
-        self._draw(self.patches.anywhere())
+        self._draw(self.patches.anywhere(rng))
         radius = (max(self.patches.shape[1:]) - 1) // 2
         while radius >= 1:
-            self._draw(self.patches.around(self.match, radius))
+            self._draw(self.patches.around(self.match, radius, rng))
             radius //= 2
 
     def _draw(self, candidate: Tensor) -> None:

@@ -239,7 +239,7 @@ def test_the_global_generator_is_neither_used_nor_moved() -> None:
         results.append(LowRank(max_rank=2).inpaint(image * (1 - mask), mask))
         assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(*results)
-    assert not LowRank.stochastic
+    assert LowRank.randomness == "none"
 
 
 def test_a_picture_without_known_pixels_is_refused_by_its_index() -> None:

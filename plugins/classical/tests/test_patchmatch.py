@@ -341,7 +341,7 @@ def test_a_batch_mate_changes_nothing() -> None:
 
 
 def test_random_numbers_are_torch_s() -> None:
-    assert PatchMatch.stochastic
+    assert PatchMatch.randomness == "always"
     image, mask = photographs(24, 2), centered(24, 24, 8, count=2)
     drawn = []
     for seed in (0, 0, 1):
@@ -349,6 +349,10 @@ def test_random_numbers_are_torch_s() -> None:
         drawn.append(PatchMatch().inpaint(image * (1 - mask), mask))
     assert torch.equal(drawn[0], drawn[1])
     assert not torch.equal(drawn[0], drawn[2])
+    state = torch.get_rng_state()
+    rng = torch.Generator().manual_seed(1)
+    assert torch.equal(drawn[2], PatchMatch().inpaint(image * (1 - mask), mask, rng=rng))
+    assert torch.equal(state, torch.get_rng_state())
 
 
 def test_an_empty_mask_changes_nothing() -> None:

@@ -126,10 +126,10 @@ class DualPathGenerator(Generator):
         drawn: tuple[Tensor, ...] = self.decoder(features, latent, noise, mask)
         return drawn
 
-    def noise(self, latent: Tensor) -> Tensor:
-        """z ~ N(0, I) of the latent's shape (B, C, h, w), from torch's global generator."""
-        shape = latent.shape[1:]
-        return per_image(lambda count: torch.randn(count, *shape, device=latent.device), len(latent)).to(latent)
+    def noise(self, latent: Tensor, rng: torch.Generator | None = None) -> Tensor:
+        """z ~ N(0, I) of the latent's shape (B, C, h, w), drawn from ``rng``, or else torch's global generator."""
+        shape, device = latent.shape[1:], latent.device
+        return per_image(lambda n: torch.randn(n, *shape, generator=rng, device=device), len(latent)).to(latent)
 
     def one_noise(self, latent: Tensor) -> Tensor:
         """One z for each shape of latents, of a seed of its own: like those of training, which z = 0 is not."""

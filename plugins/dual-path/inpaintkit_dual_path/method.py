@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar
 
+import torch
 from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
 
@@ -68,12 +69,7 @@ class DualPath(Adversarial):
             )
             raise OptionError(text, ("reconstruction",))
         self.reconstruction = generator.twin() if reconstruction else None
-        self.sampling = sampling
-
-    @property
-    def stochastic(self) -> bool:  # type: ignore[override]
-        """Whether ``inpaint`` draws its noise from torch's global generator."""
-        return bool(self.sampling)
+        self.randomness = "always" if sampling else "on request"
 
     @property
     def networks(self) -> list[nn.Module]:
@@ -94,10 +90,10 @@ class DualPath(Adversarial):
         views["reconstruction"] = reconstruction.draw(features, latent, batch.mask, complement)
         return Sample.of(batch, views)
 
-    def inpaint(self, masked: Tensor, mask: Tensor) -> Tensor:
-        if not self.sampling:
+    def inpaint(self, masked: Tensor, mask: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
+        if rng is None and self.randomness != "always":
             return super().inpaint(masked, mask)
         path = self.averaged or self.generator
         assert isinstance(path, DualPathGenerator)
         features, latent = path.encode(masked)
-        return path.draw(features, latent, mask, path.noise(latent))[-1]
+        return path.draw(features, latent, mask, path.noise(latent, rng))[-1]

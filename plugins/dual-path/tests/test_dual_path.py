@@ -245,20 +245,21 @@ def test_it_is_loaded_without_the_reconstruction_path(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ema", [None, 0.9])
-def test_sampling_draws_from_torchs_generator_and_its_default_does_not(ema: float | None) -> None:
+def test_it_draws_at_random_when_it_is_given_random_numbers_or_told_to(ema: float | None) -> None:
     one, batch = method(ema=ema).eval(), batch_of()
     one.train().training_step(batch, 0)
     one.eval()
-    assert one.sampling is False
-    assert not one.stochastic
+    assert one.randomness == "on request"
     assert torch.equal(one.inpaint(batch.masked, batch.mask), one.inpaint(batch.masked, batch.mask))
-    one.sampling = True
-    assert one.stochastic
+    on_request = one.inpaint(batch.masked, batch.mask, rng=torch.Generator().manual_seed(1))
+    assert DualPath(one.generator, sampling=True).randomness == "always"
+    one.randomness = "always"
     torch.manual_seed(1)
     first, second = (one.inpaint(batch.masked, batch.mask) for _ in range(2))
     assert not torch.equal(first, second)
     torch.manual_seed(1)
     assert torch.equal(first, one.inpaint(batch.masked, batch.mask))
+    assert torch.equal(first, on_request)
     path = one.averaged or one.generator
     torch.manual_seed(1)
     noise = torch.randn(2, 8, 2, 2)

@@ -47,7 +47,7 @@ class LatentSearch(Adversarial):
     """
 
     training_only: ClassVar[tuple[str, ...]] = ("stages", "losses", "optimizer")  # critics judge in the search, too
-    stochastic = True  # where the searches begin
+    randomness = "always"  # where the searches begin
 
     def __init__(
         self,
@@ -83,36 +83,36 @@ class LatentSearch(Adversarial):
         z = per_image(lambda count: self.draw((count,), batch.image.device), len(batch.image))
         return Sample.of(batch, self.generator(z))
 
-    def draw(self, shape: tuple[int, ...], device: torch.device) -> Tensor:
+    def draw(self, shape: tuple[int, ...], device: torch.device, rng: torch.Generator | None = None) -> Tensor:
         """Latents (*shape, *latent), uniform on [-1, 1]."""
         latent = self.generator.latent_shape
         assert latent is not None  # the constructor takes no other generator
-        return torch.rand(*shape, *latent, device=device) * 2 - 1
+        return torch.rand(*shape, *latent, generator=rng, device=device) * 2 - 1
 
     def preview(self, batch: Batch) -> Sample:
         """The batch completed by a short search, and ``drawn``, pictures of random latents."""
         device = batch.image.device
-        with evaluating(self), torch.no_grad(), torch.random.fork_rng([device] if device.type == "cuda" else []):
-            torch.manual_seed(0)
-            drawn = self.drawer(self.draw((len(batch.image),), device))
+        rng = torch.Generator(device).manual_seed(0)
+        with evaluating(self), torch.no_grad():
+            drawn = self.drawer(self.draw((len(batch.image),), device, rng))
             how = attrs.evolve(self.search, steps=self.search.preview, restarts=1)
-            output = self.searched(batch.masked, batch.mask, how)
+            output = self.searched(batch.masked, batch.mask, how, rng)
             return Sample.of(batch, {"output": output, "drawn": drawn})
 
     @property
     def drawer(self) -> torch.nn.Module:
         return self.averaged or self.generator
 
-    def inpaint(self, masked: Tensor, mask: Tensor) -> Tensor:
-        return self.searched(masked, mask, self.search)
+    def inpaint(self, masked: Tensor, mask: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
+        return self.searched(masked, mask, self.search, rng)
 
-    def searched(self, masked: Tensor, mask: Tensor, how: Search) -> Tensor:
+    def searched(self, masked: Tensor, mask: Tensor, how: Search, rng: torch.Generator | None = None) -> Tensor:
         """The pictures (B, 3, H, W) of the latents that the search finds."""
-        start = self.draw((len(masked), how.restarts), masked.device)
+        start = self.draw((len(masked), how.restarts), masked.device, rng)
         terms = self.search_terms(masked, mask, how)
         if how.compile:
             terms = torch.compile(terms)
-        found = search(terms, start, how, self.progress)
+        found = search(terms, start, how)
         return self.drawer(found.z).to(masked.dtype)  # type: ignore[no-any-return]
 
     def search_terms(self, masked: Tensor, mask: Tensor, how: Search) -> Terms:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from inpaintkit import OptionError
+from inpaintkit.nn import report_progress
 
 
 @attrs.frozen
@@ -101,7 +102,7 @@ def feature_distance(found: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tenso
 Terms = Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]
 
 
-def search(terms: Terms, start: Tensor, how: Search, tell: Callable[[int, int], None] | None = None) -> Found:
+def search(terms: Terms, start: Tensor, how: Search) -> Found:
     """Descends context + prior + consistency from every latent of ``start``; the best one of each picture is kept.
 
     No picture's search depends on the others, and nothing waits for the device but the test of ``patience``, which is
@@ -111,7 +112,6 @@ def search(terms: Terms, start: Tensor, how: Search, tell: Callable[[int, int], 
         terms: the three terms of some latents, in the order of ``start`` flattened over pictures and restarts.
         start: (B, restarts, *latent).
         how: the options.
-        tell: called with (iterations done, ``how.steps``) now and then.
     """
     count, restarts = start.shape[:2]
     z = start.flatten(0, 1).clone().requires_grad_()
@@ -150,13 +150,12 @@ def search(terms: Terms, start: Tensor, how: Search, tell: Callable[[int, int], 
                 frozen = frozen | (since >= how.patience).view(count, restarts).all(1, keepdim=True)
                 if done % 10 == 0 and bool(frozen.all()):
                     break
-            if tell is not None and done % 10 == 0:
-                tell(done, how.steps)
+            if done % 10 == 0:
+                report_progress(done, how.steps)
         with torch.no_grad():
             context, prior, consistency = terms(z)
             best, best_z = kept(context + how.prior * prior + scale * consistency)
-    if tell is not None:
-        tell(how.steps, how.steps)
+    report_progress(how.steps, how.steps)
     best = best.view(count, restarts)
     winner = best.argmin(1)
     each = torch.arange(count, device=z.device)

@@ -247,13 +247,15 @@ def test_consistency_is_weighed_by_gradients_and_does_not_pull_the_composite() -
     torch.testing.assert_close(weight * norms[1], 0.25 * norms[0], rtol=1e-4, atol=0)
 
 
-def test_a_long_search_tells_how_far_it_is() -> None:
-    method, told = made(steps=35, restarts=1), []
-    method.progress = lambda done, of: told.append((done, of))
+def test_a_long_search_reports_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    method, reported = made(steps=35, restarts=1), []
+    monkeypatch.setattr(
+        "inpaintkit_semantic_dcgan.search.report_progress", lambda done, total: reported.append((done, total))
+    )
     image, mask = shown()
     with torch.no_grad():
         method.inpaint(image * (1 - mask), mask)
-    assert told == [(10, 35), (20, 35), (30, 35), (35, 35)]
+    assert reported == [(10, 35), (20, 35), (30, 35), (35, 35)]
 
 
 def test_what_does_not_fit_is_said_at_once() -> None:
