@@ -128,7 +128,7 @@ class Adversarial(Method):
         return [*self.drawing.values(), *(critic.net for critic in self.critics.values())]
 
     def terms(self) -> dict[tuple[str, ...], Loss]:
-        losses = {("losses", name): loss for name, loss in self.losses.items()}
+        losses: dict[tuple[str, ...], Loss] = {("losses", name): loss for name, loss in self.losses.items()}
         return losses | {("critics", name): critic for name, critic in self.critics.items()}
 
     @property
