@@ -22,18 +22,19 @@ import click
 
 import inpaintkit
 from inpaintkit import recipe
-from inpaintkit.cli import main
+from inpaintkit.cli import PluginCommand, main
 from inpaintkit.components.objectives import Smooth
 from inpaintkit.core import hookspecs, interfaces as types
 from inpaintkit.core.config import layers as merging, nodes as yamltree, schema as signature
+from inpaintkit.core.config.bundled import bundled
 from inpaintkit.core.hookspecs import API_VERSION, HOOKS, KINDS
 from inpaintkit.core.interfaces import INTERFACES
-from inpaintkit.core.plugins import GROUP, OFFICIAL, Plugins, load_plugins
+from inpaintkit.core.plugins import GROUP, Plugins, load_plugins, official
 from inpaintkit.data.augment import Augmentation
 from inpaintkit.data.sources import PackageFiles, Prepare
 from inpaintkit.evaluation.protocol import Protocol, load_protocol
 from inpaintkit.evaluation.transform import Transform
-from inpaintkit.recipe import DataOptions, RecipeKeys, RunOptions, ValidateOptions, bundled
+from inpaintkit.recipe import DataOptions, RecipeKeys, RunOptions, ValidateOptions
 from inpaintkit.training.critic import Critic
 from inpaintkit.training.stages import Adam, Rate, Stage
 from inpaintkit.training.weights import Balance, Ramp
@@ -283,7 +284,7 @@ def rest(function: Any) -> str:
 
 def bundled_recipes() -> str:
     rows = [["name", "paper", "profiles"]]
-    for name, path in bundled("recipe").items():
+    for name, path in bundled("recipe", ours()).items():
         loaded = recipe.load_recipe(path, plugins=ours())
         rows.append([f"`{name}`", loaded.paper, ", ".join(f"`{profile}`" for profile in loaded.profiles)])
     return table(rows)
@@ -291,7 +292,7 @@ def bundled_recipes() -> str:
 
 def ours() -> Plugins:
     """The core and the plugins of this repository, whatever else is installed."""
-    return load_plugins(entry for entry in entry_points(group=GROUP) if entry.name in OFFICIAL)
+    return load_plugins(entry for entry in entry_points(group=GROUP) if entry.name in official())
 
 
 def hooks_page() -> str:
@@ -386,7 +387,11 @@ def cli_page() -> str:
     parts = [f"# Command line\n\n{NOTE}", f"{words(main.help)}\n"]
     parts.append("A mistake in a recipe, a file or an option is told without a traceback and ends with exit code 2.\n")
     parts.append(params_table(main))
-    for name, command in sorted(main.commands.items()):
+    context = click.Context(main)
+    for name in ours().registry.names("command"):
+        command = main.get_command(context, name)
+        assert command is not None
+        command = command.load() if isinstance(command, PluginCommand) else command
         usage = " ".join(["inpaintkit", name, "[OPTIONS]", *map(argument, of(command, click.Argument))])
         parts.append(f"## inpaintkit {name}\n\n```text\n{usage}\n```\n\n{words(command.help)}\n")
         parts.append(params_table(command))
@@ -434,7 +439,7 @@ def protocol_page() -> str:
         "## Bundled protocols\n",
     ]
     rows = [["name", "what it fixes", "masks", "size"]]
-    for name, path in bundled("protocol").items():
+    for name, path in bundled("protocol", ours()).items():
         fixed = load_protocol(path, ours())
         given = ", ".join(f"{key} {written(value)}" for key, value in fixed.masks.options.items())
         size = fixed.size or fixed.prepare.tiles or fixed.prepare.crop

@@ -11,13 +11,61 @@ from typing import Any
 import click
 
 from . import __version__
-from .core.errors import InpaintkitError
+from .core.errors import InpaintkitError, PluginError, did_you_mean
+from .core.hookspecs import KINDS, RegisterCommands, hookimpl
+from .core.plugins import PluginReport, installed
+from .core.registry import Entry
 
-RUNS, COMPARISONS = Path("runs"), Path("comparisons")
+inpaintkit_api = 1
+RUNS = Path("runs")
 
 
-class Reporting(click.Group):
-    """A mistake of the user's is told in its own words, without a traceback, and ends with exit code 2."""
+@hookimpl
+def register_commands(register: RegisterCommands) -> None:
+    for command in (run, check, evaluate, fill, list_entries, show, plugins):
+        register(str(command.name), command)
+    about = "Measures methods side by side: a table, charts and pictures."
+    register("compare", "inpaintkit.comparison.command:compare", about)
+    register("report", "inpaintkit.report.command:report", "Writes report.html anew from what a run holds.")
+
+
+class PluginCommand(click.Command):
+    """Stands for a command until it is called or its own help is asked for; then its module is imported."""
+
+    def __init__(self, entry: Entry) -> None:
+        super().__init__(entry.name, short_help=entry.help)
+        self.entry = entry
+
+    def load(self) -> click.Command:
+        """The command itself.
+
+        Raises:
+            PluginError: its module cannot be imported, or holds something else under this name.
+        """
+        command = self.entry.load()
+        if not isinstance(command, click.Command):
+            where = f"command {self.entry.name!r} of plugin {self.entry.plugin!r} ({self.entry.target})"
+            raise PluginError(f"{where} is no click.Command: decorate the function with @click.command()")
+        return command
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> click.Context:
+        return self.load().make_context(info_name, args, parent, **extra)
+
+
+class Commands(click.Group):
+    """The commands that plugins register, inpaintkit's own among them.
+
+    A mistake of the user is reported in its own words, without a traceback, and ends with exit code 2.
+    """
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return installed().registry.names("command")
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if context.resilient_parsing and name not in self.list_commands(context):  # completion in a shell
+            return None
+        entry = installed().registry.get("command", name)
+        return entry.factory if isinstance(entry.factory, click.Command) else PluginCommand(entry)
 
     def invoke(self, context: click.Context) -> Any:
         try:
@@ -37,7 +85,7 @@ class Reporting(click.Group):
             context.exit(getattr(error, "exit_code", 2))
 
 
-@click.group(cls=Reporting, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="inpaintkit")
 def main() -> None:
     """Train, evaluate and apply image-inpainting methods.
@@ -55,7 +103,7 @@ def recipe_options(command: Any) -> Any:
     return click.option("--profile", metavar="NAME", help="A profile of the recipe.")(sets(command))
 
 
-@main.command()
+@click.command()
 @click.argument("recipe")
 @recipe_options
 @click.option(
@@ -73,7 +121,7 @@ def run(recipe: str, profile: str | None, sets: Sequence[str], out: Path | None,
     complete(loaded, out, RUNS, resume, show=not quiet)
 
 
-@main.command()
+@click.command()
 @click.argument("recipes", nargs=-1, required=True)
 @recipe_options
 def check(recipes: Sequence[str], profile: str | None, sets: Sequence[str]) -> None:
@@ -95,7 +143,7 @@ def check(recipes: Sequence[str], profile: str | None, sets: Sequence[str]) -> N
         raise RecipeError(problems)
 
 
-@main.command()
+@click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--protocol", "protocols", multiple=True, help="A bundled name or a file; by default the recipe's own.")
 @click.option(
@@ -110,62 +158,7 @@ def evaluate(run: Path, protocols: Sequence[str], images: Sequence[Path], device
     measure(run, list(protocols) or None, list(images) or None, device)
 
 
-@main.command()
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCES...")
-@click.option("--protocol", "protocols", multiple=True, required=True, help="A bundled name or a file; repeatable.")
-@click.option(
-    "--images", multiple=True, type=click.Path(path_type=Path),
-    help="Pictures in place of the protocol's or the recipe's; repeatable.",
-)  # fmt: skip
-@click.option(
-    "-o", "--out", type=click.Path(path_type=Path),
-    help="The folder of what is written; by default a new one comparisons/PROTOCOL.",
-)  # fmt: skip
-@click.option("--best-of", type=click.IntRange(2), metavar="K", help="Random methods: also a row with the best of K.")
-@click.option(
-    "--blend", metavar="poisson", help="Each row also with what it drew fitted to the known pixels around it."
-)
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="At most N pictures, spread evenly over all.")
-@click.option("--pictures", default=8, show_default=True, type=click.IntRange(0), help="Pictures in the grid.")
-@click.option(
-    "--sweep", "sweeps", multiple=True, metavar="OPTION=VALUES",
-    help="Also over values of an option of the holes, as in side=4..16 or offset=-8..8:8; repeatable.",
-)  # fmt: skip
-@click.option("--picture", type=click.IntRange(0), metavar="INDEX", help="The picture on the sheets of sweeps.")
-@click.option("--batch", default=32, show_default=True, type=click.IntRange(1), help="Pictures at once.")
-@click.option("--device", default="auto", show_default=True)
-@click.pass_context
-def compare(
-    context: click.Context,
-    /,
-    sources: Sequence[str],
-    protocols: Sequence[str],
-    images: Sequence[Path],
-    out: Path | None,
-    **options: Any,
-) -> None:
-    """Measures methods side by side: runs, checkpoints, or recipes of untrained methods, each also as NAME=SOURCE.
-
-    Runs of one recipe with different seeds become one row. Differences are to the first row. Prints a table and
-    writes it as Markdown, CSV and JSON with a picture grid; several protocols on the same pictures also have their
-    mean. Exit code 2 when a row failed; the others are kept.
-    """
-    from .comparison import side_by_side
-
-    if not side_by_side(sources, protocols, list(images) or None, out, COMPARISONS, **options):
-        context.exit(2)
-
-
-@main.command()
-@click.argument("run", type=click.Path(path_type=Path))
-def report(run: Path) -> None:
-    """Writes report.html anew from what RUN holds."""
-    from .report import write_report
-
-    click.echo(write_report(run))
-
-
-@main.command()
+@click.command()
 @click.argument("run")
 @click.argument("image", type=click.Path(path_type=Path, exists=True))
 @click.option("--mask", required=True, type=click.Path(path_type=Path, exists=True), help="White is the hole.")
@@ -201,36 +194,35 @@ def fill(context: click.Context, /, run: str, image: Path, mask: Path, out: Path
     context.exit(result.exit_code)
 
 
-@main.command(name="list")
+@click.command(name="list")
 @click.argument("kind", required=False)
-def list_components(kind: str | None) -> None:
-    """Lists the components that recipes can name, of one KIND or all, with the plugin each comes from."""
-    from .core.errors import did_you_mean
-    from .core.hookspecs import KINDS
-    from .core.plugins import installed
+def list_entries(kind: str | None) -> None:
+    """Lists what recipes can name, of one KIND or all, with the plugin that each comes from.
 
-    plurals = {hook.removeprefix("register_"): kind for kind, hook in KINDS.items()}
+    The kinds are those of components (generators, losses, ...), recipes and protocols.
+    """
+    kinds = [*KINDS, "recipe", "protocol"]
+    plurals = {hook.removeprefix("register_").replace("_", " "): each for each, hook in KINDS.items()}
+    plurals |= {"recipes": "recipe", "protocols": "protocol"}
     asked = (kind or "").lower().replace("-", " ").replace("_", " ")
-    wanted = plurals.get(asked.replace(" ", "_"), asked)
-    if wanted and wanted not in KINDS:
-        raise InpaintkitError(f"no kind {kind!r}{did_you_mean(wanted, KINDS)}; the kinds are {', '.join(KINDS)}")
+    wanted = plurals.get(asked, asked)
+    if wanted and wanted not in kinds:
+        raise InpaintkitError(f"no kind {kind!r}{did_you_mean(wanted, kinds)}; the kinds are {', '.join(kinds)}")
     registry = installed().registry
-    for each in [wanted] if wanted else KINDS:
+    for each in [wanted] if wanted else kinds:
         click.echo(f"{each}:")
         for name in registry.names(each):
             click.echo(f"  {name:24} {registry.get(each, name).plugin}")
-    broken()
+    for report in installed().reports:
+        for line in complaints(report):
+            click.echo(f"plugin {report.name!r}: {line}", err=True)
 
 
-@main.command()
+@click.command()
 @click.argument("name")
 def show(name: str) -> None:
     """Prints the options and the documentation of the component NAME."""
     import inspect
-
-    from .core.errors import PluginError, did_you_mean
-    from .core.hookspecs import KINDS
-    from .core.plugins import installed
 
     registry = installed().registry
     found = []
@@ -253,30 +245,18 @@ def show(name: str) -> None:
         click.echo(f"\n{inspect.getdoc(factory) or ''}\n")
 
 
-@main.command()
-@click.pass_context
-def plugins(context: click.Context) -> None:
+@click.command()
+def plugins() -> None:
     """Lists the plugins of this environment, what each brings, and what is wrong with it."""
-    from .core.plugins import installed
-
-    reports = installed().reports
-    for report in reports:
-        state = "BROKEN" if report.error else f"{len(report.components)} components"
-        click.echo(f"{report.name} {report.version}  ({report.origin})  {state}".replace("  (", " (", 1))
-        for line in [report.error, *report.warnings]:
-            if line:
-                click.echo(f"  ! {line}")
-        for component in report.components:
-            click.echo(f"  {component}")
-
-
-def broken() -> None:
-    from .core.plugins import installed
-
     for report in installed().reports:
-        for line in [report.error, *report.warnings]:
-            if line:
-                click.echo(f"plugin {report.name!r}: {line}", err=True)
+        state = "BROKEN" if report.error else f"{len(report.provides)} entries"
+        click.echo(" ".join(filter(None, [report.name, report.version, f"({report.origin})", state])))
+        for line in [*(f"! {line}" for line in complaints(report)), *report.provides]:
+            click.echo(f"  {line}")
+
+
+def complaints(report: PluginReport) -> list[str]:
+    return [line for line in [report.error, *report.warnings] if line]
 
 
 if __name__ == "__main__":

@@ -11,10 +11,10 @@ from .core.config.nodes import dump
 from .core.errors import DataError, InpaintkitError, Problem, RecipeError
 from .core.interfaces import Method
 from .data import Source, find
-from .evaluation import evaluate_run, load_protocol, results_table
+from .evaluation import evaluate_run, load_protocol, results_table, to_json
 from .recipe import Recipe
 from .report import write_report
-from .runs import RECIPE, Run, checkpoint, latest_run, new_run, take_over, training_needed
+from .runs import RECIPE, Observers, Run, checkpoint, latest_run, new_run, take_over, training_needed
 from .runtime import distributed, pick_device, write_atomically
 from .training import check_steps, train
 
@@ -127,9 +127,13 @@ def measure(
 ) -> None:
     """Evaluates a run under its recipe's protocols, or others, prints the tables and writes the report."""
     console = Console(quiet=not show, highlight=False)
-    if protocols or Run(folder).recipe().evaluate:
-        for results in evaluate_run(folder, protocols, images, device=pick_device(device), progress=show):
-            console.print(results_table(results))
+    recipe = Run(folder).recipe()
+    if protocols or recipe.evaluate:
+        warnings = Console(stderr=True, quiet=not show, highlight=False)
+        with Observers(recipe, folder, lambda text: warnings.print(f"warning: {text}", markup=False)) as observers:
+            for results in evaluate_run(folder, protocols, images, device=pick_device(device), progress=show):
+                console.print(results_table(results))
+                observers.call("evaluated", to_json(results))
     console.print(f"report: {write_report(folder)}", markup=False, soft_wrap=True)
 
 

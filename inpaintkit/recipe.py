@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,12 +10,13 @@ import attrs
 import torch
 from annotated_types import Ge, Lt
 
+from .core.config.bundled import find_protocol, find_recipe
 from .core.config.layers import resolve_file
 from .core.config.nodes import Node, raise_problems
 from .core.config.structure import Spec, Structurer
 from .core.errors import OptionError, Problem, RecipeError, did_you_mean
-from .core.interfaces import MaskSampler, Method
-from .core.plugins import OFFICIAL, Plugins, installed
+from .core.interfaces import MaskSampler, Method, Observer
+from .core.plugins import Plugins, installed, official
 from .data import Augmentation, Prepare, Source
 
 Count = Annotated[int, Ge(0)]
@@ -75,6 +75,7 @@ class RunOptions:
         threads: of the CPU; None leaves it to torch.
         log_every, sample_every, checkpoint_every: in steps.
         keep: checkpoints that stay.
+        observers: what is told of the log, the results and the end of the run.
     """
 
     device: str = "auto"
@@ -86,6 +87,7 @@ class RunOptions:
     sample_every: Positive = 1000
     checkpoint_every: Positive = 1000
     keep: Positive = 2
+    observers: Sequence[Observer] = ()
 
     def __attrs_post_init__(self) -> None:
         if self.device != "auto":
@@ -152,8 +154,8 @@ def load_recipe(
         RecipeError: everything that is wrong, each with its place.
     """
     plugins = plugins or installed()
-    path = find_recipe(source)
-    resolved = resolve_file(path, _extended, profile, sets)
+    path = find_recipe(source, plugins)
+    resolved = resolve_file(path, lambda name, folder: find_recipe(name, plugins, folder), profile, sets)
     root, problems = resolved.root, list(resolved.problems)
     structurer = Structurer(plugins, root)
     spec = structurer.structure(root.plain(), RecipeKeys)
@@ -162,7 +164,7 @@ def load_recipe(
     problems += structurer.problems()
     keys = spec.attempt(problems)
     problems += _missing_plugins(spec.options.get("requires"), plugins, root)
-    problems += _missing_protocols(spec.options.get("evaluate"), root)
+    problems += _missing_protocols(spec.options.get("evaluate"), plugins, root)
     if isinstance(masks := spec.options.get("masks"), Spec):
         masks.attempt(problems)
     if problems and isinstance(method := spec.options.get("method"), Spec):
@@ -194,8 +196,8 @@ def _missing_plugins(requires: Any, plugins: Plugins, root: Node) -> list[Proble
         if not isinstance(name, str):
             continue
         if name not in reports:
-            known = {*reports, *OFFICIAL}
-            told = f": pip install {OFFICIAL[name]}" if name in OFFICIAL else did_you_mean(name, known)
+            known = {*reports, *official()}
+            told = f": pip install {official()[name]}" if name in official() else did_you_mean(name, known)
             problems.append(Problem(f"plugin {name!r} is not installed{told}", path, str(root.find(path))))
         elif reports[name].error:
             message = f"plugin {name!r} cannot be used: {reports[name].error}"
@@ -203,66 +205,13 @@ def _missing_plugins(requires: Any, plugins: Plugins, root: Node) -> list[Proble
     return problems
 
 
-def _missing_protocols(evaluate: Any, root: Node) -> list[Problem]:
+def _missing_protocols(evaluate: Any, plugins: Plugins, root: Node) -> list[Problem]:
     problems = []
     for at, name in enumerate(evaluate if isinstance(evaluate, list | tuple) else ()):
         if isinstance(name, str):
             try:
-                find_protocol(name)
+                find_protocol(name, plugins)
             except RecipeError as error:
                 where = str(root.find(("evaluate", at)))
                 problems += [attrs.evolve(problem, path=("evaluate", at), where=where) for problem in error.problems]
     return problems
-
-
-def find_recipe(source: str | Path) -> Path:
-    """The file of a recipe: a path, or the name of a bundled one.
-
-    Raises:
-        RecipeError: there is none; names the nearest.
-    """
-    return _find(source, "recipe", Path())
-
-
-def find_protocol(source: str | Path) -> Path:
-    """The file of a protocol: a path, or the name of a bundled one.
-
-    Raises:
-        RecipeError: there is none; names the nearest.
-    """
-    return _find(source, "protocol", Path())
-
-
-def _extended(source: str, folder: Path) -> Path:
-    return _find(source, "recipe", folder)
-
-
-def bundled(kind: Literal["recipe", "protocol"] = "recipe") -> dict[str, Path]:
-    """The recipes or protocols that come with inpaintkit, by name; one in a folder as ``classical/telea``."""
-    here = Path(__file__).parent
-    places = [here / "recipes", here.parent / "recipes"]  # in a wheel; beside the package in a checkout
-    shelf = next((place for place in places if place.is_dir()), places[0])
-    protocols = shelf / "protocols"
-    root = shelf if kind == "recipe" else protocols
-    files = (file for file in root.rglob("*.yaml") if kind == "protocol" or protocols not in file.parents)
-    return {file.relative_to(root).with_suffix("").as_posix(): file for file in sorted(files)}
-
-
-def _find(source: str | Path, kind: Literal["recipe", "protocol"], folder: Path) -> Path:
-    path = folder / source
-    if path.is_file():
-        return path
-    names = bundled(kind)
-    if str(source) in names:
-        return names[str(source)]
-    near = did_you_mean(Path(source).with_suffix("").as_posix().removeprefix("recipes/"), names)
-    if Path(source).suffix in (".yaml", ".yml") or len(Path(source).parts) > 1:
-        siblings = [file.name for file in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
-        if beside := get_close_matches(path.name, siblings, n=1):
-            near = f", did you mean {str(Path(source).parent / beside[0])!r}?"
-        raise RecipeError([Problem(f"there is no file {str(path)!r}{near}")])
-    top = [name for name in names if "/" not in name]
-    folders = sorted({f"{name.partition('/')[0]}/" for name in names if "/" in name})
-    known = f"; bundled: {', '.join(top)}{', and those in ' + ', '.join(folders) if folders else ''}" if names else ""
-    message = f"no file and no bundled {kind} is named {str(source)!r}{near or known}"
-    raise RecipeError([Problem(message)])

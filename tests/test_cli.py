@@ -11,15 +11,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
 import inpaintkit
-from inpaintkit.cli import main
+from inpaintkit.cli import PluginCommand, main
 from inpaintkit.core.hookspecs import KINDS
 
 Write = Callable[..., Path]
-COMMANDS = {"run", "check", "evaluate", "report", "fill", "list", "show", "plugins"}
+KINDS_LISTED = [*KINDS, "recipe", "protocol"]
+COMMANDS = {"run", "check", "compare", "evaluate", "report", "fill", "list", "show", "plugins"}
 
 
 def call(*arguments: str | Path) -> Result:
@@ -45,7 +47,10 @@ def test_help_names_every_command() -> None:
     assert told.exit_code == 0
     assert set(re.findall(r"^  (\w+) ", told.output, re.MULTILINE)) >= COMMANDS
     assert call("-h").output == told.output
-    for name, command in main.commands.items():
+    for name in main.list_commands(click.Context(main)):
+        command = main.get_command(click.Context(main), name)
+        command = command.load() if isinstance(command, PluginCommand) else command
+        assert command is not None
         told = call(name, "--help")
         assert told.exit_code == 0
         assert told.output.startswith(f"Usage: inpaintkit {name} ")
@@ -62,15 +67,15 @@ def test_version() -> None:
 def test_list_names_everything_with_its_plugin() -> None:
     told = call("list")
     assert told.exit_code == 0
-    assert [line[:-1] for line in told.stdout.splitlines() if not line.startswith(" ")] == list(KINDS)
+    assert [line[:-1] for line in told.stdout.splitlines() if not line.startswith(" ")] == KINDS_LISTED
     rows = dict(line.split() for line in told.stdout.splitlines() if line.startswith(" "))
     assert rows["l1"] == rows["random-square"] == rows["psnr"] == rows["adversarial"] == rows["hinge"] == "inpaintkit"
     assert rows["dilated-fcn"] == rows["dcgan"] == "perceptual-fcn"
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", KINDS_LISTED)
 def test_list_of_one_kind(kind: str) -> None:
-    plural = KINDS[kind].removeprefix("register_")
+    plural = KINDS.get(kind, f"register_{kind}s").removeprefix("register_")
     for spelled in (kind, kind.replace(" ", "-"), plural, plural.replace("_", "-"), kind.upper()):
         told = call("list", spelled)
         assert told.exit_code == 0, spelled
@@ -87,7 +92,7 @@ def test_list_of_no_kind() -> None:
 def test_plugins() -> None:
     told = call("plugins")
     assert told.exit_code == 0
-    assert re.search(r"^perceptual-fcn \d\S* \(inpaintkit_perceptual_fcn\)  2 components$", told.stdout, re.MULTILINE)
+    assert re.search(r"^perceptual-fcn \d\S* \(inpaintkit_perceptual_fcn\) 2 entries$", told.stdout, re.MULTILINE)
     assert "  generator dilated-fcn" in told.stdout
     assert "!" not in told.stdout
 
@@ -210,7 +215,7 @@ def test_sets_and_profiles(write_recipe: Write) -> None:
         (["run", "no-such-recipe"], "no-such-recipe"),
         (["evaluate", "no/run"], "no/run is no run"),
         (["report", "no/run"], "no/run is no run"),
-        (["frobnicate"], "No such command 'frobnicate'"),
+        (["frobnicate"], "unknown command 'frobnicate'"),
         (["list", "loss", "extra"], "unexpected extra argument"),
         (["run"], "Missing argument 'RECIPE'"),
     ],

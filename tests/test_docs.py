@@ -24,7 +24,7 @@ import yaml
 from PIL import Image
 
 from inpaintkit import load_recipe, train
-from inpaintkit.cli import main
+from inpaintkit.cli import PluginCommand, main
 from inpaintkit.core import hookspecs
 from inpaintkit.core.errors import RecipeError
 from inpaintkit.core.hookspecs import HOOKS
@@ -278,7 +278,7 @@ def ellipses(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
 def test_the_plugin_of_the_page_conforms(ellipses: Path, tmp_path: Path) -> None:
     [report] = [report for report in installed().reports if report.name == "ellipses"]
     assert (report.error, report.warnings) == ("", [])
-    assert report.components == ["generator small-fcn", "loss mean-color", "mask sampler ellipse"]
+    assert report.provides == ["generator small-fcn", "loss mean-color", "mask sampler ellipse"]
     test = runpy.run_path(str(ellipses / "tests" / "test_conformance.py"))["test_conformance"]
     [marked] = [mark for mark in test.pytestmark if mark.name == "parametrize"]
     passed = 0
@@ -308,7 +308,7 @@ def test_the_plugin_of_the_readme() -> None:
     exec(code.text, vars(made))
     plugins = type(installed())()
     report = plugins.add(name, made)
-    assert (report.error, report.warnings, report.components) == ("", [], ["loss mean-color"])
+    assert (report.error, report.warnings, report.provides) == ("", [], ["loss mean-color"])
 
 
 # Commands -------------------------------------------------------------------------------------------------------------
@@ -364,8 +364,9 @@ def understood(arguments: list[str]) -> None:
     if name.startswith("-"):
         assert name in ("--help", "--version")
         return
-    assert name in main.commands, f"no command {name}"
-    command = main.commands[name]
+    command = main.get_command(click.Context(main), name)
+    command = command.load() if isinstance(command, PluginCommand) else command
+    assert command is not None
     context = click.Context(command, info_name=name)
     options, given, _ = command.make_parser(context).parse_args(rest)
     wanted = [one for one in command.params if isinstance(one, click.Argument)]

@@ -16,12 +16,13 @@ from annotated_types import Ge
 from hypothesis import HealthCheck, given, settings, strategies as st
 from torch import nn
 
+from inpaintkit.core.config.bundled import bundled, find_protocol, find_recipe
 from inpaintkit.core.config.nodes import Node, dump, parse
 from inpaintkit.core.errors import RecipeError
 from inpaintkit.core.hookspecs import hookimpl
 from inpaintkit.core.interfaces import Discriminator, Generator, Loss
 from inpaintkit.core.plugins import Plugins
-from inpaintkit.recipe import Recipe, build_method, bundled, find_protocol, find_recipe, load_recipe
+from inpaintkit.recipe import Recipe, build_method, load_recipe
 from inpaintkit.training.adversarial import Adversarial
 from inpaintkit.training.stages import Rate
 from inpaintkit.training.weights import Balance

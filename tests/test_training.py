@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 import torch
 from PIL import Image
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 
 from inpaintkit import hookimpl
 from inpaintkit.core.errors import CheckpointError, InpaintkitError, Interrupted, NonFiniteError, RecipeError
-from inpaintkit.core.interfaces import Batch, Generator, Loss, Sample
+from inpaintkit.core.interfaces import Batch, Generator, Loss, Observer, Sample
 from inpaintkit.core.plugins import Plugins, load_plugins
 from inpaintkit.data.batches import TrainingBatches, fixed_batch
 from inpaintkit.pipeline import begin, changed, complete
@@ -95,12 +96,6 @@ def plugins() -> Plugins:
     return found
 
 
-def observing(plugins: Plugins, observer: Callable[..., None], name: str = "observer") -> None:
-    module = types.ModuleType(name)
-    module.__dict__.update(inpaintkit_api=1, run_reported=hookimpl(observer))
-    assert not plugins.add(name, module).error
-
-
 def plain(steps: int = 6, **changes: Any) -> dict[str, Any]:
     """The small recipe with the plain generator and so many steps; ``changes`` by top-level key."""
     tree: dict[str, Any] = {
@@ -148,8 +143,8 @@ def test_a_run_and_all_that_it_writes(write_recipe: Write, tmp_path: Path, plugi
     changes = plain(method={"generator": {"use": "plain", "width": None}, "stages": stages, "critics": critics})
     changes |= {"validate": {"every": 3}, "run": {"sample_every": 4}}
     recipe = load_recipe(write_recipe(changes), plugins=plugins)
-    told: list[tuple[Path, int, dict[str, Any]]] = []
-    observing(plugins, lambda run, step, logs: told.append((run, step, dict(logs))))
+    listener = Listener()
+    recipe = observed(recipe, listener)
     run = trained(recipe, tmp_path / "run", plugins)
 
     lines = run.log()
@@ -165,7 +160,10 @@ def test_a_run_and_all_that_it_writes(write_recipe: Write, tmp_path: Path, plugi
     validations = [line for line in lines if "stage" not in line]
     assert [line["step"] for line in validations] == [3, 6, 7]
     assert all(sum(key.startswith("validation/psnr") for key in line) == 1 for line in validations)
-    assert told == [(run.folder, line.pop("step"), line) for line in run.log()]
+    heard = [(step, {**values, **words}) for _, step, values, words in listener.heard[1:-1]]
+    assert heard == [(line.pop("step"), line) for line in run.log()]
+    assert [call[3] for call in listener.heard[1:3]] == [{"stage": "first"}, {}]
+    assert listener.heard[-1] == ("ended", "finished")
 
     sheets = sorted(run.samples.iterdir())
     assert [sheet.name for sheet in sheets] == ["step-00000004.png", "step-00000007.png"]
@@ -466,24 +464,71 @@ def test_a_second_interrupt_does_not_wait() -> None:
             os.kill(os.getpid(), signal.SIGINT)
 
 
-def test_an_observer_that_fails_is_told_of_once(
-    write_recipe: Write, tmp_path: Path, plugins: Plugins, capsys: pytest.CaptureFixture[str]
-) -> None:
-    seen: list[int] = []
+class Listener(Observer):
+    """Keeps what it is told."""
 
-    def fails(step: int) -> None:
+    def __init__(self) -> None:
+        self.heard: list[tuple[Any, ...]] = []
+
+    def started(self, run_folder: Path, recipe: Mapping[str, Any]) -> None:
+        self.heard.append(("started", run_folder, recipe))
+
+    def logged(self, step: int, values: Mapping[str, float], words: Mapping[str, str]) -> None:
+        self.heard.append(("logged", step, dict(values), dict(words)))
+
+    def ended(self, reason: str) -> None:
+        self.heard.append(("ended", reason))
+
+
+class Failing(Listener):
+    """Fails at every line of the log."""
+
+    def logged(self, step: int, values: Mapping[str, float], words: Mapping[str, str]) -> None:
         raise ConnectionError("the tracker is away")
 
-    observing(plugins, lambda step: seen.append(step), "before")
-    observing(plugins, fails, "failing")
-    observing(plugins, lambda step: seen.append(step), "after")
-    recipe = load_recipe(write_recipe(plain()), plugins=plugins)
+
+def observed(recipe: Recipe, *observers: Observer) -> Recipe:
+    return attrs.evolve(recipe, run=attrs.evolve(recipe.run, observers=observers))
+
+
+def test_an_observer_that_fails_is_reported_once(
+    write_recipe: Write, tmp_path: Path, plugins: Plugins, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, failing, after = Listener(), Failing(), Listener()
+    recipe = observed(load_recipe(write_recipe(plain()), plugins=plugins), before, failing, after)
     run = begin(recipe, tmp_path / "run", tmp_path, resume=False)
     train(recipe, run, show=True, plugins=plugins)
-    told = capsys.readouterr().err
-    assert told.count("run_reported of plugin 'failing' failed: ConnectionError: the tracker is away") == 1
-    assert seen == [2, 2, 4, 4, 6, 6, 6, 6]
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.count("observer Failing: logged() failed: ConnectionError: the tracker is away (reported once)") == 1
+    assert failing.heard == [("started", run.folder, recipe.tree), ("ended", "finished")]
+    assert before.heard == after.heard
+    assert [call[0] for call in before.heard] == ["started", *["logged"] * 4, "ended"]
+    assert [call[1] for call in before.heard[1:-1]] == [2, 4, 6, 6]
     assert steps_of(run) == [4, 6]
+
+
+def test_observers_follow_a_run_that_stops_and_goes_on(write_recipe: Write, tmp_path: Path, plugins: Plugins) -> None:
+    changes = plain()
+    stopping = {"use": "stopping", "region": None, "at": 3, "number": int(signal.SIGTERM)}
+    changes["method"]["losses"] = {"reconstruction": stopping}
+    listener = Listener()
+    recipe = observed(load_recipe(write_recipe(changes), plugins=plugins), listener)
+    with pytest.raises(Interrupted):
+        trained(recipe, tmp_path / "run", plugins)
+    assert [call[:2] for call in listener.heard[1:]] == [("logged", 2), ("logged", 4), ("ended", "stopped")]
+    listener.heard.clear()
+    run = trained(recipe, tmp_path / "run", plugins, resume=True)
+    assert listener.heard[0] == ("started", run.folder, recipe.tree)
+    assert [call[:2] for call in listener.heard[1:]] == [("logged", 6), ("logged", 6), ("ended", "finished")]
+
+
+def test_observers_are_told_why_a_run_failed(write_recipe: Write, tmp_path: Path, plugins: Plugins) -> None:
+    changes = plain()
+    changes["method"]["losses"] = {"reconstruction": {"use": "breaking", "region": None, "at": 2}}
+    listener = Listener()
+    with pytest.raises(NonFiniteError):
+        trained(observed(load_recipe(write_recipe(changes), plugins=plugins), listener), tmp_path / "run", plugins)
+    assert listener.heard[-1][1].startswith("failed: NonFiniteError: ")
 
 
 # -- precision, devices -----------------------------------------------------------------------------------------------

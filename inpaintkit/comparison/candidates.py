@@ -10,10 +10,11 @@ from typing import Any
 import attrs
 import torch
 
+from ..core.config.bundled import bundled
 from ..core.errors import InpaintkitError, OptionError, Problem, RecipeError, did_you_mean
 from ..core.interfaces import Method
 from ..core.plugins import Plugins
-from ..recipe import DataOptions, Recipe, build_method, bundled, load_recipe
+from ..recipe import DataOptions, Recipe, build_method, load_recipe
 from ..runs import Run, checkpoint, load
 
 #: Keys of a recipe in which two runs may differ and still be runs of one recipe: none of them changes what is learned.

@@ -13,6 +13,7 @@ from typing import Any, get_args, get_origin
 import attrs
 from torch import Tensor
 
+from ..core.config.bundled import bundled
 from ..core.config.schema import Option, bare, is_union, signature_of
 from ..core.config.spec import INVALID, Spec
 from ..core.config.structure import Structurer
@@ -20,7 +21,6 @@ from ..core.errors import InpaintkitError, Problem, RecipeError, did_you_mean
 from ..core.interfaces import MaskSampler
 from ..core.plugins import Plugins, installed
 from ..evaluation import TestSet, load_protocol
-from ..recipe import bundled
 
 Number = int | float
 Value = Number | tuple[Number, Number]  # of an option that is one number, or a pair: rows and columns

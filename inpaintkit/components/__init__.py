@@ -1,8 +1,10 @@
-"""The components that come with inpaintkit, registered through the hooks like those of any other plugin."""
+"""The components and recipes that come with inpaintkit, registered through the hooks like those of any other plugin."""
 
 from __future__ import annotations
 
-from ..core.hookspecs import Register, hookimpl
+from pathlib import Path
+
+from ..core.hookspecs import Register, RegisterRecipes, hookimpl
 
 inpaintkit_api = 1
 
@@ -56,3 +58,17 @@ def register_methods(register: Register) -> None:
     register("adversarial", "inpaintkit.training.adversarial:Adversarial")
     register("mean-color", "inpaintkit.components.mean_color:MeanColor")
     register("poisson-blended", "inpaintkit.components.blending:PoissonBlended")
+
+
+@hookimpl
+def register_observers(register: Register) -> None:
+    register("csv", "inpaintkit.components.observers:CSV")
+
+
+@hookimpl
+def register_recipes(register: RegisterRecipes) -> None:
+    package = Path(__file__).parents[1]
+    for folder in (package / "recipes", package.parent / "recipes"):  # in a wheel; beside the package in a checkout
+        if folder.is_dir():
+            register(folder)
+            return

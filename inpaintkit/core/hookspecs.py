@@ -11,7 +11,7 @@ component's options in a recipe.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pluggy
@@ -175,7 +175,7 @@ def register_recipes(register: RegisterRecipes) -> None:
 
 @hookspec
 def register_commands(register: RegisterCommands) -> None:
-    """Commands of the command line: ``inpaintkit NAME``.
+    """Commands of the program ``inpaintkit``, beside ``run`` and ``fill``.
 
     ``register(name, command, help)`` takes a ``click.Command`` or ``"package.module:command"``, which is imported when
     the command is called or its own ``--help`` is asked for, and one line of help for the list of commands. A command
@@ -184,19 +184,6 @@ def register_commands(register: RegisterCommands) -> None:
         @hookimpl
         def register_commands(register):
             register("outline", "inpaintkit_outline.command:outline", "Draws the outline of a mask.")
-    """
-
-
-@hookspec
-def run_reported(run: Path, step: int, logs: Mapping[str, Any]) -> None:
-    """A run wrote a line of its log: for experiment trackers.
-
-    Fires whenever a line goes to ``log.jsonl``: ``run`` is the run's folder, ``step`` the global step, ``logs`` what
-    was logged (floats by name). An exception here is reported once and does not stop the run. Example::
-
-        @hookimpl
-        def run_reported(run, step, logs):
-            tracker.log(logs, step=step)
     """
 
 
@@ -213,4 +200,4 @@ KINDS: dict[str, str] = {
     "observer": "register_observers",
 }
 #: All the hooks.
-HOOKS = (*KINDS.values(), "register_recipes", "register_commands", "run_reported")
+HOOKS = (*KINDS.values(), "register_recipes", "register_commands")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, requires
+from pathlib import Path
+from typing import Any
 
 import attrs
 import pluggy
@@ -14,17 +16,24 @@ import pluggy
 from . import hookspecs
 from .errors import PluginError, did_you_mean
 from .hookspecs import API_VERSION, HOOKS, KINDS
-from .registry import BUILTIN, Registry
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from .registry import BUILTIN, Entry, Registry
 
 GROUP = "inpaintkit"
-BUILTIN_MODULES = ("inpaintkit.components",)
+BUILTIN_MODULES = ("inpaintkit.components", "inpaintkit.cli")
 
-#: Official plugins by entry-point name: they keep their names against other claims, and errors name their package.
-PAPERS = ("perceptual-fcn", "neural-features", "classical", "semantic-dcgan", "dual-path")
-OFFICIAL: dict[str, str] = {name: f"inpaintkit-{name}" for name in PAPERS}
+
+@cache
+def official() -> dict[str, str]:
+    """The official plugins, entry point -> distribution: those that inpaintkit's own extra ``papers`` requires.
+
+    They keep their names against the claims of others, and errors name their distribution.
+    """
+    try:
+        lines = requires(BUILTIN) or []
+    except PackageNotFoundError:  # a copy of the sources that is not installed
+        return {}
+    found = [re.match(rf"{BUILTIN}-([\w-]+)", line) for line in lines if re.search(r"extra == .papers.", line)]
+    return {match[1]: match[0] for match in found if match}
 
 
 @attrs.define
@@ -36,14 +45,14 @@ class PluginReport:
     version: str = ""
     error: str = ""  # why none of it can be used
     warnings: list[str] = attrs.field(factory=list)  # single names refused
-    components: list[str] = attrs.field(factory=list)  # "kind name"
+    provides: list[str] = attrs.field(factory=list)  # "kind name"
 
 
 class Plugins:
-    """The registry that some plugins fill, and their observers."""
+    """The builtin plugins, those that are added, and the registry that they fill."""
 
     def __init__(self) -> None:
-        self.registry = Registry(precedence=(BUILTIN, *OFFICIAL))
+        self.registry = Registry(precedence=(BUILTIN, *official()))
         self.reports: list[PluginReport] = []
         self._manager = pluggy.PluginManager("inpaintkit")
         self._manager.add_hookspecs(hookspecs)
@@ -86,18 +95,6 @@ class Plugins:
             return report
         return self.add(entry.name, plugin, version)
 
-    def tell(self, run: Path, step: int, logs: Mapping[str, Any]) -> dict[str, Exception]:
-        """Calls every plugin's ``run_reported``; returns what those that failed raised, by plugin."""
-        failed: dict[str, Exception] = {}
-        everyone = self._manager.get_plugins()
-        for listening in self._manager.hook.run_reported.get_hookimpls():
-            others = everyone - {listening.plugin}
-            try:
-                self._manager.subset_hook_caller("run_reported", others)(run=run, step=step, logs=logs)
-            except Exception as error:
-                failed[listening.plugin_name] = error
-        return failed
-
     def _refuse(self, report: PluginReport, error: BaseException) -> None:
         message = " ".join(str(error).split())
         expected = isinstance(error, PluginError | pluggy.PluginValidationError)
@@ -121,38 +118,68 @@ class Plugins:
             if caller.name not in HOOKS:
                 raise PluginError(f"there is no hook {caller.name!r}{did_you_mean(caller.name, HOOKS)}")
             for found in caller.get_hookimpls():
-                if found.plugin is plugin and caller.name in KINDS.values() and "register" not in found.argnames:
+                if found.plugin is plugin and "register" not in found.argnames:
                     raise PluginError(f"hook {caller.name!r} must take the argument 'register'")
 
     def _collect(self, report: PluginReport, plugin: Any) -> None:
-        """Asks one plugin for its components; they enter the registry only when all its hooks succeeded."""
-        collected: list[tuple[str, str, Any]] = []
+        """Calls all the hooks of one plugin; what they register enters the registry only when all have succeeded."""
+        collected: list[Entry] = []
         others = self._manager.get_plugins() - {plugin}
         implemented = {caller.name for caller in self._manager.get_hookcallers(plugin) or ()}
-        scratch = Registry()
-        for kind, hook in KINDS.items():
+        for hook, register in _registering(report.name, collected).items():
             if hook not in implemented and callable(getattr(plugin, hook, None)):
                 report.warnings.append(f"{hook} is not called: decorate it with @hookimpl")
-
-            def register(name: str, factory: Any, kind: str = kind) -> None:
-                scratch.add(kind, name, report.name, factory)
-                collected.append((kind, name, factory))
-
             self._manager.subset_hook_caller(hook, remove_plugins=others)(register=register)
-        for kind, name, factory in collected:
-            clash = self.registry.add(kind, name, report.name, factory)
-            if clash:
+        for entry in collected:
+            if clash := self.registry.add(entry):
                 report.warnings.append(clash)
-            report.components.append(f"{kind} {name}")
+            report.provides.append(f"{entry.kind} {entry.name}")
         if not implemented and not report.warnings:
             report.warnings.append("it implements no hook")
+
+
+def _registering(plugin: str, collected: list[Entry]) -> dict[str, Callable[..., None]]:
+    """The function ``register`` of each hook; what is registered is checked and goes to ``collected``."""
+    scratch = Registry()
+
+    def add(entry: Entry) -> None:
+        scratch.add(entry)
+        collected.append(entry)
+
+    def components(kind: str) -> Callable[..., None]:
+        return lambda name, factory: add(Entry(kind, name, plugin, factory))
+
+    def recipes(folder: Path) -> None:
+        prefix = "" if plugin == BUILTIN else f"{plugin}/"
+        for kind, name, file in recipes_in(folder):
+            add(Entry(kind, prefix + name, plugin, file))
+
+    def commands(name: str, command: Any, help: str = "") -> None:
+        add(Entry("command", name, plugin, command, help))
+
+    registering: dict[str, Callable[..., None]] = {hook: components(kind) for kind, hook in KINDS.items()}
+    return registering | {"register_recipes": recipes, "register_commands": commands}
+
+
+def recipes_in(folder: Path) -> Iterator[tuple[str, str, Path]]:
+    """(kind, name, file) of each recipe in a folder and each protocol in its subfolder ``protocols``.
+
+    Raises:
+        PluginError: there is no such folder.
+    """
+    if not (isinstance(folder, Path) and folder.is_absolute() and folder.is_dir()):
+        raise PluginError(f"register_recipes: {str(folder)!r} is not the absolute path of a folder")
+    for file in sorted(folder.rglob("*.yaml")):
+        name = file.relative_to(folder).with_suffix("").as_posix()
+        protocol = name.removeprefix("protocols/")
+        yield ("recipe", name, file) if protocol == name else ("protocol", protocol, file)
 
 
 def load_plugins(entries: Iterable[EntryPoint] | None = None) -> Plugins:
     """The builtins and ``entries``, by default everything installed under the entry-point group ``inpaintkit``."""
     plugins = Plugins()
     found = entry_points(group=GROUP) if entries is None else entries
-    for entry in sorted(found, key=lambda entry: (entry.name not in OFFICIAL, entry.name, entry.value)):
+    for entry in sorted(found, key=lambda entry: (entry.name not in official(), entry.name, entry.value)):
         plugins.add_entry_point(entry)
     return plugins
 

@@ -1,10 +1,11 @@
-"""Names of components: name -> factory and its origin."""
+"""What plugins registered, by kind and name: components, recipes, protocols and commands."""
 
 from __future__ import annotations
 
 import importlib
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -12,30 +13,43 @@ import attrs
 from .errors import PluginError, did_you_mean
 from .hookspecs import KINDS
 
-BUILTIN = "inpaintkit"  # the plugin name under which the core's own components stand
-_NAME = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*")
-_CAMEL_CASE = re.compile(r"[A-Z][A-Za-z0-9]*")  # of augmentations: kornia's own names
+BUILTIN = "inpaintkit"  # the name of the plugin that comes with the core
+_DASHES = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*")
+_CAMEL_CASE = re.compile(r"[A-Z][A-Za-z0-9]*")  # kornia's names of augmentations
+_TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 
 @attrs.frozen
 class Entry:
-    """One registered component."""
+    """What one plugin registered under one name."""
 
-    kind: str
+    kind: str  # one of hookspecs.KINDS, "recipe", "protocol" or "command"
     name: str
     plugin: str
-    factory: str | Callable[..., Any]
+    factory: str | Callable[..., Any] | Path  # a path: the file of a recipe or protocol
+    help: str = ""  # one line about a command
 
     @property
     def target(self) -> str:
-        """``package.module:Class``, for display."""
-        if isinstance(self.factory, str):
-            return self.factory
+        """``package.module:Class`` or the file, for display."""
+        if isinstance(self.factory, str | Path):
+            return str(self.factory)
         name = getattr(self.factory, "__qualname__", None)  # a partial has none
         return f"{self.factory.__module__}:{name}" if name else repr(self.factory)
 
+    @property
+    def file(self) -> Path:
+        """The file of a recipe or protocol."""
+        assert isinstance(self.factory, Path)
+        return self.factory
+
     def load(self) -> Callable[..., Any]:
-        """The class or function itself; imports its module."""
+        """The class, function or command itself; imports its module.
+
+        Raises:
+            PluginError: the import fails.
+        """
+        assert not isinstance(self.factory, Path)
         if not isinstance(self.factory, str):
             return self.factory
         module, _, attribute = self.factory.partition(":")
@@ -54,9 +68,26 @@ class Entry:
             ) from error
         return found  # type: ignore[no-any-return]
 
+    def check(self) -> None:
+        """Checks the form of the name and of the factory.
+
+        Raises:
+            PluginError: one of them is not of the required form.
+        """
+        if isinstance(self.factory, Path):
+            return  # the name is that of the file
+        allowed = (_DASHES, _CAMEL_CASE) if self.kind == "augmentation" else (_DASHES,)
+        if not isinstance(self.name, str) or not any(pattern.fullmatch(self.name) for pattern in allowed):
+            raise PluginError(f"{self.name!r} is no name for {a(self.kind)}: use lower-case letters, digits and dashes")
+        label = f"{self.kind} {self.name!r}: {self.factory!r}"
+        if isinstance(self.factory, str) and not _TARGET.fullmatch(self.factory):
+            raise PluginError(f"{label} is not of the form 'package.module:Class'")
+        if not callable(self.factory) and not isinstance(self.factory, str):
+            raise PluginError(f"{label} is neither a class nor 'package.module:Class'")
+
 
 class Registry:
-    """Every component of every plugin, by kind and name.
+    """Every entry of every plugin, by kind and name.
 
     A bare name that two plugins claim belongs to the one that is inpaintkit's own or official; between two others it is
     ambiguous and refused. ``plugin:name`` always picks one on purpose.
@@ -65,40 +96,30 @@ class Registry:
     def __init__(self, precedence: tuple[str, ...] = (BUILTIN,)) -> None:
         self._precedence = precedence
         self._entries: dict[tuple[str, str], list[Entry]] = {}
-        self.notes: list[str] = []  # broken plugins, told beside any "unknown component"
+        self.notes: list[str] = []  # about broken plugins, added to any "unknown component"
 
-    def add(self, kind: str, name: str, plugin: str, factory: str | Callable[..., Any]) -> str | None:
-        """Registers a component; returns what is wrong when the name is taken already, and keeps both apart.
+    def add(self, entry: Entry) -> str | None:
+        """Registers an entry; returns a warning when another plugin has the same name, and keeps both apart.
 
         Raises:
-            PluginError: the name or the factory is not of the required form.
+            PluginError: it is not of the required form, or the same plugin has registered the name already.
         """
-        allowed = isinstance(name, str) and (
-            _NAME.fullmatch(name) or (kind == "augmentation" and _CAMEL_CASE.fullmatch(name))
-        )
-        if not allowed:
-            raise PluginError(f"{name!r} is no name for a {kind}: use lower-case letters, digits and single dashes")
-        if isinstance(factory, str):
-            if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*", factory):
-                raise PluginError(f"{kind} {name!r}: {factory!r} is not of the form 'package.module:Class'")
-        elif not callable(factory):
-            raise PluginError(f"{kind} {name!r}: {factory!r} is neither a class nor 'package.module:Class'")
-        entry = Entry(kind, name, plugin, factory)
-        claims = self._entries.setdefault((kind, name), [])
-        if any(claim.plugin == plugin for claim in claims):
-            raise PluginError(f"{kind} {name!r} is registered twice by plugin {plugin!r}")
+        entry.check()
+        claims = self._entries.setdefault((entry.kind, entry.name), [])
+        if any(claim.plugin == entry.plugin for claim in claims):
+            raise PluginError(f"{entry.kind} {entry.name!r} is registered twice by plugin {entry.plugin!r}")
         claims.append(entry)
-        if len(claims) == 1:
-            return None
-        rivals = " and ".join(f"{claim.plugin!r} ({claim.target})" for claim in claims)
-        return f"{kind} {name!r} is claimed by {rivals}: {self._outcome(claims)}"
+        return None if len(claims) == 1 else self._clash(claims)
 
-    def _outcome(self, claims: list[Entry]) -> str:
+    def _clash(self, claims: list[Entry]) -> str:
+        rivals = " and ".join(f"{claim.plugin!r} ({claim.target})" for claim in claims)
         owner = self._owner(claims)
-        picks = ", ".join(f"'{claim.plugin}:{claim.name}'" for claim in claims if claim is not owner)
+        picks = [f"'{claim.plugin}:{claim.name}'" for claim in claims if claim is not owner]
         if owner:
-            return f"the bare name stays with {owner.plugin!r}, write {picks} for the other"
-        return f"write {picks.replace(', ', ' or ')} to pick one"
+            outcome = f"the bare name stays with {owner.plugin!r}, write {', '.join(picks)} for the other"
+        else:
+            outcome = f"write {' or '.join(picks)} to pick one"
+        return f"{claims[0].kind} {claims[0].name!r} is claimed by {rivals}: {outcome}"
 
     def _owner(self, claims: list[Entry]) -> Entry | None:
         if len(claims) == 1:
@@ -107,7 +128,7 @@ class Registry:
         return ranked[0] if ranked else None
 
     def get(self, kind: str, name: str) -> Entry:
-        """The component of that name, or of ``plugin:name``.
+        """The entry of that name, or of ``plugin:name``.
 
         Raises:
             PluginError: nobody has it, or two plugins do; names the nearest and any broken plugin.
@@ -120,16 +141,14 @@ class Registry:
             raise PluginError(self._unknown(kind, name))
         owner = self._owner(claims)
         if owner is None:
-            rivals = " and ".join(f"{claim.plugin!r} ({claim.target})" for claim in claims)
-            raise PluginError(f"{kind} {name!r} is claimed by {rivals}: {self._outcome(claims)}")
+            raise PluginError(self._clash(claims))
         return owner
 
     def _unknown(self, kind: str, name: str) -> str:
         text = f"unknown {kind} {name!r}{did_you_mean(name, self.names(kind))}"
         elsewhere = [other for other in KINDS if other != kind and (other, name) in self._entries]
         if elsewhere:
-            one, other = (f"an {of}" if of[0] in "ao" else f"a {of}" for of in (elsewhere[0], kind))
-            text += f" ({name!r} is {one}, not {other})"
+            text += f" ({name!r} is {a(elsewhere[0])}, not {a(kind)})"
         elif not did_you_mean(name, self.names(kind)):
             text += f"; known: {', '.join(self.names(kind)) or 'none'}"
         return "; ".join([text, *self.notes])
@@ -146,3 +165,8 @@ class Registry:
     def entries(self, kind: str | None = None) -> list[Entry]:
         """Every entry, of one kind or of all, sorted by name."""
         return [claim for (of, _), claims in sorted(self._entries.items()) if kind in (None, of) for claim in claims]
+
+
+def a(kind: str) -> str:
+    """``an objective``, ``a loss``."""
+    return f"an {kind}" if kind[0] in "ao" else f"a {kind}"

@@ -37,6 +37,7 @@ from .results import (
     number as number,
     read_results as read_results,
     results_table as results_table,
+    to_json as to_json,
 )
 from .statistics import Interval as Interval, holm as holm, paired_p_value as paired_p_value, ranks as ranks
 from .test_set import Completion as Completion, TestSet as TestSet, completions as completions

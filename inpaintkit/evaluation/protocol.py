@@ -11,6 +11,7 @@ import attrs
 from annotated_types import Ge, MinLen
 from torch import Tensor
 
+from ..core.config.bundled import find_protocol
 from ..core.config.layers import resolve_file
 from ..core.config.nodes import raise_problems
 from ..core.config.schema import SignatureError, signature_of
@@ -19,7 +20,6 @@ from ..core.errors import OptionError, OptionErrors, Problem
 from ..core.interfaces import MaskSampler, Metric
 from ..core.plugins import Plugins, installed
 from ..data import Prepare, Source
-from ..recipe import find_protocol
 from .transform import Transform, scaled
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -96,8 +96,8 @@ def load_protocol(source: str | Path | Mapping[str, Any], plugins: Plugins | Non
     plugins = plugins or installed()
     if isinstance(source, Mapping):
         return _structured(Structurer(plugins), source, [])
-    path = find_protocol(source)
-    resolved = resolve_file(path, _find_base)
+    path = find_protocol(source, plugins)
+    resolved = resolve_file(path, lambda name, folder: find_protocol(name, plugins, folder))
     if not resolved.whole:
         raise_problems(resolved.problems)
     tree = {"name": path.stem, **resolved.root.plain()}
@@ -115,11 +115,6 @@ def _structured(structurer: Structurer, tree: Mapping[str, Any], problems: Seque
     raise_problems(found)
     assert isinstance(protocol, Protocol)  # nothing was wrong
     return protocol
-
-
-def _find_base(name: str, folder: Path) -> Path:
-    beside = folder / name
-    return beside if beside.is_file() else find_protocol(name)
 
 
 def plain(value: Any) -> Any:

@@ -16,3 +16,4 @@ from .folder import (
     take_over as take_over,
     training_needed as training_needed,
 )
+from .observers import Observers as Observers

@@ -81,8 +81,9 @@ def conformance(
         raise OptionError(f"size is {size!r}: a whole number of at least 16 is needed", ("size",))
     plugins, name, reports = find(plugin)
     broken = not reports or any(report.error for report in reports)
-    entries = [] if broken else [entry for entry in plugins.registry.entries() if entry.plugin == name]
-    entries.sort(key=lambda entry: list(KINDS).index(entry.kind))
+    entries = (
+        [] if broken else [entry for kind in KINDS for entry in plugins.registry.entries(kind) if entry.plugin == name]
+    )
     without = without or {}
     if not broken:
         check_names(entries, {} if callable(options) else options or {}, without)

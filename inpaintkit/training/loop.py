@@ -18,7 +18,7 @@ from ..core.interfaces import Batch, Method, Sample
 from ..core.plugins import Plugins, installed
 from ..data import TrainingBatches, augmenter, fixed_batch, load_images
 from ..recipe import Recipe, build_method
-from ..runs import ENVIRONMENT, Run, checkpoint, environment
+from ..runs import ENVIRONMENT, Observers, Run, checkpoint, environment
 from ..runtime import (
     RunProgress,
     distributed,
@@ -68,7 +68,11 @@ class Training:
     step: int = 0
     seconds: float = 0.0  # of training, over all sessions of the run
     guard: FiniteGuard = attrs.Factory(FiniteGuard)
-    complained: set[str] = attrs.field(factory=set)
+    observers: Observers = attrs.field(init=False)
+
+    @observers.default
+    def _observers(self) -> Observers:
+        return Observers(self.recipe, self.run.folder, self.warn)
 
     @classmethod
     def begin(
@@ -154,7 +158,7 @@ class Training:
                 write_atomically(self.run.log_file, "")
         meter = Meter()
         show = self.show and distributed.rank() == 0
-        with RunProgress(self.run.folder.name, steps, self.step, show) as progress:
+        with self.observers, RunProgress(self.run.folder.name, steps, self.step, show) as progress:
             self.method.train()
             began = time.monotonic() - self.seconds
             while self.step < steps:
@@ -202,15 +206,14 @@ class Training:
         progress.terms(self.step, str(described.get("stage", "")), values, images_per_second)
 
     def write(self, logs: Mapping[str, Any]) -> None:
-        """A line of the log, and the observers' turn."""
+        """Writes a line of the log and calls the observers."""
         if distributed.rank():
             return
         with open(self.run.log_file, "a") as file:
             file.write(json.dumps({"step": self.step, **logs}) + "\n")
-        for plugin, error in self.plugins.tell(self.run.folder, self.step, logs).items():
-            if plugin not in self.complained:  # an observer's failure must not cost a run
-                self.warn(f"run_reported of plugin {plugin!r} failed: {type(error).__name__}: {error} (told once)")
-            self.complained.add(plugin)
+        words = {name: value for name, value in logs.items() if isinstance(value, str)}
+        values = {name: value for name, value in logs.items() if name not in words}
+        self.observers.call("logged", self.step, values, words)
 
     def validate(self, progress: RunProgress) -> None:
         """Hole PSNR and L1 on the fixed validation pictures: what choices are made by."""

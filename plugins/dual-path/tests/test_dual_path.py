@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from inpaintkit import Batch, Critic, InpaintkitError, OptionError, Stage, load_recipe
 from inpaintkit.components.losses import L1, MultiScale
 from inpaintkit.components.objectives import WGANGP
-from inpaintkit.recipe import build_method, bundled
+from inpaintkit.core.config.bundled import bundled
+from inpaintkit.recipe import build_method
 from inpaintkit.runs.checkpoint import load_method, save
 from inpaintkit.training.dry_run import check_steps
 

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from inpaintkit import Batch, Critic, Sample, load_recipe
 from inpaintkit.components.losses import L2
 from inpaintkit.components.objectives import NonSaturating
-from inpaintkit.recipe import build_method, bundled
+from inpaintkit.core.config.bundled import bundled
+from inpaintkit.recipe import build_method
 
 
 def parameters(module: nn.Module) -> int:

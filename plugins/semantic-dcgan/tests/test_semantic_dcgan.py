@@ -21,7 +21,8 @@ from torch import Tensor, nn
 from inpaintkit import Critic, Generator, OptionErrors, compare, load, load_recipe
 from inpaintkit.cli import main
 from inpaintkit.components.objectives import NonSaturating
-from inpaintkit.recipe import build_method, bundled
+from inpaintkit.core.config.bundled import bundled
+from inpaintkit.recipe import build_method
 from inpaintkit.runtime.apply import inpaint_padded
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from inpaintkit.core.errors import PluginError
 from inpaintkit.core.hookspecs import KINDS
-from inpaintkit.core.registry import BUILTIN, Registry
+from inpaintkit.core.registry import BUILTIN, Entry, Registry
 
 
 class Net:
@@ -20,9 +20,9 @@ class Net:
 @pytest.fixture
 def registry() -> Registry:
     made = Registry((BUILTIN, "official"))
-    made.add("loss", "l1", BUILTIN, "pathlib:Path")
-    made.add("loss", "smooth-l1", BUILTIN, "pathlib:Path")
-    made.add("generator", "net", "official", Net)
+    made.add(Entry("loss", "l1", BUILTIN, "pathlib:Path"))
+    made.add(Entry("loss", "smooth-l1", BUILTIN, "pathlib:Path"))
+    made.add(Entry("generator", "net", "official", Net))
     return made
 
 
@@ -34,12 +34,12 @@ def test_targets_are_shown_and_loaded(registry: Registry) -> None:
 
 
 def test_a_partial_can_be_listed(registry: Registry) -> None:
-    registry.add("generator", "partial", "other", functools.partial(Net))
+    registry.add(Entry("generator", "partial", "other", functools.partial(Net)))
     assert "partial" in registry.get("generator", "partial").target
 
 
 def test_nested_targets(registry: Registry) -> None:
-    registry.add("loss", "nested", "other", "pathlib:Path.home")
+    registry.add(Entry("loss", "nested", "other", "pathlib:Path.home"))
     assert registry.get("loss", "nested").load()() == __import__("pathlib").Path.home()
 
 
@@ -66,20 +66,20 @@ def test_unknown_where_nothing_is(registry: Registry) -> None:
         registry.get("method", "x")
     with pytest.raises(PluginError, match="'l1' is a loss, not an objective"):
         registry.get("objective", "l1")
-    registry.add("objective", "hinge", BUILTIN, Net)
+    registry.add(Entry("objective", "hinge", BUILTIN, Net))
     with pytest.raises(PluginError, match="'hinge' is an objective, not a loss"):
         registry.get("loss", "hinge")
 
 
 def test_three_claims(registry: Registry) -> None:
-    assert registry.add("metric", "m", "a", Net) is None
+    assert registry.add(Entry("metric", "m", "a", Net)) is None
     for plugin in ("b", "c"):
-        assert registry.add("metric", "m", plugin, Net)
+        assert registry.add(Entry("metric", "m", plugin, Net))
     with pytest.raises(PluginError, match="write 'a:m' or 'b:m' or 'c:m' to pick one"):
         registry.get("metric", "m")
     assert [registry.get("metric", f"{plugin}:m").plugin for plugin in "abc"] == ["a", "b", "c"]
     assert registry.names("metric") == ["a:m", "b:m", "c:m"]
-    told = registry.add("metric", "m", BUILTIN, Net)
+    told = registry.add(Entry("metric", "m", BUILTIN, Net))
     assert told is not None
     assert "stays with 'inpaintkit'" in told
     assert registry.get("metric", "m").plugin == BUILTIN
@@ -87,8 +87,8 @@ def test_three_claims(registry: Registry) -> None:
 
 def test_every_listed_name_can_be_got(registry: Registry) -> None:
     for plugin in ("a", "b"):
-        registry.add("loss", "l1", plugin, Net)
-        registry.add("loss", "other", plugin, Net)
+        registry.add(Entry("loss", "l1", plugin, Net))
+        registry.add(Entry("loss", "other", plugin, Net))
     for kind in KINDS:
         assert len(registry.names(kind)) == len(registry.entries(kind))
         for name in registry.names(kind):
@@ -111,13 +111,13 @@ def test_targets_that_fail(
 ) -> None:
     (tmp_path / "exits_at_import.py").write_text("raise SystemExit('enough')")  # type: ignore[operator]
     monkeypatch.syspath_prepend(str(tmp_path))
-    registry.add("loss", "failing", "other", target)
+    registry.add(Entry("loss", "failing", "other", target))
     with pytest.raises(PluginError, match=f"'failing' of plugin 'other' cannot be imported from {target}: .*{says}"):
         registry.get("loss", "failing").load()
 
 
 def test_a_target_is_imported_only_when_used(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    registry.add("loss", "late", "other", "made_later:Net")
+    registry.add(Entry("loss", "late", "other", "made_later:Net"))
     assert registry.get("loss", "late").target == "made_later:Net"
     module = types.ModuleType("made_later")
     module.Net = Net  # type: ignore[attr-defined]

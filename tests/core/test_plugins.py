@@ -15,7 +15,7 @@ import pytest
 from inpaintkit import hookimpl
 from inpaintkit.core.errors import PluginError, RecipeError
 from inpaintkit.core.hookspecs import API_VERSION, KINDS
-from inpaintkit.core.plugins import OFFICIAL, PluginReport, Plugins, load_plugins
+from inpaintkit.core.plugins import PluginReport, Plugins, load_plugins, official
 from inpaintkit.recipe import load_recipe
 
 
@@ -50,7 +50,7 @@ def refused(plugins: Plugins, report: PluginReport, *words: str) -> None:
     assert report in plugins.reports
     for word in words:
         assert word in report.error, report.error
-    assert not report.components
+    assert not report.provides
     assert not [entry for entry in plugins.registry.entries() if entry.plugin == report.name]
     assert report.error in unknown(plugins)
     assert repr(report.name) in unknown(plugins)
@@ -60,7 +60,7 @@ def works(plugins: Plugins) -> None:
     """The builtins and a well-made plugin that comes after."""
     assert plugins.registry.get("loss", "l1").plugin == "inpaintkit"
     good = plugins.add("good", made("good_module", losses("good-loss")))
-    assert (good.error, good.warnings, good.components) == ("", [], ["loss good-loss"])
+    assert (good.error, good.warnings, good.provides) == ("", [], ["loss good-loss"])
     assert plugins.registry.get("loss", "good-loss").plugin == "good"
 
 
@@ -75,7 +75,7 @@ def test_every_kind_of_component_is_registered() -> None:
     plugins = Plugins()
     hooks = [hook(spec, f"my-{number}") for number, spec in enumerate(KINDS.values())]
     report = plugins.add("all", made("all", *hooks))
-    assert report.components == [f"{kind} my-{number}" for number, kind in enumerate(KINDS)]
+    assert report.provides == [f"{kind} my-{number}" for number, kind in enumerate(KINDS)]
     for number, kind in enumerate(KINDS):
         assert plugins.registry.get(kind, f"my-{number}").target == "a:B"
 
@@ -159,9 +159,9 @@ def test_interrupt_is_not_swallowed() -> None:
 @pytest.mark.parametrize("taken", ["l1", "dilated-loss", "rival-loss"])
 def test_taken_names(taken: str) -> None:
     """A builtin's, an official plugin's and another third party's name: both definers named, ``plugin:name`` picks."""
-    owner = {"l1": "inpaintkit", "dilated-loss": next(iter(OFFICIAL)), "rival-loss": "rival"}[taken]
+    owner = {"l1": "inpaintkit", "dilated-loss": next(iter(official())), "rival-loss": "rival"}[taken]
     plugins = Plugins()
-    plugins.add(next(iter(OFFICIAL)), made("official", losses("dilated-loss", target="official:Loss")))
+    plugins.add(next(iter(official())), made("official", losses("dilated-loss", target="official:Loss")))
     plugins.add("rival", made("rival", losses("rival-loss", target="rival:Loss")))
     report = plugins.add("claims", made("claims", losses(taken, "own-loss", target="claims:Loss")))
     assert not report.error
@@ -185,7 +185,7 @@ def test_taken_names(taken: str) -> None:
 def test_official_wins_whichever_comes_first() -> None:
     plugins = Plugins()
     plugins.add("early", made("early", losses("shared", target="early:Loss")))
-    report = plugins.add(next(iter(OFFICIAL)), made("official", losses("shared", target="official:Loss")))
+    report = plugins.add(next(iter(official())), made("official", losses("shared", target="official:Loss")))
     assert report.warnings
     assert plugins.registry.get("loss", "shared").target == "official:Loss"
 
@@ -210,18 +210,11 @@ def test_taken_name_of_a_plugin(name: str, tmp_path: Path) -> None:
 
 
 def test_one_module_under_two_names_keeps_the_first() -> None:
-    told: list[int] = []
-
-    @hookimpl
-    def run_reported(step: int) -> None:
-        told.append(step)
-
-    module = made("module", losses("a-loss"), run_reported)
+    module = made("module", losses("a-loss"))
     plugins = Plugins()
     plugins.add("one", module)
     assert "another name" in plugins.add("two", module).error
-    assert plugins.tell(Path("run"), 7, {}) == {}
-    assert told == [7]
+    assert [entry.plugin for entry in plugins.registry.entries("loss") if entry.name == "a-loss"] == ["one"]
 
 
 def test_forgotten_decorator_is_told() -> None:
@@ -232,44 +225,6 @@ def test_forgotten_decorator_is_told() -> None:
     report = plugins.add("plain", made("plain", register_losses))
     assert report.warnings == ["register_losses is not called: decorate it with @hookimpl"]
     assert plugins.add("empty", made("empty")).warnings == ["it implements no hook"]
-
-
-def test_observers_are_told_one_by_one() -> None:
-    told: list[tuple[str, int, Any]] = []
-
-    def observer(name: str, fails: bool) -> Any:
-        @hookimpl
-        def run_reported(run: Path, step: int, logs: Any) -> None:
-            told.append((name, step, logs))
-            if fails:
-                raise OSError("the tracker is away")
-
-        return run_reported
-
-    plugins = Plugins()
-    for name in ("one", "two", "three"):
-        plugins.add(name, made(name, observer(name, fails=name == "two")))
-    failed = plugins.tell(Path("run"), 3, {"loss": 0.5})
-    assert list(failed) == ["two"]
-    assert str(failed["two"]) == "the tracker is away"
-    assert sorted(told) == [(name, 3, {"loss": 0.5}) for name in ("one", "three", "two")]
-
-
-def test_refused_plugin_observes_nothing() -> None:
-    told: list[int] = []
-
-    @hookimpl
-    def run_reported(step: int) -> None:
-        told.append(step)
-
-    @hookimpl
-    def register_methods(register: Any) -> None:
-        raise RuntimeError("late")
-
-    plugins = Plugins()
-    assert plugins.add("late", made("late", run_reported, register_methods)).error
-    assert plugins.tell(Path("run"), 1, {}) == {}
-    assert not told
 
 
 def test_entry_points_that_do_not_import() -> None:

@@ -1,0 +1,16 @@
+"""The command ``inpaintkit report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .page import write_report
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+def report(run: Path) -> None:
+    """Writes report.html anew from what RUN holds."""
+    click.echo(write_report(run))
