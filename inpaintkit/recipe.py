@@ -8,14 +8,14 @@ from typing import Annotated, Any, Literal
 
 import attrs
 import torch
-from annotated_types import Ge, Lt
+from annotated_types import Ge, Lt, MinLen
 
 from .core.config.bundled import find_protocol, find_recipe
 from .core.config.layers import resolve_file
 from .core.config.nodes import Node, raise_problems
 from .core.config.structure import Spec, Structurer
 from .core.errors import OptionError, Problem, RecipeError, did_you_mean
-from .core.interfaces import MaskSampler, Method, Observer
+from .core.interfaces import MaskSampler, Method, Metric, Observer
 from .core.plugins import Plugins, installed, official
 from .data import Augmentation, Prepare, Source
 
@@ -57,10 +57,17 @@ class DataOptions:
 
 @attrs.frozen
 class ValidateOptions:
-    """``validate:``: every so many steps (0: at the end only), on so many pictures of the validation part."""
+    """``validate:``: measures pictures of the validation part while training goes on.
+
+    Attributes:
+        every: in steps; 0: at the end only.
+        images: so many pictures, always the same.
+        metrics: what is measured and logged; by default ``psnr`` and ``l1``.
+    """
 
     every: Count = 0
     images: Positive = 64
+    metrics: Annotated[Sequence[Spec[Metric]], MinLen(1)] | None = None
 
 
 @attrs.frozen
@@ -165,8 +172,11 @@ def load_recipe(
     keys = spec.attempt(problems)
     problems += _missing_plugins(spec.options.get("requires"), plugins, root)
     problems += _missing_protocols(spec.options.get("evaluate"), plugins, root)
-    if isinstance(masks := spec.options.get("masks"), Spec):
-        masks.attempt(problems)
+    validate = spec.options.get("validate")
+    metrics = validate.options.get("metrics") if isinstance(validate, Spec) else None
+    for part in (spec.options.get("masks"), *(metrics if isinstance(metrics, list) else ())):  # built later
+        if isinstance(part, Spec):
+            part.attempt(problems)
     if problems and isinstance(method := spec.options.get("method"), Spec):
         # Constructors refuse more than types can say: hear them now, so that one reading tells all.
         with torch.device("meta"):

@@ -213,7 +213,7 @@ def test_half_written_ones_are_never_taken(tmp_path: Path) -> None:
     shutil.copy(whole / STATE, tmp_path / "step-notes")
     assert [path.name for path in checkpoint.checkpoints(tmp_path)] == ["step-00000010"]
     (tmp_path / ".log.jsonl.123.part").write_text("half a line")
-    checkpoint.tidy(tmp_path)
+    checkpoint.remove_unfinished(tmp_path)
     assert names(tmp_path) == ["step-00000010", "step-notes"]
 
 

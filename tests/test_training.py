@@ -262,7 +262,8 @@ def test_init_from_takes_weights_only(write_recipe: Write, tmp_path: Path, plugi
     for number, source in enumerate((first.folder, chosen, chosen / checkpoint.METHOD)):
         recipe = load_recipe(write_recipe(plain(seed=9, init_from=str(source)), name=f"next{number}"), plugins=plugins)
         run = run_of(recipe, tmp_path / f"next{number}")
-        training = Training.begin(recipe, run, torch.device("cpu"), plugins, resume=False, show=False)
+        training = Training.prepare(recipe, run, torch.device("cpu"), plugins, show=False)
+        training.initialize()
         expected = weights(first, 6 if number == 0 else 4)
         assert same(checkpoint.contiguous(training.method.state_dict()), expected)
         assert training.step == 0
@@ -299,7 +300,9 @@ def test_init_from_a_run_with_fewer_parts(
         }
         recipe = load_recipe(write_recipe(plain(method=method, init_from=str(source)), name=stage), plugins=plugins)
         run = run_of(recipe, tmp_path / stage)
-        return Training.begin(recipe, run, torch.device("cpu"), plugins, resume=False, show=True)
+        training = Training.prepare(recipe, run, torch.device("cpu"), plugins, show=True)
+        training.initialize()
+        return training
 
     second = after(first.folder, "second", ema=0.5)
     state, saved = checkpoint.contiguous(second.method.state_dict()), weights(first, 6)

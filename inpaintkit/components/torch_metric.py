@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -53,3 +53,12 @@ class TorchMetric(Metric):
         if not isinstance(value, Tensor) or value.numel() != 1:
             raise InpaintkitError(f"{self.label} gives no single number: {value!r}")
         return float(value)
+
+
+def as_metric(built: Any) -> Metric:
+    """What a metric's factory made: a ``torchmetrics.Metric`` is wrapped, anything else is returned as it is."""
+    if isinstance(built, Metric):
+        return built
+    from torchmetrics import Metric as Torchmetrics  # takes a second to import
+
+    return TorchMetric(built) if isinstance(built, Torchmetrics) else built

@@ -2,7 +2,6 @@
 
 from .measure import (
     Tally as Tally,
-    as_metric as as_metric,
     build_metrics as build_metrics,
     device_name as device_name,
     evaluate as evaluate,

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..components.mean_color import MeanColor
+from ..components.torch_metric import as_metric
 from ..core.errors import InpaintkitError, OptionError
 from ..core.interfaces import Method, Metric
 from ..core.plugins import Plugins
@@ -137,16 +138,6 @@ def build_metrics(test_set: TestSet, device: torch.device) -> dict[str, Metric]:
         metric.setup(device)
         metrics[metric.label] = metric
     return metrics
-
-
-def as_metric(built: Any) -> Metric:
-    """A ``torchmetrics.Metric`` in the clothes of ours; anything else as it is."""
-    # told by name: most protocols have none, and importing torchmetrics takes a second
-    if any(base.__module__.partition(".")[0] == "torchmetrics" for base in type(built).__mro__):
-        from ..components.torch_metric import TorchMetric
-
-        return TorchMetric(built)
-    return built  # type: ignore[no-any-return]
 
 
 def evaluate(

@@ -241,7 +241,7 @@ def flush_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def tidy(folder: Path) -> None:
+def remove_unfinished(folder: Path) -> None:
     """Removes what writers that died left behind: files and folders set aside, checkpoints half removed."""
     for path in folder.glob(".*.part"):
         if path.is_dir():

@@ -11,12 +11,12 @@ import attrs
 import torch
 from torch import Tensor, nn
 
+from ..components.torch_metric import as_metric
 from ..core.config.structure import Spec, Structurer
 from ..core.errors import PluginError, RecipeError
 from ..core.interfaces import INTERFACES, Method
 from ..core.plugins import Plugins
 from ..core.registry import Entry
-from ..evaluation import as_metric
 from ..runtime import seed_of
 
 

@@ -11,9 +11,11 @@ from torch import Tensor, nn
 
 from ..core.errors import InpaintkitError, OptionError, Path, Problem, RecipeError, did_you_mean
 from ..core.interfaces import Batch, Method
+from ..core.plugins import installed
 from ..data import check_augment
 from ..recipe import DataOptions, Recipe, build_method
 from ..runtime import generator
+from .validation import validation_metrics
 
 
 def check_steps(recipe: Recipe) -> Method:
@@ -46,6 +48,10 @@ def check_steps(recipe: Recipe) -> Method:
         problems += unknown_views(recipe, method, batch) or [
             placed(recipe, text, ("method",)) for text in failing_steps(method, batch)
         ]
+    try:
+        validation_metrics(recipe.validate, installed(), recipe.validate.images)
+    except OptionError as error:
+        problems.append(placed(recipe, str(error), error.path))
     if method is not None:
         problems += missing_parts(recipe, method)
     if problems or method is None:

@@ -1,11 +1,11 @@
-"""The training loop: feeds a method its steps, and keeps log, samples, validation and checkpoints."""
+"""The training loop: takes a method through its steps, and writes log, samples, validation and checkpoints."""
 
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable, Mapping
+from itertools import chain
 from typing import Any
 
 import attrs
@@ -18,7 +18,7 @@ from ..core.interfaces import Batch, Method, Sample
 from ..core.plugins import Plugins, installed
 from ..data import TrainingBatches, augmenter, fixed_batch, load_images
 from ..recipe import Recipe, build_method
-from ..runs import ENVIRONMENT, Observers, Run, checkpoint, environment
+from ..runs import ENVIRONMENT, Observers, Run, checkpoint, environment, load
 from ..runtime import (
     RunProgress,
     distributed,
@@ -31,12 +31,18 @@ from ..runtime import (
     write_atomically,
 )
 from .monitor import FiniteGuard, Meter
+from .validation import validation_metrics
 
 SHEET_IMAGES = 8
 
 
-def train(recipe: Recipe, run: Run, *, resume: bool = False, show: bool = True, plugins: Plugins | None = None) -> None:
-    """Trains the recipe's method into the run's folder, from the start or from its newest checkpoint.
+def train(
+    recipe: Recipe, run: Run, *, resume: bool = False, show: bool = True, plugins: Plugins | None = None
+) -> Method:
+    """Trains the recipe's method in the run's folder, from the start or from its newest checkpoint.
+
+    Returns:
+        The trained method, as :func:`inpaintkit.load` gives it: in eval mode, without gradients, on its device.
 
     Raises:
         DataError: pictures are missing or unreadable.
@@ -47,23 +53,58 @@ def train(recipe: Recipe, run: Run, *, resume: bool = False, show: bool = True, 
     device = pick_device(recipe.run.device)
     if recipe.run.threads:
         torch.set_num_threads(recipe.run.threads)
-    plugins = plugins or installed()
-    with distributed.process_group(device), stop_signals() as stopped:
-        Training.begin(recipe, run, device, plugins, resume, show).loop(stopped)
+    with distributed.process_group(device), stop_signals() as signal_received:
+        training = Training.prepare(recipe, run, device, plugins or installed(), show)
+        if resume:
+            training.restore()
+        elif recipe.init_from is not None:
+            training.initialize()
+        if recipe.run.compile:
+            for network in training.method.networks:
+                network.compile()
+        training.loop(signal_received)
+    if recipe.run.compile:  # modules stay compiled: the evaluation would round otherwise than `inpaintkit evaluate`
+        return load(run.folder, device, plugins)
+    return ready(training.method)
+
+
+@attrs.frozen(eq=False)
+class TrainingData:
+    """The training set as batches, the fixed validation batch, and the digest of all pictures."""
+
+    batches: TrainingBatches
+    validation: Batch
+    digest: str
+
+    @classmethod
+    def load(cls, recipe: Recipe, device: torch.device, show: bool) -> TrainingData:
+        options = recipe.data
+        if options is None or recipe.masks is None:
+            raise InpaintkitError("training needs data: and masks: in the recipe")
+        with distributed.rank0_first():
+            images = load_images(
+                options.train, options.prepare, cache=options.cache, strict=options.strict, progress=show
+            )
+        train_set, validation_set = images.to(device).split(options.validation)
+        masks, augment = recipe.masks.build(), augmenter(options.augment, options.size)
+        batches = TrainingBatches(train_set, masks, augment, options.batch, options.frame, recipe.seed, device)
+        source = validation_set if len(validation_set) else train_set
+        count = max(recipe.validate.images, SHEET_IMAGES)
+        validation = fixed_batch(source, masks, count, options.frame, recipe.seed, device)
+        return cls(batches, validation, images.digest)
 
 
 @attrs.define(eq=False)
 class Training:
-    """A training under way."""
+    """A training in progress."""
 
     recipe: Recipe
     run: Run
     method: Method
-    batches: TrainingBatches
-    validation: Batch
-    plugins: Plugins
+    data: TrainingData
+    device: torch.device
     precision: torch.dtype
-    images: str  # digest
+    plugins: Plugins
     show: bool
     step: int = 0
     seconds: float = 0.0  # of training, over all sessions of the run
@@ -75,68 +116,27 @@ class Training:
         return Observers(self.recipe, self.run.folder, self.warn)
 
     @classmethod
-    def begin(
-        cls, recipe: Recipe, run: Run, device: torch.device, plugins: Plugins, resume: bool, show: bool
-    ) -> Training:
-        """Builds the method, loads the pictures, and takes up a checkpoint where there is one to resume."""
-        torch.manual_seed(seed_of(recipe.seed, "init"))
-        method = build_method(recipe)
-        options = recipe.data
-        if options is None or recipe.masks is None:
-            raise InpaintkitError("training needs data: and masks: in the recipe")
-        with distributed.rank0_first():
-            images = load_images(
-                options.train, options.prepare, cache=options.cache, strict=options.strict, progress=show
-            )
-        train_set, validation_set = images.to(device).split(options.validation)
-        method.setup()
-        if recipe.init_from is not None and not resume:
-            fresh = checkpoint.init_method(checkpoint.newest(recipe.init_from), method)
-            if fresh and show and not distributed.rank():
-                print(f"{recipe.init_from} holds no {', '.join(fresh)}: fresh weights there", file=sys.stderr)
-        channels_last = recipe.run.channels_last
-        if channels_last is None:
-            channels_last = device.type in ("cpu", "cuda")
-        method.to(device=device)
-        if channels_last:
-            method.to(memory_format=torch.channels_last)
-        masks = recipe.masks.build()
-        batches = TrainingBatches(
-            train_set,
-            masks,
-            augmenter(options.augment, options.size),
-            options.batch,
-            options.frame,
-            recipe.seed,
-            device,
-        )
-        looked_at = validation_set if len(validation_set) else train_set
-        count = max(recipe.validate.images, SHEET_IMAGES)
-        fixed = fixed_batch(looked_at, masks, count, options.frame, recipe.seed, device)
-        training = cls(
-            recipe,
-            run,
-            method,
-            batches,
-            fixed,
-            plugins,
-            pick_precision(recipe.run.precision, device),
-            images.digest,
-            show,
-        )
-        if resume:
-            training.take_up()
-        if recipe.run.compile:
-            for network in method.networks:
-                network.compile()
-        return training
+    def prepare(cls, recipe: Recipe, run: Run, device: torch.device, plugins: Plugins, show: bool) -> Training:
+        """The method with its initial weights, and the data, on the device."""
+        method = initial_method(recipe, device)
+        data = TrainingData.load(recipe, device, show)
+        validation_metrics(recipe.validate, plugins, len(data.validation.image))  # errors now, not after the training
+        precision = pick_precision(recipe.run.precision, device)
+        return cls(recipe, run, method, data, device, precision, plugins, show)
 
-    def take_up(self) -> None:
-        """Loads the newest whole checkpoint; the log forgets what came after it."""
+    def initialize(self) -> None:
+        """Starts from the weights that ``init_from`` names."""
+        assert self.recipe.init_from is not None
+        fresh = checkpoint.init_method(checkpoint.newest(self.recipe.init_from), self.method)
+        if fresh and not distributed.rank():
+            self.warn(f"{self.recipe.init_from} holds no {', '.join(fresh)}: fresh weights there")
+
+    def restore(self) -> None:
+        """Restores the newest undamaged checkpoint, and removes later lines from the log."""
         path, state, damaged = checkpoint.latest(self.run.checkpoints)
-        for complaint in damaged:
-            self.warn(f"passed over: {complaint}")
-        if state["images"] != self.images:
+        for message in damaged:
+            self.warn(f"skipped: {message}")
+        if state["images"] != self.data.digest:
             raise CheckpointError("these are not the training pictures that the run began with: it would not be exact")
         checkpoint.load_method(path, self.method)
         checkpoint.load_optimizers(path, self.method)
@@ -146,16 +146,10 @@ class Training:
             text = "".join(json.dumps(line) + "\n" for line in kept)
             write_atomically(self.run.log_file, text)
 
-    def loop(self, stopped: Callable[[], int]) -> None:
-        """Runs the remaining steps; ``stopped`` tells the number of a signal to stop, or 0."""
+    def loop(self, signal_received: Callable[[], int]) -> None:
+        """Takes the remaining steps; ``signal_received`` returns the number of a signal to stop, or 0."""
         options, steps = self.recipe.run, self.method.steps
-        if distributed.rank() == 0:
-            for folder in (self.run.folder, self.run.checkpoints, self.run.samples):
-                checkpoint.tidy(folder)
-            if self.step == 0:  # the log of a run that died before its first checkpoint begins anew
-                text = json.dumps(environment(self.plugins), indent=1)
-                write_atomically(self.run.folder / ENVIRONMENT, text)
-                write_atomically(self.run.log_file, "")
+        self.prepare_folder()
         meter = Meter()
         show = self.show and distributed.rank() == 0
         with self.observers, RunProgress(self.run.folder.name, steps, self.step, show) as progress:
@@ -169,7 +163,7 @@ class Training:
                 done = self.step == steps
                 stopping = 0
                 if distributed.world() == 1 or done or self.step % options.log_every == 0:
-                    stopping = distributed.all_reduce_max(stopped(), self.batches.device)
+                    stopping = distributed.all_reduce_max(signal_received(), self.device)
                 progress.step(self.step)
                 self.seconds = time.monotonic() - began
                 if done or stopping or self.step % options.log_every == 0:
@@ -179,30 +173,33 @@ class Training:
                 if done or self.step % options.sample_every == 0:
                     self.draw_samples()
                 if done or stopping or self.step % options.checkpoint_every == 0:
-                    self.guard.check()
-                    self.guard.check_weights(self.method, self.step)
                     self.save()
                 if stopping:
                     text = f"stopped after step {self.step} of {steps}; the checkpoint is written: go on with --resume"
                     raise Interrupted(text, stopping)
 
+    def prepare_folder(self) -> None:
+        """Removes what a killed process left unfinished; at the start of a run, begins its log."""
+        if distributed.rank():
+            return
+        for folder in (self.run.folder, self.run.checkpoints, self.run.samples):
+            checkpoint.remove_unfinished(folder)
+        if self.step == 0:  # also after a run that was killed before its first checkpoint
+            write_atomically(self.run.folder / ENVIRONMENT, json.dumps(environment(self.plugins), indent=1))
+            write_atomically(self.run.log_file, "")
+
     def training_step(self) -> dict[str, Tensor]:
-        batch = self.batches(self.step)
+        batch = self.data.batches(self.step)
         with self.autocast():
             return self.method.training_step(batch, self.step)
 
     def report(self, meter: Meter, progress: RunProgress) -> None:
-        """Checks that all is finite, then writes the means since the last line."""
+        """Checks that all terms are finite, then logs their means since the last line."""
         self.guard.check()
-        values, images_per_second = meter.flush(self.batches.batch)
+        values, images_per_second = meter.flush(self.data.batches.batch)
         described = self.method.describe(self.step - 1)
-        line = {
-            "seconds": round(self.seconds, 3),
-            "images_per_s": round(images_per_second, 1),
-            **described,
-            **values,
-        }
-        self.write(line)
+        speed = {"seconds": round(self.seconds, 3), "images_per_s": round(images_per_second, 1)}
+        self.write({**speed, **described, **values})
         progress.terms(self.step, str(described.get("stage", "")), values, images_per_second)
 
     def write(self, logs: Mapping[str, Any]) -> None:
@@ -216,23 +213,26 @@ class Training:
         self.observers.call("logged", self.step, values, words)
 
     def validate(self, progress: RunProgress) -> None:
-        """Hole PSNR and L1 on the fixed validation pictures: what choices are made by."""
-        metrics = [self.plugins.registry.get("metric", name).load()() for name in ("psnr", "l1")]
-        for part in self.validation.chunks(-(-len(self.validation.image) // self.batches.batch)):
+        """Measures the fixed validation pictures, by whose numbers settings are chosen."""
+        pictures = self.data.validation
+        metrics = validation_metrics(self.recipe.validate, self.plugins, len(pictures.image))
+        for metric in metrics.values():
+            metric.setup(self.device)
+        for part in pictures.chunks(-(-len(pictures.image) // self.data.batches.batch)):
             sample = self.preview(part)
-            for metric in metrics:
+            for metric in metrics.values():
                 metric.update(sample)
-        values = {f"validation/{metric.label}": float(metric.compute()) for metric in metrics}
+        values = {f"validation/{label}": float(metric.compute()) for label, metric in metrics.items()}
         self.write(values)
         progress.say(f"step {self.step}  " + "  ".join(f"{name} {value:.4g}" for name, value in values.items()))
 
     def draw_samples(self) -> None:
-        """A sheet of the fixed pictures."""
+        """Writes a sheet of the first validation pictures."""
         if distributed.rank():
             return
-        few = Batch(self.validation.image[:SHEET_IMAGES], self.validation.mask[:SHEET_IMAGES])
+        shown = Batch(self.data.validation.image[:SHEET_IMAGES], self.data.validation.mask[:SHEET_IMAGES])
         self.run.samples.mkdir(exist_ok=True)
-        picture = png(sample_sheet(self.preview(few)))
+        picture = png(sample_sheet(self.preview(shown)))
         write_atomically(self.run.samples / f"step-{self.step:08d}.png", picture)
 
     def preview(self, batch: Batch) -> Sample:
@@ -240,16 +240,42 @@ class Training:
             return self.method.preview(batch)
 
     def autocast(self) -> torch.autocast:
-        # No cache of cast weights: within one step critics change between their own turn and the generator's.
-        low = self.precision == torch.bfloat16
-        return torch.autocast(self.batches.device.type, torch.bfloat16, enabled=low, cache_enabled=False)
+        # No cache of cast weights: within one step critics change before the generator is updated.
+        enabled = self.precision == torch.bfloat16
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled, cache_enabled=False)
 
     def save(self) -> None:
-        """A checkpoint, after which this step is the one to resume from."""
+        """Writes a checkpoint, unless a term or a weight is not finite."""
+        self.guard.check()
+        self.guard.check_weights(self.method, self.step)
         if distributed.rank():
             return
-        extra = {"seconds": self.seconds, "seed": self.recipe.seed, "images": self.images}
+        extra = {"seconds": self.seconds, "seed": self.recipe.seed, "images": self.data.digest}
         checkpoint.save(self.run.checkpoints, self.step, self.method, extra, self.recipe.run.keep)
 
     def warn(self, text: str) -> None:
         Console(stderr=True, quiet=not self.show).print(f"warning: {text}", markup=False, soft_wrap=True)
+
+
+def initial_method(recipe: Recipe, device: torch.device) -> Method:
+    """The method with the initial weights of the recipe's seed, on the device, in the memory format that is fast."""
+    torch.manual_seed(seed_of(recipe.seed, "init"))
+    method = build_method(recipe)
+    method.setup()
+    method.to(device)
+    channels_last = recipe.run.channels_last
+    if channels_last or (channels_last is None and device.type in ("cpu", "cuda")):
+        method.to(memory_format=torch.channels_last)
+    return method
+
+
+def ready(method: Method) -> Method:
+    """A method after its training, ready to fill holes; its gradients and optimizer states are freed."""
+    for optimizer in method.optimizers.values():
+        optimizer.state.clear()
+        optimizer.zero_grad(set_to_none=True)
+    for tensor in chain(method.parameters(), method.buffers()):
+        # The strides of a loaded method: `to(memory_format=...)` leaves those of a 1x1 kernel, and convolutions choose
+        # their algorithm, and so their rounding, by them.
+        tensor.data = tensor.data.clone(memory_format=torch.contiguous_format)
+    return method.eval().requires_grad_(False)
