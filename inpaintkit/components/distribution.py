@@ -1,72 +1,88 @@
-"""Distances between the sets of completed and of true pictures, in the features of a network: KID and FID."""
+"""Distances between the set of completed pictures and that of the true ones, in the features of a network: KID, FID."""
 
 from __future__ import annotations
 
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from annotated_types import Ge
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
+from torchmetrics.image.fid import FrechetInceptionDistance
 
 from ..core.errors import InpaintkitError
 from ..core.interfaces import Metric, Sample
 from ..runtime import to_float, to_uint8
 from .backbones import Backbone
 
-FID_IMAGES = 2000  # below that FID's bias outweighs most differences between methods
 
+class Features(nn.Module):
+    """One vector of features a picture: (B, 3, H, W) in [-1, 1] -> (B, ``num_features``) float32, on the CPU.
 
-class FeatureDistance(Metric):
-    """Collects one vector of features of each completed and each true picture."""
+    The picture is rounded to 256 levels, as it would be saved, and scaled to ``size``; the features are averaged over
+    height and width.
+    """
 
-    higher_is_better = False
-    min_images = 2
-
-    def __init__(
-        self,
-        kind: str,
-        backbone: str,
-        layer: str,
-        pretrained: Literal["hub", "random"] | Path,
-        size: int | None,
-        on: str,
-    ) -> None:
+    def __init__(self, backbone: str, layer: str, pretrained: Literal["hub", "random"] | Path, size: int | None):
+        super().__init__()
         self.backbone = Backbone(backbone, [layer], pretrained)
-        self.size, self.on = size, on
-        variant = [str(self.backbone.source), layer, *([str(size)] if size else []), *self.backbone.variant]
-        variant += [on] if on != "completed" else []
-        self.label = f"{kind}[{','.join(variant)}]"
-        self._drawn: list[Tensor] = []
-        self._true: list[Tensor] = []
+        self.size = size
+        (self.shape,) = self.backbone.shapes.values()
+        # The shape is that of a square picture: in (C, H, H) and (H, H, C) the two equal sides are height and width.
+        channels_first = len(self.shape) == 3 and self.shape[1] == self.shape[2]
+        self.num_features = self.shape[0 if channels_first else -1]  # read by torchmetrics
 
-    def setup(self, device: torch.device) -> None:
-        """Reads the backbone's weights; says what to fetch when they are not there."""
-        self.backbone.to(device).setup()
-
-    @torch.no_grad()
-    def update(self, sample: Sample) -> None:
-        self._drawn.append(self._features(sample.view(self.on)))
-        self._true.append(self._features(sample.image))
-
-    def _features(self, picture: Tensor) -> Tensor:
-        """(B, 3, H, W) -> (B, D): features of the picture as it would be saved, averaged over places."""
+    def forward(self, picture: Tensor) -> Tensor:
         picture = to_float(to_uint8(picture))
         if self.size:
             picture = F.interpolate(picture, (self.size, self.size), mode="bilinear", antialias=True).clamp(-1, 1)
         (features,) = self.backbone(picture)
-        return pooled(features.float(), self.backbone.shapes[next(iter(self.backbone.layers))]).cpu()
+        return pooled(features.float(), self.shape).cpu()
 
-    def _sets(self) -> tuple[Tensor, Tensor]:
-        count = sum(len(part) for part in self._drawn)
-        if count < self.min_images:
-            raise InpaintkitError(f"{self.label} needs at least {self.min_images} images, not {count}{self._instead()}")
-        return torch.cat(self._drawn), torch.cat(self._true)
 
-    def _instead(self) -> str:
-        return ""
+class FeatureDistance(Metric):
+    """Base of the distances between two sets of features; subclasses add :meth:`add` and ``compute``."""
+
+    kind: ClassVar[str]
+    higher_is_better = False
+    min_images = 2
+    hint: ClassVar[str] = ""  # what to do with fewer images
+
+    def __init__(
+        self,
+        backbone: str = "torchvision/inception_v3",
+        layer: str = "avgpool",
+        pretrained: Literal["hub", "random"] | Path = "hub",
+        size: Annotated[int, Ge(32)] | None = 299,
+        on: str = "completed",
+    ) -> None:
+        self.features = Features(backbone, layer, pretrained, size)
+        self.on = on
+        self.count = 0  # images seen
+        network = self.features.backbone
+        variant = [str(network.source), layer, *([str(size)] if size else []), *network.variant]
+        variant += [on] if on != "completed" else []
+        self.label = f"{self.kind}[{','.join(variant)}]"
+
+    def setup(self, device: torch.device) -> None:
+        """Reads the backbone's weights; a CheckpointError says what to fetch where they are missing."""
+        self.features.to(device)
+        self.features.backbone.setup()
+
+    @torch.no_grad()
+    def update(self, sample: Sample) -> None:
+        self.add(sample.view(self.on), sample.image)
+        self.count += len(sample.image)
+
+    def add(self, drawn: Tensor, truth: Tensor) -> None:
+        """Adds completed and true pictures, both (B, 3, H, W) in [-1, 1]."""
+        raise TypeError(f"{type(self).__name__} does not define add(drawn, truth)")
+
+    def require_images(self) -> None:
+        if self.count < self.min_images:
+            raise InpaintkitError(f"{self.label} needs at least {self.min_images} images, not {self.count}{self.hint}")
 
 
 class KID(FeatureDistance):
@@ -77,60 +93,55 @@ class KID(FeatureDistance):
 
     Args:
         backbone: a network of timm or torchvision, as in the perceptual loss.
-        layer: its features, averaged over places.
+        layer: its features, averaged over height and width.
         pretrained: ``hub``, ``random``, or the path of a ``.safetensors`` file.
         size: the side that pictures are scaled to (bilinear, antialiased); null leaves them as they are.
         on: the view that is measured.
     """
 
-    def __init__(
-        self,
-        backbone: str = "torchvision/inception_v3",
-        layer: str = "avgpool",
-        pretrained: Literal["hub", "random"] | Path = "hub",
-        size: Annotated[int, Ge(32)] | None = 299,
-        on: str = "completed",
-    ) -> None:
-        super().__init__("kid", backbone, layer, pretrained, size, on)
+    kind = "kid"
+
+    def setup(self, device: torch.device) -> None:
+        super().setup(device)
+        self._drawn: list[Tensor] = []
+        self._true: list[Tensor] = []
+
+    def add(self, drawn: Tensor, truth: Tensor) -> None:
+        self._drawn.append(self.features(drawn))
+        self._true.append(self.features(truth))
 
     def compute(self) -> float:
         """The distance; an InpaintkitError below two images."""
-        return kernel_distance(*self._sets())
+        self.require_images()
+        return kernel_distance(torch.cat(self._drawn), torch.cat(self._true))
 
 
 class FID(FeatureDistance):
     """Frechet distance between Gaussians fitted to the features; refused below 2000 images.
 
-    Heusel et al., "GANs Trained by a Two Time-Scale Update Rule", 2017, eq. 6. Its bias depends on the number of images
-    and on the method, so that with few of them it ranks wrongly; KID has none. Numbers compare within one backbone
-    only: those of the literature are of another port of Inception.
+    Heusel et al., "GANs Trained by a Two Time-Scale Update Rule", 2017, eq. 6, computed by torchmetrics. Its bias
+    depends on the number of images and on the method, so that with few of them it ranks wrongly; KID has none. Numbers
+    compare within one backbone only: those of the literature are of another port of Inception.
 
-    Args:
-        backbone: a network of timm or torchvision, as in the perceptual loss.
-        layer: its features, averaged over places.
-        pretrained: ``hub``, ``random``, or the path of a ``.safetensors`` file.
-        size: the side that pictures are scaled to (bilinear, antialiased); null leaves them as they are.
-        on: the view that is measured.
+    The options are those of KID.
     """
 
-    min_images = FID_IMAGES
+    kind = "fid"
+    min_images = 2000  # below that the bias outweighs most differences between methods
+    hint = ": the bias would exceed most differences; use kid"
 
-    def __init__(
-        self,
-        backbone: str = "torchvision/inception_v3",
-        layer: str = "avgpool",
-        pretrained: Literal["hub", "random"] | Path = "hub",
-        size: Annotated[int, Ge(32)] | None = 299,
-        on: str = "completed",
-    ) -> None:
-        super().__init__("fid", backbone, layer, pretrained, size, on)
+    def setup(self, device: torch.device) -> None:
+        super().setup(device)
+        self._distance = FrechetInceptionDistance(feature=self.features)  # its sums stay on the CPU
+
+    def add(self, drawn: Tensor, truth: Tensor) -> None:
+        self._distance.update(drawn, real=False)
+        self._distance.update(truth, real=True)
 
     def compute(self) -> float:
         """The distance; an InpaintkitError below 2000 images."""
-        return frechet_distance(*self._sets())
-
-    def _instead(self) -> str:
-        return ": its bias would drown the difference; use kid"
+        self.require_images()
+        return float(self._distance.compute())
 
 
 def kernel_distance(one: Tensor, other: Tensor, block: int = 4096) -> float:
@@ -141,21 +152,9 @@ def kernel_distance(one: Tensor, other: Tensor, block: int = 4096) -> float:
     return within + within_other - 2 * _kernel_sum(one, other, block) / (n * m)
 
 
-def frechet_distance(one: Tensor, other: Tensor) -> float:
-    """|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)) of the means and covariances of (N, D) and (M, D)."""
-    one, other = one.double(), other.double()
-    side = one.shape[1]
-    c1, c2 = torch.cov(one.T).view(side, side), torch.cov(other.T).view(side, side)
-    # (C1 C2)^(1/2) has the trace of (C1^(1/2) C2 C1^(1/2))^(1/2), which is symmetric: no complex roots to drop.
-    values, vectors = torch.linalg.eigh(c1)
-    root = vectors * values.clamp(min=0).sqrt() @ vectors.T
-    shared = torch.linalg.eigvalsh(root @ c2 @ root).clamp(min=0).sqrt().sum()
-    return float((one.mean(0) - other.mean(0)).square().sum() + c1.trace() + c2.trace() - 2 * shared)
-
-
 def pooled(features: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Features averaged over their places -> (B, D). ``shape``: of one square picture, without the batch."""
-    if len(shape) == 3:  # height and width were equal: (C, H, H) or (H, H, C)
+    """Features averaged over height and width -> (B, D). ``shape``: of one square picture, without the batch."""
+    if len(shape) == 3:  # (C, H, H) or (H, H, C)
         return features.mean((2, 3)) if shape[1] == shape[2] else features.mean((1, 2))
     return features.mean(1) if len(shape) == 2 else features  # (tokens, C), or (C,)
 

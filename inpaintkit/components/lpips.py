@@ -1,18 +1,19 @@
-"""LPIPS: learned perceptual distance, where its weights are supplied."""
+"""LPIPS: a learned perceptual distance."""
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from ..core.errors import CheckpointError, OptionError
+from ..core.errors import CheckpointError
 from ..runtime import to_float
 from .backbones import Backbone
 from .metrics import PerImage
-from .pretrained import read_file
 
 #: Network and layers of each variant (Zhang et al. 2018, appendix B; their SqueezeNet is version 1.1).
 VARIANTS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -23,86 +24,56 @@ VARIANTS: dict[str, tuple[str, tuple[str, ...]]] = {
 
 
 class LPIPS(PerImage):
-    """Learned perceptual image patch similarity, of the whole frame; 0 for equal pictures.
+    """Learned perceptual image patch similarity of the full frame; 0 for equal pictures.
 
-    Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", 2018, eq. 1: features of
-    each layer, normalized over channels, their squared difference weighted by channel, averaged over places and summed
-    over layers.
-
-    It needs two sets of weights: those of the ImageNet network, and the learned weights of its channels, which the
-    authors publish as ``lpips/weights/v0.1/<net>.pth``.
+    Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", 2018, eq. 1: the features of
+    each layer are normalized over their channels, the squared difference is weighted by channel, averaged over height
+    and width, and summed over the layers. The authors' weights of the channels (version 0.1) come with torchmetrics.
 
     Args:
-        linear: a ``.safetensors`` file with ``lin0.model.1.weight`` (1, C, 1, 1) and so on, one for each layer: the
-            authors' file converted once, or the whole ``state_dict`` of their module.
-        net: the network that these weights are of.
-        pretrained: the network's own weights: ``hub`` or the path of a ``.safetensors`` file with torchvision's keys.
+        net: the ImageNet network.
+        pretrained: its weights: ``hub`` or the path of a ``.safetensors`` file with torchvision's keys.
         on: the view that is measured.
     """
 
     def __init__(
         self,
-        linear: Path | None = None,
         net: Literal["alex", "vgg", "squeeze"] = "alex",
         pretrained: Literal["hub"] | Path = "hub",
         on: str = "completed",
     ) -> None:
         super().__init__(on)
-        if linear is not None and Path(linear).suffix != ".safetensors":
-            text = f"linear is a .safetensors file, not {str(linear)!r}. {_how_to_convert(net)}"
-            raise OptionError(text, ("linear",))
-        self.linear, self.net = linear, net
-        self.backbone = Backbone(VARIANTS[net][0], VARIANTS[net][1], pretrained)
+        self.net = net
+        self.backbone = Backbone(*VARIANTS[net], pretrained)
         self.weights: list[Tensor] = []
         self.label = self.name("lpips", net, "v0.1", *self.backbone.variant)
 
     def setup(self, device: torch.device) -> None:
-        """Reads both sets of weights.
+        """Reads the weights of the channels and those of the network.
 
         Raises:
-            CheckpointError: one of them is not there or does not fit; says what it is and where to get it.
+            CheckpointError: the network's weights are missing or do not fit; the message says where to get them.
         """
-        if self.linear is None:
-            raise CheckpointError(f"{self.label} needs the option `linear`. {_how_to_convert(self.net)}")
-        self.weights = [weight.to(device) for weight in self._read_linear(Path(self.linear))]
+        self.weights = channel_weights(self.net, device)
         self.backbone.to(device).setup()
-
-    def _read_linear(self, path: Path) -> list[Tensor]:
-        state = read_file(path)
-        wanted = {f"lin{place}.model.1.weight": shape[0] for place, shape in enumerate(self.backbone.shapes.values())}
-        wrong = [
-            f"{key} {(1, channels, 1, 1)}" + (f", there it is {tuple(state[key].shape)}" if key in state else "")
-            for key, channels in wanted.items()
-            if key not in state or state[key].shape != (1, channels, 1, 1)
-        ]
-        if wrong:
-            raise CheckpointError(
-                f"{path} does not fit LPIPS of {self.net!r}: it lacks {'; '.join(wrong)}. It has "
-                f"{', '.join(list(state)[:8]) or 'nothing'}. {_how_to_convert(self.net)}"
-            )
-        return [state[key].float() for key in wanted]
 
     @torch.no_grad()
     def values(self, drawn: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
         if not self.weights:
-            raise CheckpointError(f"the weights of {self.label} are not read yet: call setup(device) first")
+            raise CheckpointError(f"the weights of {self.label} are not loaded: call setup(device) first")
         pairs = zip(self.backbone(to_float(drawn)), self.backbone(to_float(truth)), self.weights, strict=True)
         return torch.stack([layer_distance(a, b, weight) for a, b, weight in pairs]).sum(0)
 
 
+def channel_weights(net: str, device: torch.device) -> list[Tensor]:
+    """The learned weights of the channels, (1, C, 1, 1) for each layer of a variant."""
+    file = files("torchmetrics") / "functional" / "image" / "lpips_models" / f"{net}.pth"
+    with file.open("rb") as stream:
+        state = torch.load(stream, map_location=device, weights_only=True)
+    return [state[f"lin{index}.model.1.weight"] for index in range(len(VARIANTS[net][1]))]
+
+
 def layer_distance(one: Tensor, other: Tensor, weight: Tensor) -> Tensor:
-    """Two maps (B, C, H, W) and channel weights (1, C, 1, 1) -> (B,): one term of eq. 1."""
-    one, other = normalized(one.float()), normalized(other.float())
+    """Features (B, C, H, W) of two pictures and channel weights (1, C, 1, 1) -> (B,): one term of eq. 1."""
+    one, other = (F.normalize(features.float(), dim=1, eps=1e-10) for features in (one, other))
     return ((one - other).square() * weight).sum(1).mean((1, 2))
-
-
-def normalized(features: Tensor) -> Tensor:
-    """Unit length over the channels of each place; a place without any activity stays 0."""
-    return features / (features.square().sum(1, keepdim=True).sqrt() + 1e-10)
-
-
-def _how_to_convert(net: str) -> str:
-    return (
-        f"Take {net}.pth of the authors' package `lpips` (folder weights/v0.1) and convert it once: safetensors.torch."
-        f"save_file(torch.load('{net}.pth', map_location='cpu', weights_only=True), '{net}.safetensors')"
-    )

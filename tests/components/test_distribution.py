@@ -10,7 +10,7 @@ import torch
 from scipy import linalg
 from torchmetrics.image import kid as reference_kid
 
-from inpaintkit.components.distribution import FID, KID, frechet_distance, kernel_distance, pooled
+from inpaintkit.components.distribution import FID, KID, kernel_distance, pooled
 from inpaintkit.core.errors import CheckpointError, InpaintkitError, OptionError
 from inpaintkit.core.interfaces import Batch, Sample
 from inpaintkit.runtime.pixels import to_float
@@ -59,29 +59,6 @@ def test_kernel_distance_has_no_bias():
     assert kernel_distance(gaussian(0, 200, 4), gaussian(1, 200, 4, mean=1.0)) > 1
 
 
-def test_frechet_distance_is_closed_form_for_gaussians():
-    one, other = gaussian(0, 200_000, 3, mean=1.0, spread=2.0), gaussian(1, 200_000, 3)
-    assert frechet_distance(one, other) == pytest.approx(3 * 1.0 + 3 * (2 - 1) ** 2, rel=0.01)
-    assert frechet_distance(one, one) == pytest.approx(0, abs=1e-9)
-
-
-def test_frechet_distance_matches_scipys_matrix_root():
-    mix = gaussian(5, 6, 6)
-    one, other = gaussian(3, 50, 6) @ mix, gaussian(4, 60, 6, mean=0.3)
-    a, b = one.numpy(), other.numpy()
-    ca, cb = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
-    root = linalg.sqrtm(ca @ cb).real
-    expected = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(ca + cb - 2 * root)
-    assert frechet_distance(one, other) == pytest.approx(expected, rel=1e-8)
-
-
-def test_frechet_distance_stands_fewer_images_than_features():
-    one, other = gaussian(6, 5, 20), gaussian(7, 5, 20, mean=1.0)
-    value = frechet_distance(one, other)
-    assert np.isfinite(value)
-    assert value > 10
-
-
 def test_features_are_averaged_over_places_wherever_the_channels_are():
     features = torch.randn(2, 5, 3, 3)
     expected = features.mean((2, 3))
@@ -110,7 +87,7 @@ def test_kid_of_pictures_is_that_of_their_features(kid):
         views = {name: view[part] for name, view in sample.views.items()}
         assert kid.update(Sample(sample.image[part], sample.mask[part], views)) is None
     with torch.no_grad():
-        drawn, true = (kid.backbone(picture)[0].mean((2, 3)) for picture in (sample.completed, sample.image))
+        drawn, true = (kid.features.backbone(picture)[0].mean((2, 3)) for picture in (sample.completed, sample.image))
     assert kid.compute() == pytest.approx(kernel_distance(drawn, true), rel=1e-4)
     assert kid.label == "kid[torchvision/squeezenet1_0,fire3,random]"
 
@@ -120,7 +97,7 @@ def test_pictures_are_scaled_to_the_side_asked_for(metric_options):
     with pytest.warns(UserWarning, match="random weights"):
         metric.setup(torch.device("cpu"))
     seen = []
-    metric.backbone.register_forward_pre_hook(lambda module, args: seen.append(args[0].shape))
+    metric.features.backbone.register_forward_pre_hook(lambda module, args: seen.append(args[0].shape))
     metric.update(sample_of(0, 2))
     assert seen == [(2, 3, 96, 96)] * 2
     assert metric.label == "kid[torchvision/squeezenet1_0,fire3,96,random]"
@@ -133,22 +110,71 @@ def test_kid_looks_at_the_view_and_needs_two_images(kid):
     with pytest.raises(InpaintkitError, match="at least 2 images, not 1"):
         kid.compute()
     kid.on = "image"
-    kid._drawn.clear()
-    kid._true.clear()
+    kid.setup(torch.device("cpu"))
     kid.update(sample_of(2, 4))
     assert kid.compute() < 0  # equal sets: the unbiased estimate lies below 0
 
 
-def test_fid_is_refused_below_two_thousand_images(metric_options):
+@pytest.fixture
+def fid(metric_options):
     metric = FID(**metric_options)
     with pytest.warns(UserWarning, match="random weights"):
         metric.setup(torch.device("cpu"))
-    metric.update(sample_of(3, 4))
+    return metric
+
+
+def closed_form(one, other):
+    """|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)), the root by scipy."""
+    a, b = one.double().numpy(), other.double().numpy()
+    ca, cb = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
+    root = linalg.sqrtm(ca @ cb).real
+    return ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(ca + cb - 2 * root)
+
+
+def test_fid_is_refused_below_two_thousand_images(fid):
+    fid.update(sample_of(3, 4))
     with pytest.raises(InpaintkitError, match=r"at least 2000 images, not 4.*use kid"):
-        metric.compute()
-    metric._drawn, metric._true = [gaussian(0, 2000, 3)], [gaussian(1, 2000, 3, mean=2.0)]
-    assert metric.compute() == pytest.approx(frechet_distance(gaussian(0, 2000, 3), gaussian(1, 2000, 3, mean=2.0)))
-    assert metric.compute() == pytest.approx(12, rel=0.1)
+        fid.compute()
+
+
+def test_fid_is_the_closed_form_in_the_features_of_the_backbone(fid, monkeypatch):
+    monkeypatch.setattr(FID, "min_images", 40)
+    samples = [sample_of(seed, 24, side=48) for seed in range(8)]
+    drawn, true = [], []
+    for sample in samples:
+        fid.update(sample)
+        with torch.no_grad():
+            drawn.append(fid.features.backbone(sample.completed)[0].mean((2, 3)))
+            true.append(fid.features.backbone(sample.image)[0].mean((2, 3)))
+    expected = closed_form(torch.cat(drawn), torch.cat(true))
+    assert fid.features.num_features == drawn[0].shape[1] == 128
+    assert expected > 0
+    assert fid.compute() == pytest.approx(expected, rel=1e-3)
+    assert fid.label == "fid[torchvision/squeezenet1_0,fire3,random]"
+
+
+@pytest.mark.parametrize("count", [100, 20])  # more and fewer images than features
+def test_fid_of_given_features(fid, monkeypatch, count):
+    monkeypatch.setattr(FID, "min_images", 20)
+    mix = gaussian(5, 30, 30)
+    one, other = gaussian(3, count, 30) @ mix, gaussian(4, count, 30, mean=0.3)
+    features = iter([one, other])
+    fid.features.num_features = 30
+    fid.setup(torch.device("cpu"))
+    monkeypatch.setattr(fid.features, "forward", lambda picture: next(features))
+    picture = torch.zeros(count, 3, 8, 8)
+    fid.update(Sample.of(Batch(picture, picture[:, :1]), picture))
+    assert fid.compute() == pytest.approx(closed_form(one, other), rel=1e-6)
+
+
+def test_fid_is_that_of_two_gaussians(fid, monkeypatch):
+    features = iter([gaussian(0, 200_000, 3, mean=1.0, spread=2.0), gaussian(1, 200_000, 3)])
+    fid.features.num_features = 3
+    fid.setup(torch.device("cpu"))
+    monkeypatch.setattr(fid.features, "forward", lambda picture: next(features))
+    picture = torch.zeros(200_000, 3, 1, 1)
+    fid.update(Sample.of(Batch(picture, picture[:, :1]), picture))
+    assert fid.compute() == pytest.approx(3 * 1.0 + 3 * (2 - 1) ** 2, rel=0.01)
 
 
 def test_it_asks_plainly_for_what_it_needs(tmp_path, monkeypatch):

@@ -10,8 +10,8 @@ import torchmetrics.functional.image as tm
 from safetensors.torch import save_file
 from torchvision import models
 
-from inpaintkit.components.lpips import LPIPS, VARIANTS
-from inpaintkit.core.errors import CheckpointError, OptionError
+from inpaintkit.components.lpips import LPIPS, VARIANTS, channel_weights
+from inpaintkit.core.errors import CheckpointError
 from inpaintkit.core.interfaces import Batch, Sample
 from inpaintkit.runtime.pixels import to_float
 
@@ -32,9 +32,8 @@ def network():
 
 @pytest.fixture
 def supplied(tmp_path, network):
-    save_file(learned("squeeze"), tmp_path / "linear.safetensors")
     save_file(network.state_dict(), tmp_path / "network.safetensors")
-    return {"net": "squeeze", "linear": tmp_path / "linear.safetensors", "pretrained": tmp_path / "network.safetensors"}
+    return {"net": "squeeze", "pretrained": tmp_path / "network.safetensors"}
 
 
 def sample_of(count=3, side=64):
@@ -104,27 +103,23 @@ def test_equal_pictures_have_no_distance_and_the_split_does_not_matter(supplied)
 
 
 @pytest.mark.parametrize("net", ["alex", "vgg", "squeeze"])
-def test_the_authors_weights_fit_the_layers_of_every_variant(net, tmp_path):
-    save_file(learned(net), tmp_path / f"{net}.safetensors")
-    metric = LPIPS(linear=tmp_path / f"{net}.safetensors", net=net)
-    assert [len(weight[0]) for weight in metric._read_linear(metric.linear)] == [
-        shape[0] for shape in metric.backbone.shapes.values()
+def test_the_authors_weights_fit_the_layers_of_every_variant(net):
+    metric = LPIPS(net)
+    expected = learned(net)
+    assert [weight.shape for weight in channel_weights(net, CPU)] == [
+        (1, shape[0], 1, 1) for shape in metric.backbone.shapes.values()
     ]
+    assert all(map(torch.equal, channel_weights(net, CPU), expected.values()))
     assert metric.label == f"lpips[{net},v0.1]"
     assert list(metric.backbone.layers) == list(VARIANTS[net][1])
 
 
-def test_it_says_what_it_needs(tmp_path, supplied):
-    with pytest.raises(CheckpointError, match=r"needs the option `linear`.*alex\.pth.*weights_only=True"):
+def test_it_says_what_it_needs(tmp_path, supplied, monkeypatch):
+    monkeypatch.setattr("inpaintkit.components.pretrained.unreachable", lambda url: "no connection")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(CheckpointError, match=r"Fetch https://.*alexnet.*\.pth"):
         LPIPS().setup(CPU)
-    with pytest.raises(CheckpointError, match="there is no file"):
-        LPIPS(linear=tmp_path / "no.safetensors").setup(CPU)
-    with pytest.raises(OptionError, match=r"not .*alex\.pth") as caught:
-        LPIPS(linear=tmp_path / "alex.pth")
-    assert caught.value.path == ("linear",)
-    with pytest.raises(CheckpointError, match=r"lacks lin0\.model\.1\.weight \(1, 64, 1, 1\).*It has classifier"):
-        LPIPS(**supplied | {"linear": supplied["pretrained"]}).setup(CPU)
-    with pytest.raises(CheckpointError, match=r"lin1\.model\.1\.weight \(1, 192, 1, 1\), there it is \(1, 128, 1, 1\)"):
+    with pytest.raises(CheckpointError, match="does not fit torchvision/alexnet"):
         LPIPS(**supplied | {"net": "alex"}).setup(CPU)
-    with pytest.raises(CheckpointError, match="not read yet"):
+    with pytest.raises(CheckpointError, match=r"not loaded: call setup\(device\)"):
         LPIPS(**supplied).update(sample_of())
