@@ -15,8 +15,9 @@ _PUBLIC = {
         "AdversarialInputs", "Augmentation", "Batch", "Discriminator", "FeatureDiscriminator", "Generator", "Loss",
         "MaskSampler", "Method", "Metric", "Objective", "Observer", "Sample", "composite",
     ),
+    "core.config.checks": ("checked",),
     "core.errors": (
-        "CheckpointError", "DataError", "InpaintkitError", "NonFiniteError", "OptionError", "OptionErrors",
+        "CheckpointError", "DataError", "InpaintkitError", "NonFiniteError", "OptionError",
         "PluginError", "RecipeError",
     ),
     "core.hookspecs": ("Register", "RegisterCommands", "RegisterRecipes", "hookimpl"),
@@ -53,13 +54,13 @@ def __dir__() -> list[str]:
 if TYPE_CHECKING:
     from .comparison.side_by_side import compare as compare
     from .comparison.sweeps import sweep as sweep
+    from .core.config.checks import checked as checked
     from .core.errors import (
         CheckpointError as CheckpointError,
         DataError as DataError,
         InpaintkitError as InpaintkitError,
         NonFiniteError as NonFiniteError,
         OptionError as OptionError,
-        OptionErrors as OptionErrors,
         PluginError as PluginError,
         RecipeError as RecipeError,
     )

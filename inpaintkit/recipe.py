@@ -167,8 +167,8 @@ def load_recipe(
     structurer = Structurer(plugins, root)
     spec = structurer.structure(root.plain(), RecipeKeys)
     if not resolved.whole:  # what is missing may stand in the part that could not be read
-        structurer.faults = [fault for fault in structurer.faults if fault.kind != "missing"]
-    problems += structurer.problems()
+        structurer.problems = [each for each in structurer.problems if each.kind != "missing"]
+    problems += structurer.located()
     keys = spec.attempt(problems)
     problems += _missing_plugins(spec.options.get("requires"), plugins, root)
     problems += _missing_protocols(spec.options.get("evaluate"), plugins, root)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from inpaintkit.components.losses import L1, L2
 from inpaintkit.components.objectives import LeastSquares
-from inpaintkit.core.errors import InpaintkitError, OptionError, OptionErrors
+from inpaintkit.core.errors import InpaintkitError, OptionError
 from inpaintkit.core.interfaces import Batch, Discriminator, Generator, Loss, Sample
 from inpaintkit.training.adversarial import Adversarial
 from inpaintkit.training.critic import Critic, frozen_parameters
@@ -409,9 +409,9 @@ def test_a_loss_that_raises_leaves_critics_able_to_learn() -> None:
 
 
 def refused(*stages: Stage, **options: Any) -> dict[tuple[str | int, ...], str]:
-    with pytest.raises(OptionErrors) as caught:
+    with pytest.raises(OptionError) as caught:
         method(*stages, **options)
-    return {error.path: error.message for error in caught.value.errors}
+    return {error.path: error.message for error in caught.value.problems}
 
 
 def test_everything_that_is_wrong_at_once() -> None:

@@ -15,7 +15,7 @@ from scipy import ndimage
 from torch import nn
 
 from inpaintkit.components.blending import poisson_blend
-from inpaintkit.core.errors import InpaintkitError, NonFiniteError, OptionError, OptionErrors
+from inpaintkit.core.errors import InpaintkitError, NonFiniteError, OptionError
 from inpaintkit.core.interfaces import Method
 from inpaintkit.filling.in_memory import fill
 from inpaintkit.filling.masks import grown, holds_square, read_mask
@@ -361,7 +361,7 @@ def test_the_threshold_of_a_soft_mask():
 def test_sizes_that_differ_are_named_together():
     images = [np.zeros((20, 30, 3), np.uint8)] * 3
     holes = [np.zeros((20, 30), bool), np.zeros((30, 20), bool), np.zeros((7, 8), bool)]
-    with pytest.raises(OptionErrors) as caught:
+    with pytest.raises(OptionError) as caught:
         fill(MeanFill(), images, holes)
     text = str(caught.value)
     assert "image 1: the picture is 30 x 20 (width x height) and its mask 20 x 30" in text
@@ -409,10 +409,10 @@ def test_floats_in_the_hole_may_be_anything():
 
 
 def test_wrong_options_are_named_together():
-    with pytest.raises(OptionErrors) as caught:
+    with pytest.raises(OptionError) as caught:
         fill(MeanFill(), np.zeros((4, 4)), np.eye(4), grow=-1, batch=0, threshold=1.0)
-    assert [error.path for error in caught.value.errors] == [("grow",), ("batch",), ("threshold",)]
-    with pytest.raises(OptionErrors, match=r"grow is 1\.5"):
+    assert [error.path for error in caught.value.problems] == [("grow",), ("batch",), ("threshold",)]
+    with pytest.raises(OptionError, match=r"grow is 1\.5"):
         fill(MeanFill(), np.zeros((4, 4)), np.eye(4), grow=1.5)
 
 
@@ -883,5 +883,5 @@ def test_a_method_with_one_answer_is_not_asked_for_more():
     with pytest.raises(OptionError, match="MeanFill draws only one answer to each hole: leave samples out"):
         fill(MeanFill(), picture_of("RGB"), MASK, samples=2)
     for samples in (0, True, 1.5):
-        with pytest.raises(OptionErrors, match=r"samples is .+: a whole number, at least 1"):
+        with pytest.raises(OptionError, match=r"samples is .+: a whole number, at least 1"):
             fill(Noise(), picture_of("RGB"), MASK, samples=samples)

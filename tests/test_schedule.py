@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, strategies as st
 from torch import nn
 
-from inpaintkit.core.errors import OptionErrors
+from inpaintkit.core.errors import OptionError
 from inpaintkit.training.stages import Adam, Rate, Stage, locate, rate
 
 UNIT = st.floats(0, 1)
@@ -67,9 +67,9 @@ def test_critics_come_before_the_generator(every: int, expected: list[int]) -> N
 
 
 def test_an_empty_stage_is_refused_in_full() -> None:
-    with pytest.raises(OptionErrors) as caught:
+    with pytest.raises(OptionError) as caught:
         Stage("s", 1, {}, train=[])
-    assert [error.path for error in caught.value.errors] == [("weights",), ("train",)]
+    assert [error.path for error in caught.value.problems] == [("weights",), ("train",)]
 
 
 def test_adam_takes_its_options_and_leaves_frozen_parameters_alone() -> None:

@@ -31,7 +31,6 @@ from inpaintkit import (
     Metric,
     Objective,
     OptionError,
-    OptionErrors,
     Sample,
     hookimpl,
 )
@@ -1376,7 +1375,7 @@ def test_a_component_that_cannot_be_imported(tmp_path: Path) -> None:
 
 
 def test_options_and_reasons_name_components() -> None:
-    with pytest.raises(OptionErrors) as caught:
+    with pytest.raises(OptionError) as caught:
         cases("loss", GoodLoss, options={"tired": {}}, without={"loss/tried": " ", "l2": "because"})
     messages = str(caught.value)
     assert "options names 'tired', which the plugin does not register, did you mean 'tried'?" in messages

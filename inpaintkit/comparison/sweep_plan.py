@@ -14,7 +14,8 @@ import attrs
 from torch import Tensor
 
 from ..core.config.bundled import bundled
-from ..core.config.schema import Option, bare, is_union, signature_of
+from ..core.config.checks import bare, is_union
+from ..core.config.schema import Option, signature_of
 from ..core.config.spec import INVALID, Spec
 from ..core.config.structure import Structurer
 from ..core.errors import InpaintkitError, Problem, RecipeError, did_you_mean
@@ -218,8 +219,8 @@ def _changed(test_set: TestSet, spec: Spec[MaskSampler], option: Option, value: 
     """The test set with another value of the option; a mask is drawn to see that it fits into the pictures."""
     structurer = Structurer(plugins)
     structured = structurer.structure(list(value) if isinstance(value, tuple) else value, option.type)
-    if structurer.faults or structured is INVALID:
-        raise RecipeError(structurer.problems())
+    if structurer.problems or structured is INVALID:
+        raise RecipeError(structurer.located())
     changed = attrs.evolve(spec, options={**spec.options, option.name: structured}, source=None)
     opened = TestSet.open(attrs.evolve(test_set.protocol, masks=changed), test_set.images)
     mask: Tensor = opened.mask(0)

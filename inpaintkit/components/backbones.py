@@ -12,7 +12,7 @@ import attrs
 import torch
 from torch import Tensor, nn
 
-from ..core.errors import InpaintkitError, OptionError, OptionErrors, did_you_mean
+from ..core.errors import InpaintkitError, OptionError, did_you_mean
 from ..runtime import seed_of
 from .pretrained import read_weights, timm_weights, torchvision_weights
 from .taps import count_calls, find_layers, find_unused, freeze, prepared, tap, trim
@@ -108,7 +108,7 @@ class Backbone(nn.Module):
                 blueprint = prepared(build(self.source))
             self.layers = dict(zip(layers, find_layers(blueprint, layers, str(self.source)), strict=True))
         if wrong:
-            raise wrong[0] if len(wrong) == 1 else OptionErrors(wrong)
+            raise OptionError.join(wrong)
         mean, std, side = expected_input(self.source, blueprint)
         picture = torch.empty(1, 3, side, side, device="meta")
         self.calls = count_calls(blueprint, picture, self.layers, layers, str(self.source))
@@ -183,8 +183,6 @@ def collecting(wrong: list[OptionError]) -> Iterator[None]:
     """Adds what is wrong inside to ``wrong``, so that all of it can be told at once."""
     try:
         yield
-    except OptionErrors as errors:
-        wrong.extend(errors.errors)
     except OptionError as error:
         wrong.append(error)
 

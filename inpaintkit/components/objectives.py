@@ -15,7 +15,7 @@ from annotated_types import Ge
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..core.errors import OptionError, OptionErrors
+from ..core.errors import OptionError
 from ..core.interfaces import AdversarialInputs, Objective
 from ..nn import autocast_off
 from ..runtime import per_image
@@ -46,7 +46,7 @@ class Smooth:
             text = f"fake labels of up to {self.fake[1]:g} lie above real ones of {self.real[0]:g}"
             wrong.append(OptionError(text, ("fake",)))
         if wrong:
-            raise OptionErrors(wrong)
+            raise OptionError.join(wrong)
 
 
 class _Mean(Objective):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..core.errors import OptionError, OptionErrors
+from ..core.errors import OptionError
 
 
 def at_least(low: int, **options: int) -> list[OptionError]:
@@ -30,4 +30,4 @@ def ordered(**options: float) -> list[OptionError]:
 def check(*problems: list[OptionError]) -> None:
     found = [problem for group in problems for problem in group]
     if found:
-        raise OptionErrors(found)
+        raise OptionError.join(found)

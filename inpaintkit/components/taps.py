@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..core.errors import OptionError, OptionErrors, did_you_mean
+from ..core.errors import OptionError, did_you_mean
 
 
 def prepared(net: nn.Module) -> nn.Module:
@@ -22,7 +22,7 @@ def find_layers(net: nn.Module, layers: Collection[str], network: str) -> list[s
     """The module path of each layer.
 
     Raises:
-        OptionError: no layers; OptionErrors: unknown ones, and two names for one layer.
+        OptionError: no layers, unknown ones, and two names for one layer.
     """
     if not layers:
         raise OptionError("name at least one layer", ("layers",))
@@ -42,7 +42,7 @@ def find_layers(net: nn.Module, layers: Collection[str], network: str) -> list[s
             wrong.append(OptionError(f"{layer!r} and {twin!r} are one layer of {network}", _at(layers, place)))
         found.append(path)
     if wrong:
-        raise OptionErrors(wrong)
+        raise OptionError.join(wrong)
     return found
 
 
@@ -111,7 +111,7 @@ def count_calls(
     """How often each layer runs in one forward pass, by its path.
 
     Raises:
-        OptionError: the network does not run on a picture; OptionErrors: layers that do not run or give no tensor.
+        OptionError: the network does not run on a picture, or layers that do not run or give no tensor.
     """
     calls = dict.fromkeys(layers.values(), 0)
     given: dict[str, Any] = {}
@@ -138,7 +138,7 @@ def count_calls(
             what = f"gives a {type(given[path]).__name__}, not a tensor" if path in given else "does not run"
             wrong.append(OptionError(f"layer {layer!r} of {network} {what}", _at(asked, place)))
     if wrong:
-        raise OptionErrors(wrong)
+        raise OptionError.join(wrong)
     return calls
 
 

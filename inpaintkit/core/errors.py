@@ -1,9 +1,10 @@
-"""What inpaintkit raises on purpose: one family, each with what, where and the nearest fix."""
+"""What inpaintkit raises on purpose: one family of exceptions, each with what is wrong, where, and the nearest fix."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from typing import Literal
 
 import attrs
 
@@ -11,37 +12,21 @@ Path = tuple[str | int, ...]
 
 
 class InpaintkitError(Exception):
-    """A mistake that the user can mend: printed without a traceback, exit code 2."""
-
-
-class OptionError(InpaintkitError, ValueError):
-    """A value that a constructor refuses.
-
-    ``path`` leads from the component's own options to the value, for example ``("stages", 1, "weights", "image")``,
-    so that a recipe can point at its line.
-    """
-
-    def __init__(self, message: str, path: Sequence[str | int] = ()) -> None:
-        super().__init__(message)
-        self.message = message
-        self.path: Path = tuple(path)
-
-
-class OptionErrors(InpaintkitError, ValueError):
-    """Several :class:`OptionError` of one component, raised together."""
-
-    def __init__(self, errors: Iterable[OptionError]) -> None:
-        self.errors = tuple(errors)
-        super().__init__("\n".join(error.message for error in self.errors))
+    """A mistake that the user can correct: printed without a traceback, exit code 2."""
 
 
 @attrs.frozen
 class Problem:
-    """One thing wrong in a recipe or protocol."""
+    """One mistake in the options of a component, in a recipe or in a protocol.
+
+    ``path`` leads to the value, for example ``("stages", 1, "weights", "image")``; ``where`` is its place in a file.
+    """
 
     message: str
     path: Path = ()
     where: str = ""  # file:line:column
+    kind: Literal["value", "mismatch", "unknown", "missing"] = "value"  # mismatch: the value has another type
+    key: str = ""  # the name of what is missing
 
     def __str__(self) -> str:
         at = dotted(self.path)
@@ -49,12 +34,40 @@ class Problem:
         return f"{head}{at}: {self.message}" if at else f"{head}{self.message}"
 
 
-class RecipeError(InpaintkitError):
-    """Everything that is wrong with a recipe, all at once."""
+class OptionError(InpaintkitError, ValueError):
+    """Values that a constructor refuses.
+
+    ``path`` leads from the component's own options to the value, so that a recipe can name the line. ``problems`` has
+    one entry, or several after :meth:`join`.
+    """
+
+    problems: tuple[Problem, ...]
+
+    def __init__(self, message: str, path: Sequence[str | int] = ()) -> None:
+        super().__init__(message)
+        self.problems = (Problem(message, tuple(path)),)
+
+    @classmethod
+    def join(cls, errors: Iterable[OptionError]) -> OptionError:
+        """One error with the problems of all ``errors``: ``raise OptionError.join(errors)``."""
+        found = list(errors)
+        joined = OptionError("\n".join(map(str, found)))
+        joined.problems = tuple(problem for error in found for problem in error.problems)
+        return joined
+
+    @property
+    def path(self) -> Path:
+        """The path of the first problem."""
+        return self.problems[0].path
+
+
+class RecipeError(OptionError):
+    """All problems of a recipe or protocol, with their places in its files."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        found = tuple(problems)
+        super().__init__("\n".join(map(str, found)))
+        self.problems = found
 
 
 class PluginError(InpaintkitError):
@@ -93,3 +106,25 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """``", did you mean 'x'?"``, or ``""`` when nothing known is near."""
     near = get_close_matches(str(name), [str(other) for other in known], n=1, cutoff=0.6)
     return f", did you mean {near[0]!r}?" if near else ""
+
+
+def listed(items: Iterable[object], most: int = 5, *, separator: str = ", ") -> str:
+    """``"a, b and 3 more"``: at most ``most`` of the items, then how many there are besides."""
+    texts = [str(item) for item in items]
+    text = separator.join(texts[:most])
+    return f"{text} and {len(texts) - most:,} more" if len(texts) > most else text
+
+
+def short_repr(value: object) -> str:
+    """A plain value in a message, as YAML names it: ``null``, ``true``, ``'text'``, ``a list of 3``."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return repr(value if len(value) <= 60 else value[:57] + "...")
+    if isinstance(value, Mapping):
+        return f"a mapping with {', '.join(map(str, list(value)[:5]))}" if value else "an empty mapping"
+    if isinstance(value, list | tuple):
+        return f"a list of {len(value)}" if value else "an empty list"
+    return repr(value)

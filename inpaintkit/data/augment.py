@@ -14,7 +14,7 @@ import attrs
 import torch
 from torch import Tensor, nn
 
-from ..core.errors import OptionError, OptionErrors, did_you_mean
+from ..core.errors import OptionError, did_you_mean
 
 #: Known to kornia, and no augmentation of pictures in [0, 1]; the reason follows "because".
 REFUSED = {
@@ -42,7 +42,7 @@ class Augmentation:
     """One step: a class of ``kornia.augmentation`` and its options, as in ``RandomCrop: {size: [160, 160]}``.
 
     Raises:
-        OptionError, OptionErrors: kornia has no such class, or it refuses these options; paths begin with ``name``.
+        OptionError: kornia has no such class, or it refuses these options; paths begin with ``name``.
     """
 
     name: str
@@ -184,7 +184,7 @@ def _checked(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
             expected = f": {_describe(hints[option])}" if option in hints else ""
             problems.append(OptionError(f"{name} requires {option!r}{expected}", (name,)))
     if problems:
-        raise OptionErrors(problems)
+        raise OptionError.join(problems)
     return result
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import attrs
 from annotated_types import Ge, MinLen
 
-from ..core.errors import DataError, OptionError, OptionErrors
+from ..core.errors import DataError, OptionError
 
 Side = Annotated[int, Ge(1)]
 
@@ -41,7 +41,7 @@ class Prepare:
                 if (large := getattr(self, outer)) and (small := getattr(self, inner)) and small > large
             ]
         if problems:
-            raise OptionErrors(problems)
+            raise OptionError.join(problems)
 
 
 @attrs.frozen
@@ -58,7 +58,7 @@ class PackageFiles:
             if not name or PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\\" in name
         ]
         if problems:
-            raise OptionErrors(problems)
+            raise OptionError.join(problems)
 
     def paths(self) -> dict[str, Path]:
         """``package:file`` -> where it lies.

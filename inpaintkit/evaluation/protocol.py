@@ -16,7 +16,7 @@ from ..core.config.layers import resolve_file
 from ..core.config.nodes import raise_problems
 from ..core.config.schema import SignatureError, signature_of
 from ..core.config.structure import Spec, Structurer
-from ..core.errors import OptionError, OptionErrors, Problem
+from ..core.errors import OptionError, Problem
 from ..core.interfaces import MaskSampler, Metric
 from ..core.plugins import Plugins, installed
 from ..data import Prepare, Source
@@ -69,7 +69,7 @@ class Protocol:
         if side and max(map(abs, self.transform.shift)) >= side:
             problems.append(OptionError(f"a shift of {side} pixels or more leaves nothing", ("transform", "shift")))
         if problems:
-            raise OptionErrors(problems)
+            raise OptionError.join(problems)
 
     def view(self, pixels: Tensor) -> Tensor:
         """Prepared pixels, uint8 (B, 3, S, S) -> moved and scaled, uint8 (B, 3, size, size)."""
@@ -106,7 +106,7 @@ def load_protocol(source: str | Path | Mapping[str, Any], plugins: Plugins | Non
 
 def _structured(structurer: Structurer, tree: Mapping[str, Any], problems: Sequence[Problem]) -> Protocol:
     spec = structurer.structure(tree, Protocol)
-    found = [*problems, *structurer.problems()]
+    found = [*problems, *structurer.located()]
     protocol = spec.attempt(found) if isinstance(spec, Spec) else None
     if isinstance(protocol, Protocol):
         parts: list[Spec[Any]] = [protocol.masks, *protocol.metrics]

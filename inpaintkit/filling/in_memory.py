@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..components.blending import find_blend
-from ..core.errors import NonFiniteError, OptionError, OptionErrors
+from ..core.errors import NonFiniteError, OptionError
 from ..core.interfaces import Method
 from .job import Job, answers, require_random
 
@@ -95,7 +95,7 @@ def fill(
             none.
 
     Raises:
-        OptionError, OptionErrors: what is wrong with the pictures, masks and options, all together.
+        OptionError: what is wrong with the pictures, masks and options, all together.
             A method that has one answer only cannot be asked for samples.
         NonFiniteError: the method drew NaN or infinity; nothing is returned.
 
@@ -126,7 +126,7 @@ def fill(
         except OptionError as error:
             problems.append(error)
     if problems:
-        raise problems[0] if len(problems) == 1 else OptionErrors(problems)
+        raise OptionError.join(problems)
     found = answers(method, jobs, samples, batch, seed, device, fit)
     if failed := dict.fromkeys(job.error for each in found for job in each if job.error):
         raise NonFiniteError("\n".join(failed))
@@ -144,7 +144,7 @@ def fill(
 
 
 def check_options(grow: int, batch: int, threshold: float, samples: int | None = None) -> None:
-    """Raises an OptionErrors that names every option out of its range."""
+    """Raises an OptionError that names every option out of its range."""
     problems = [
         OptionError(f"{name} is {value!r}: a whole number, at least {least}, is needed", (name,))
         for name, value, least in (("grow", grow, 0), ("batch", batch, 1), ("samples", samples, 1))
@@ -154,7 +154,7 @@ def check_options(grow: int, batch: int, threshold: float, samples: int | None =
     if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0 <= threshold < 1:
         problems.append(OptionError(f"threshold is {threshold!r}: a number from 0 to below 1 is due", ("threshold",)))
     if problems:
-        raise OptionErrors(problems)
+        raise OptionError.join(problems)
 
 
 def several(given: Any, pictures: Sequence[Any] | None = None) -> list[Any] | None:

@@ -18,7 +18,7 @@ try:
 except ModuleNotFoundError as error:  # pragma: no cover
     raise ModuleNotFoundError("inpaintkit.testing needs pytest: pip install 'inpaintkit[testing]'") from error
 
-from ..core.errors import OptionError, OptionErrors, did_you_mean
+from ..core.errors import OptionError, did_you_mean
 from ..core.hookspecs import KINDS
 from ..core.plugins import PluginReport, Plugins, installed, load_plugins
 from ..core.registry import Entry
@@ -75,7 +75,7 @@ def conformance(
             masks; at least 16.
 
     Raises:
-        OptionErrors: ``options`` or ``without`` name what the plugin does not have, or give no reason.
+        OptionError: ``options`` or ``without`` name what the plugin does not have, or give no reason.
     """
     if type(size) is not int or size < 16:
         raise OptionError(f"size is {size!r}: a whole number of at least 16 is needed", ("size",))
@@ -166,7 +166,7 @@ def check_names(entries: list[Entry], options: Mapping[str, Any], without: Mappi
         if not isinstance(reason, str) or not reason.strip()
     ]
     if wrong:
-        raise OptionErrors(wrong)
+        raise OptionError.join(wrong)
 
 
 def skipping(reason: str) -> Callable[[Path], None]:

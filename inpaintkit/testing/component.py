@@ -106,7 +106,7 @@ class Component:
         structurer = Structurer(self.plugins)
         tree = {"use": f"{self.entry.plugin}:{self.entry.name}", **as_recipe(dict(self.options))}
         spec = structurer.structure(tree, INTERFACES[self.entry.kind])
-        problems = [str(problem) for problem in structurer.problems()]
+        problems = [str(problem) for problem in structurer.located()]
         require(not problems, "it refuses its options:\n" + "\n".join(problems))
         return spec  # type: ignore[no-any-return]
 

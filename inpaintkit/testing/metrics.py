@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..components.torch_metric import TorchMetric
-from ..core.config.schema import bare, is_union, signature_of
+from ..core.config.checks import bare, is_union
+from ..core.config.schema import signature_of
 from ..core.interfaces import Batch, Sample
 from .component import Check, Component, NotApplicable, Violation, doing, require, shape
 from .losses import tensors

@@ -9,18 +9,10 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from torch import nn
 
-from ..core.config.schema import (
-    KIND_OF,
-    MAPPINGS,
-    SEQUENCES,
-    SignatureError,
-    describe,
-    is_union,
-    label_of,
-    show,
-    signature_of,
-)
+from ..core.config.checks import is_union
+from ..core.config.schema import KIND_OF, MAPPINGS, SEQUENCES, SignatureError, describe, label_of, signature_of
 from ..core.config.structure import Spec, Structurer
+from ..core.errors import short_repr
 from ..core.interfaces import Method
 from .component import Component, doing, few, require, set_up
 
@@ -42,8 +34,8 @@ def options_are_typed(component: Component) -> None:
             if not found and not option.required and is_plain(option.default):
                 structurer = Structurer(component.plugins)
                 structurer.structure(option.default, option.type)
-                if structurer.faults:
-                    message = f"its default {show(option.default)} is not what its annotation allows"
+                if structurer.problems:
+                    message = f"its default {short_repr(option.default)} is not what its annotation allows"
                     problems.append(f"{at}: {message} ({option.annotation})")
     names = [option.name for option in signature_of(factory)] if not problems else []
     if not has_docstring(factory):

@@ -11,7 +11,7 @@ from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ..core.errors import InpaintkitError, OptionError, OptionErrors, did_you_mean
+from ..core.errors import InpaintkitError, OptionError, did_you_mean
 from ..core.interfaces import Batch, Generator, Loss, Method, Sample, finest
 from ..runtime import average_gradients
 from .critic import Critic, frozen_parameters
@@ -109,7 +109,7 @@ class Adversarial(Method):
                 text = f"the generator would never descend in a stage of {stage.steps} steps"
                 wrong.append(OptionError(text, (*at, "generator_every")))
         if wrong:
-            raise OptionErrors(wrong)
+            raise OptionError.join(wrong)
 
     @property
     def steps(self) -> int:

@@ -11,7 +11,7 @@ import torch
 from annotated_types import Ge, Gt, Lt
 from torch import nn
 
-from ..core.errors import OptionError, OptionErrors
+from ..core.errors import OptionError
 from .weights import Weight
 
 Positive = Annotated[float, Gt(0)]
@@ -77,7 +77,7 @@ class Stage:
         if not self.train:
             wrong.append(OptionError("nothing learns in this stage: name generator, critics or both", ("train",)))
         if wrong:
-            raise OptionErrors(wrong)
+            raise OptionError.join(wrong)
 
     def updates_generator(self, at: int) -> bool:
         """Whether the generator descends in the stage's step ``at`` (critics come first)."""

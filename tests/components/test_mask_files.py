@@ -8,7 +8,7 @@ from PIL import Image
 
 from inpaintkit.components import mask_files as maskfiles
 from inpaintkit.components.mask_files import MaskFiles
-from inpaintkit.core.errors import DataError, OptionError, OptionErrors
+from inpaintkit.core.errors import DataError, OptionError
 from inpaintkit.runtime.seeds import generator
 
 
@@ -147,6 +147,6 @@ def test_options_are_checked(tmp_path):
     with pytest.raises(OptionError, match="did you mean 'white'") as caught:
         MaskFiles(tmp_path, "whit")
     assert caught.value.path == ("hole",)
-    with pytest.raises(OptionErrors) as several:
+    with pytest.raises(OptionError) as several:
         MaskFiles(tmp_path, "white", 1.0)
-    assert several.value.errors[0].path == ("threshold",)
+    assert several.value.problems[0].path == ("threshold",)

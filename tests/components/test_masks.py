@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from inpaintkit.components import masks as m
 from inpaintkit.components.shapes import below, cubic, near_segment
-from inpaintkit.core.errors import OptionError, OptionErrors
+from inpaintkit.core.errors import OptionError
 from inpaintkit.runtime.seeds import generator
 
 SAMPLERS = [
@@ -278,9 +278,9 @@ def test_below_reaches_every_value_and_no_more():
     ],
 )
 def test_refused_options_are_named_all_together(make, paths):
-    with pytest.raises(OptionErrors) as caught:
+    with pytest.raises(OptionError) as caught:
         make()
-    assert [error.path for error in caught.value.errors] == paths
+    assert [error.path for error in caught.value.problems] == paths
 
 
 def test_an_unknown_side_has_a_nearest():

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from inpaintkit.components.objectives import WGANGP, Hinge, LeastSquares, NonSaturating, Smooth, gradient_norms
-from inpaintkit.core.errors import OptionErrors
+from inpaintkit.core.errors import OptionError
 from inpaintkit.core.interfaces import AdversarialInputs, Batch, Sample
 
 ALL = [NonSaturating, LeastSquares, Hinge, WGANGP]
@@ -134,10 +134,10 @@ def test_the_generator_never_sees_smooth_labels():
 
 
 def test_wrong_ranges_are_located_all_at_once():
-    with pytest.raises(OptionErrors) as caught:
+    with pytest.raises(OptionError) as caught:
         Smooth(real=(1.0, 0.8), fake=(-0.1, 0.2))
-    assert [error.path for error in caught.value.errors] == [("real",), ("fake",)]
-    with pytest.raises(OptionErrors, match="lie above"):
+    assert [error.path for error in caught.value.problems] == [("real",), ("fake",)]
+    with pytest.raises(OptionError, match="lie above"):
         Smooth(real=(0.5, 0.6), fake=(0.0, 0.7))
 
 

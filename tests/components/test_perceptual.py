@@ -17,7 +17,7 @@ from inpaintkit.components import pretrained as weights_of
 from inpaintkit.components.backbones import Backbone, find_source
 from inpaintkit.components.perceptual import Perceptual
 from inpaintkit.components.taps import usual_names
-from inpaintkit.core.errors import CheckpointError, InpaintkitError, OptionError, OptionErrors
+from inpaintkit.core.errors import CheckpointError, InpaintkitError, OptionError
 from inpaintkit.core.interfaces import Batch, Method, Sample
 
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
@@ -119,10 +119,10 @@ def test_an_unknown_network_is_named_with_the_nearest(name, message):
 
 
 def test_unknown_layers_are_located_all_at_once():
-    with pytest.raises(OptionErrors) as caught:
+    with pytest.raises(OptionError) as caught:
         Perceptual("vgg16", ["relu3_4", "relu1_1", "features.99", "features.1"])
-    assert [error.path for error in caught.value.errors] == [("layers", 0), ("layers", 2), ("layers", 3)]
-    first, _, third = (str(error) for error in caught.value.errors)
+    assert [error.path for error in caught.value.problems] == [("layers", 0), ("layers", 2), ("layers", 3)]
+    first, _, third = (str(error) for error in caught.value.problems)
     assert "did you mean 'relu3_" in first
     assert "relu5_3" in first
     assert "'features.1' and 'relu1_1' are one layer" in third
@@ -131,9 +131,9 @@ def test_unknown_layers_are_located_all_at_once():
     assert single.value.path == ("layers", "rleu2_1")
     with pytest.raises(OptionError, match="at least one"):
         Perceptual("vgg16", [])
-    with pytest.raises(OptionErrors) as caught:
+    with pytest.raises(OptionError) as caught:
         Perceptual("vgg16", ["relu3_4"], "random.pth")
-    assert [error.path for error in caught.value.errors] == [("pretrained",), ("layers", 0)]
+    assert [error.path for error in caught.value.problems] == [("pretrained",), ("layers", 0)]
 
 
 @pytest.mark.parametrize("value", ["hubb", "weights.pth", "none"])

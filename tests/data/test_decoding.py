@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inpaintkit.core.errors import DataError, OptionErrors
+from inpaintkit.core.errors import DataError, OptionError
 from inpaintkit.data import decoding as images
 from inpaintkit.data.decoding import Unreadable, decode, find, open_rgb
 from inpaintkit.data.sources import PackageFiles, Prepare
@@ -223,9 +223,9 @@ def test_a_thread_of_pixels_is_not_blown_up():
     ],
 )
 def test_prepare_refuses_what_cannot_be(options, paths):
-    with pytest.raises(OptionErrors) as caught:
+    with pytest.raises(OptionError) as caught:
         Prepare(**options)
-    assert [error.path for error in caught.value.errors] == paths
+    assert [error.path for error in caught.value.problems] == paths
 
 
 # finding
@@ -351,6 +351,6 @@ def test_missing_package_files_say_what_is_missing(package, file, said):
 
 @pytest.mark.parametrize("file", ["/etc/passwd", "../x.png", "", "a\\b.png"])
 def test_package_files_stay_inside_the_package(file):
-    with pytest.raises(OptionErrors) as caught:
+    with pytest.raises(OptionError) as caught:
         PackageFiles("skimage", ["data/coffee.png", file])
-    assert [error.path for error in caught.value.errors] == [("files", 1)]
+    assert [error.path for error in caught.value.problems] == [("files", 1)]

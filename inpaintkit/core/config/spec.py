@@ -1,13 +1,13 @@
-"""A component that a recipe asks for, checked and not yet built; and the faults found on the way."""
+"""A component that a recipe asks for, checked and not yet built."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, ClassVar, Generic, Literal, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import attrs
 
-from ..errors import InpaintkitError, OptionError, OptionErrors, Path, Problem, RecipeError
+from ..errors import InpaintkitError, OptionError, Path, Problem, RecipeError
 from .nodes import Node, raise_problems
 
 T = TypeVar("T")
@@ -73,10 +73,8 @@ class Spec(Generic[T]):
         try:
             return self.factory(**options)
         except Exception as error:
-            if isinstance(error, RecipeError):  # of a spec that this constructor built
-                problems += error.problems
-            elif not trial or isinstance(error, OptionErrors | ValueError):
-                problems += [located(fault, self.source) for fault in faults_of(error, self.path)]
+            if not trial or isinstance(error, ValueError):
+                problems += [located(problem, self.source) for problem in problems_of(error, self.path)]
             if causes is not None:
                 causes.append(error)
             return INVALID
@@ -90,36 +88,26 @@ def _holds_invalid(value: Any) -> bool:
     return value is INVALID
 
 
-@attrs.frozen
-class Fault:
-    """A problem before it is given its place."""
-
-    message: str
-    path: Path
-    kind: Literal["value", "mismatch", "unknown", "missing"] = "value"  # mismatch: of another type altogether
-    key: str = ""  # which one is missing
-
-
-def faults_of(error: Exception, path: Path) -> list[Fault]:
-    """What a constructor refused, as faults below ``path``."""
-    if isinstance(error, OptionErrors):
-        return [fault for each in error.errors for fault in faults_of(each, path)]
+def problems_of(error: Exception, path: Path) -> list[Problem]:
+    """What a constructor at ``path`` refused."""
+    if isinstance(error, RecipeError):  # of a spec that this constructor built: its places are known
+        return list(error.problems)
     if isinstance(error, OptionError):
-        return [Fault(error.message, (*path, *error.path))]
+        return [attrs.evolve(problem, path=(*path, *problem.path)) for problem in error.problems]
     text = " ".join(str(error).split())
-    told = isinstance(error, InpaintkitError | ValueError) and bool(text)
-    return [Fault(text if told else f"{type(error).__name__}: {text}", path)]
+    readable = isinstance(error, InpaintkitError | ValueError) and bool(text)
+    return [Problem(text if readable else f"{type(error).__name__}: {text}", path)]
 
 
-def located(fault: Fault, source: Node | None) -> Problem:
-    """The problem that a fault is, with its place in the files that ``source`` was read from."""
-    if source is None:
-        return Problem(fault.message, fault.path)
-    message = fault.message
-    if fault.kind == "missing":
-        removal = source.removal(fault.path, fault.key)
-        if removal is None and fault.path:  # or all that stood there before
-            removal = source.removal(fault.path[:-1], str(fault.path[-1]))
+def located(problem: Problem, source: Node | None) -> Problem:
+    """The problem with its place in the files that ``source`` was read from."""
+    if source is None or problem.where:
+        return problem
+    path, message = problem.path, problem.message
+    if problem.kind == "missing":
+        removal = source.removal(path, problem.key)
+        if removal is None and path:  # or everything that stood there was removed
+            removal = source.removal(path[:-1], str(path[-1]))
         if removal is not None:
             message += f" (taken out by the null at {removal})"
-    return Problem(message, fault.path, str(source.find(fault.path, at_key=fault.kind == "unknown")))
+    return attrs.evolve(problem, message=message, where=str(source.find(path, at_key=problem.kind == "unknown")))

@@ -18,42 +18,30 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 import attrs
 
-from ..errors import OptionError, OptionErrors, Path, PluginError, Problem, did_you_mean
+from ..errors import Path, PluginError, Problem, did_you_mean, short_repr
 from ..plugins import Plugins
+from .checks import bare, constraints, is_union, satisfies
 from .nodes import Node
-from .schema import (
-    KIND_OF,
-    MAPPINGS,
-    SEQUENCES,
-    SignatureError,
-    bare,
-    constraints,
-    describe,
-    is_union,
-    label_of,
-    satisfies,
-    show,
-    signature_of,
-)
-from .spec import INVALID as INVALID, Fault, Spec as Spec, faults_of, located
+from .schema import KIND_OF, MAPPINGS, SEQUENCES, SignatureError, describe, label_of, signature_of
+from .spec import INVALID as INVALID, Spec as Spec, located, problems_of
 
 
 class Structurer:
-    """Checks plain values against types; collects what is wrong in ``faults``."""
+    """Checks plain values against types; collects what is wrong in ``problems``."""
 
     def __init__(self, plugins: Plugins, source: Node | None = None) -> None:
         self.plugins = plugins
         self.source = source
-        self.faults: list[Fault] = []
+        self.problems: list[Problem] = []
 
     def problem(self, message: str, path: Path, kind: Literal["value", "mismatch", "unknown"] = "value") -> Any:
         """Reports a problem with the value at ``path`` and returns what stands for that value."""
-        self.faults.append(Fault(message, path, kind))
+        self.problems.append(Problem(message, path, kind=kind))
         return INVALID
 
-    def problems(self) -> list[Problem]:
-        """Everything found wrong so far, with its place."""
-        return [located(fault, self.source) for fault in self.faults]
+    def located(self) -> list[Problem]:
+        """The problems found so far, with their places."""
+        return [located(problem, self.source) for problem in self.problems]
 
     def structure(self, value: Any, expected: Any, path: Path = ()) -> Any:
         """``value`` as ``expected`` asks: scalars and containers as they are, components and other classes as Specs."""
@@ -87,18 +75,18 @@ class Structurer:
         return self.problem(f"has the annotation {expected!r}, which no recipe can fill", path)
 
     def _mismatch(self, value: Any, expected: Any, path: Path, hint: str = "") -> Any:
-        return self.problem(f"expected {describe(expected)}, not {show(value)}{hint}", path, "mismatch")
+        return self.problem(f"expected {describe(expected)}, not {short_repr(value)}{hint}", path, "mismatch")
 
     def _annotated(self, value: Any, expected: Any, path: Path) -> Any:
-        before = len(self.faults)
+        before = len(self.problems)
         result = self.structure(value, get_args(expected)[0], path)
-        for at, fault in enumerate(self.faults[before:], before):
-            if fault.kind == "mismatch" and fault.path == path:  # say the limits, too
+        for at, problem in enumerate(self.problems[before:], before):
+            if problem.kind == "mismatch" and problem.path == path:  # say the limits, too
                 inner = describe(get_args(expected)[0])
-                told = fault.message.replace(f"expected {inner}", f"expected {describe(expected)}", 1)
-                self.faults[at] = attrs.evolve(fault, message=told)
-        if len(self.faults) == before and not all(satisfies(result, limit) for limit in constraints(expected)):
-            return self.problem(f"expected {describe(expected)}, not {show(value)}", path)
+                told = problem.message.replace(f"expected {inner}", f"expected {describe(expected)}", 1)
+                self.problems[at] = attrs.evolve(problem, message=told)
+        if len(self.problems) == before and not all(satisfies(result, limit) for limit in constraints(expected)):
+            return self.problem(f"expected {describe(expected)}, not {short_repr(value)}", path)
         return result
 
     def _scalar(self, value: Any, expected: Any, path: Path) -> Any:
@@ -114,7 +102,7 @@ class Structurer:
         if type(value) is not expected:
             return self._mismatch(value, expected, path, _hint(value, expected))
         if expected is float and not math.isfinite(value):
-            return self.problem(f"expected a finite number, not {show(value)}", path)
+            return self.problem(f"expected a finite number, not {short_repr(value)}", path)
         return value
 
     def _literal(self, value: Any, expected: Any, path: Path) -> Any:
@@ -130,9 +118,9 @@ class Structurer:
         key_type, item_type = get_args(expected) or (str, Any)
         result = {}
         for key, item in value.items():
-            before = len(self.faults)
+            before = len(self.problems)
             self.structure(key, key_type, (*path, key))
-            self.faults[before:] = [attrs.evolve(fault, kind="unknown") for fault in self.faults[before:]]
+            self.problems[before:] = [attrs.evolve(problem, kind="unknown") for problem in self.problems[before:]]
             result[key] = self.structure(item, item_type, (*path, key))
         return result
 
@@ -155,24 +143,24 @@ class Structurer:
         for member in members:
             trial = Structurer(self.plugins, self.source)
             result = trial.structure(value, member, path)
-            if not trial.faults:
+            if not trial.problems:
                 return result
-            trials.append((result, trial.faults))
+            trials.append((result, trial.problems))
         result, best = min(trials, key=lambda trial: _misfit(trial[1], path))
         if _misfit(best, path)[0]:  # of no member's type
             literals = [bare(member) for member in members if get_origin(bare(member)) is Literal]
             near = [choice for literal in literals for choice in get_args(literal) if isinstance(choice, str)]
             expected = " or ".join([", ".join(words[:-1]), words[-1]] if len(words := _words(members)) > 1 else words)
             hint = did_you_mean(value, near) if isinstance(value, str) else ""
-            return self.problem(f"expected {expected}, not {show(value)}{hint}", path, "mismatch")
-        self.faults += best
+            return self.problem(f"expected {expected}, not {short_repr(value)}{hint}", path, "mismatch")
+        self.problems += best
         return result  # what is valid in it can still be tried
 
     def _own(self, value: Any, expected: Any, path: Path) -> Any:
         try:
             return expected.__structure__(value, path, self)
-        except (OptionError, OptionErrors, ValueError, TypeError) as error:
-            self.faults += faults_of(error, path)
+        except (ValueError, TypeError) as error:
+            self.problems += problems_of(error, path)
             return INVALID
 
     def _component(self, value: Any, kind: str, path: Path) -> Any:
@@ -183,14 +171,14 @@ class Structurer:
                 near = get_close_matches("use", value, n=1, cutoff=0.5)
                 if near:
                     return self.problem(f"unknown key {near[0]!r}, did you mean 'use'?", (*path, near[0]), "unknown")
-                self.faults.append(Fault(f"missing 'use', the name of the {kind}", path, "missing", "use"))
+                self.problems.append(Problem(f"missing 'use', the name of the {kind}", path, kind="missing", key="use"))
                 return INVALID
             name, at = value["use"], (*path, "use")
             options = {key: item for key, item in value.items() if key != "use"}
             if not isinstance(name, str):
-                return self.problem(f"expected the name of a {kind}, not {show(name)}{_hint(name, str)}", at)
+                return self.problem(f"expected the name of a {kind}, not {short_repr(name)}{_hint(name, str)}", at)
         else:
-            message = f"expected {kind} (a name or a mapping with 'use'), not {show(value)}"
+            message = f"expected {kind} (a name or a mapping with 'use'), not {short_repr(value)}"
             return self.problem(message, path, "mismatch")
         try:
             entry = self.plugins.registry.get(kind, name)
@@ -209,7 +197,7 @@ class Structurer:
             known = {option.name: option for option in signature_of(factory)}
         except SignatureError as error:
             return self.problem(str(error), path)
-        before = len(self.faults)
+        before = len(self.problems)
         missing = [option.name for option in known.values() if option.required and option.name not in value]
         for key in value:
             if key in known:
@@ -224,22 +212,20 @@ class Structurer:
         for key in missing:
             owner = f" of {kind} {name!r}" if kind else ""
             message = f"missing {key!r}{owner}: expected {known[key].annotation}"
-            self.faults.append(Fault(message, path, "missing", key))
-        valid = len(self.faults) == before
+            self.problems.append(Problem(message, path, kind="missing", key=key))
+        valid = len(self.problems) == before
         options = {
             key: self.structure(item, known[key].type, (*path, key)) for key, item in value.items() if key in known
         }
         return Spec(kind, name, factory, options, path, self.source, valid)
 
 
-def _misfit(faults: list[Fault], path: Path) -> tuple[bool, int, int]:
-    """How badly a member of a union fits: of another type, by its keys, by the number of faults."""
-    other = any(fault.kind == "mismatch" and fault.path == path for fault in faults)
-    keys = sum(
-        (fault.kind == "missing" and fault.path == path) or (fault.kind == "unknown" and fault.path[:-1] == path)
-        for fault in faults
-    )
-    return other, keys, len(faults)
+def _misfit(problems: list[Problem], path: Path) -> tuple[bool, int, int]:
+    """How badly a member of a union fits: of another type, by its keys, by the number of problems."""
+    other = any(problem.kind == "mismatch" and problem.path == path for problem in problems)
+    missing = sum(problem.kind == "missing" and problem.path == path for problem in problems)
+    unknown = sum(problem.kind == "unknown" and problem.path[:-1] == path for problem in problems)
+    return other, missing + unknown, len(problems)
 
 
 def _words(members: Sequence[Any]) -> list[str]:

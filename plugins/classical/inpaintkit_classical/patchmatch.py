@@ -9,7 +9,7 @@ from annotated_types import Ge
 from torch import Tensor
 from torch.nn import functional as F
 
-from inpaintkit import InpaintkitError, Method, OptionError, OptionErrors, composite
+from inpaintkit import InpaintkitError, Method, OptionError, composite
 
 from .patchfield import Patches, largest_radius
 from .patchsearch import Field
@@ -46,7 +46,7 @@ class PatchMatch(Method):
         search: ``exhaustive`` compares every patch with every known one, the reference for small pictures.
 
     Raises:
-        OptionErrors: for a value out of its range.
+        OptionError: for a value out of its range.
     """
 
     randomness = "always"
@@ -74,7 +74,7 @@ class PatchMatch(Method):
                 OptionError(f"search is {search!r}: one of {', '.join(get_args(Search))} is needed", ("search",))
             )
         if problems:
-            raise OptionErrors(problems)
+            raise OptionError.join(problems)
         self.radius, self.levels, self.iterations = radius, levels, iterations
         self.passes, self.texture, self.search = passes, texture, search
 

@@ -16,7 +16,7 @@ from scipy.ndimage import distance_transform_cdt
 from skimage import data
 from torch import Tensor
 
-from inpaintkit import InpaintkitError, OptionErrors, load_recipe
+from inpaintkit import InpaintkitError, OptionError, load_recipe
 from inpaintkit.recipe import build_method
 
 
@@ -411,9 +411,9 @@ def test_every_option_has_an_effect(options: dict[str, object]) -> None:
 
 
 def test_wrong_options_are_all_named() -> None:
-    with pytest.raises(OptionErrors) as caught:
+    with pytest.raises(OptionError) as caught:
         PatchMatch(radius=0, levels=0, iterations=0, passes=0, texture=-1.0, search="best")  # type: ignore[arg-type]
-    assert [error.path for error in caught.value.errors] == [
+    assert [error.path for error in caught.value.problems] == [
         ("radius",), ("levels",), ("iterations",), ("passes",), ("texture",), ("search",)
     ]  # fmt: skip
 

@@ -20,7 +20,6 @@ from inpaintkit import (
     Generator,
     Loss,
     OptionError,
-    OptionErrors,
     Sample,
     Stage,
 )
@@ -76,7 +75,7 @@ class LatentSearch(Adversarial):
             text = "consistency: no critic's network has features (is a FeatureDiscriminator); set it to 0"
             wrong.append(OptionError(text, ("search", "consistency")))
         if wrong:
-            raise OptionErrors(wrong)
+            raise OptionError.join(wrong)
 
     def sample(self, batch: Batch) -> Sample:
         """Pictures of random latents, one for each picture of the batch, whose mask only tells where patches are."""

@@ -18,7 +18,7 @@ from inpaintkit_semantic_dcgan.search import Search, balanced, context_loss, con
 from PIL import Image
 from torch import Tensor, nn
 
-from inpaintkit import Critic, Generator, OptionErrors, compare, load, load_recipe
+from inpaintkit import Critic, Generator, OptionError, compare, load, load_recipe
 from inpaintkit.cli import main
 from inpaintkit.components.objectives import NonSaturating
 from inpaintkit.core.config.bundled import bundled
@@ -260,7 +260,7 @@ def test_a_long_search_reports_how_far_it_is(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_what_does_not_fit_is_said_at_once() -> None:
-    with pytest.raises(OptionErrors, match=r"latent_shape[\s\S]*no critic[\s\S]*features"):
+    with pytest.raises(OptionError, match=r"latent_shape[\s\S]*no critic[\s\S]*features"):
         LatentSearch(nn.Conv2d(3, 3, 1))  # type: ignore[arg-type]
     for window in (1, 4):
         with pytest.raises(Exception, match="odd"):

@@ -17,7 +17,7 @@ from torch import nn
 from inpaintkit.core.config.nodes import parse
 from inpaintkit.core.config.schema import SignatureError, describe, signature_of
 from inpaintkit.core.config.structure import INVALID, Spec, Structurer
-from inpaintkit.core.errors import OptionError, OptionErrors, Problem, RecipeError
+from inpaintkit.core.errors import OptionError, Problem, RecipeError
 from inpaintkit.core.hookspecs import hookimpl
 from inpaintkit.core.interfaces import Generator, Loss, MaskSampler
 from inpaintkit.core.plugins import Plugins
@@ -37,7 +37,8 @@ class Picky(Loss):
     def __init__(self, low: float, high: float) -> None:
         super().__init__()
         if low > high:
-            raise OptionErrors([OptionError("low is above high", ("low",)), OptionError("high is below", ("high",))])
+            wrong = [OptionError("low is above high", ("low",)), OptionError("high is below", ("high",))]
+            raise OptionError.join(wrong)
 
 
 class Wrapper(Loss):
@@ -99,13 +100,13 @@ def plugins() -> Plugins:
 def told(plugins: Plugins, value: Any, expected: Any) -> list[str]:
     structurer = Structurer(plugins)
     structurer.structure(value, expected)
-    return [str(problem) for problem in structurer.problems()]
+    return [str(problem) for problem in structurer.located()]
 
 
 def good(plugins: Plugins, value: Any, expected: Any) -> Any:
     structurer = Structurer(plugins)
     result = structurer.structure(value, expected)
-    assert structurer.problems() == []
+    assert structurer.located() == []
     return result
 
 
@@ -281,7 +282,7 @@ others:
     assert source is not None
     structurer = Structurer(plugins, source)
     spec = structurer.structure(source.plain(), Loss)
-    assert structurer.problems() == []
+    assert structurer.located() == []
     with pytest.raises(RecipeError) as caught:
         spec.build()
     assert [str(problem) for problem in caught.value.problems] == [
@@ -305,7 +306,7 @@ def test_what_is_invalid_is_passed_over_and_the_rest_tried(plugins: Plugins) -> 
     }
     structurer = Structurer(plugins)
     spec = structurer.structure(value, Loss)
-    assert len(structurer.problems()) == 2
+    assert len(structurer.located()) == 2
     problems: list[Problem] = []
     assert spec.attempt(problems) is INVALID
     assert [problem.path for problem in problems] == [("others", "a", "low"), ("others", "a", "high")]
@@ -316,7 +317,7 @@ def test_an_option_annotated_spec_is_built_later(plugins: Plugins) -> None:
     assert isinstance(built.spec, Spec)
     with pytest.raises(RecipeError, match="low is above high") as caught:
         built.spec.build()
-    assert isinstance(caught.value.__cause__, OptionErrors)  # for whoever mends the component
+    assert isinstance(caught.value.__cause__, OptionError)  # for whoever mends the component
     assert told(plugins, {"use": "late", "loss": "pcky"}, Loss)[0].startswith("loss: unknown loss 'pcky'")
 
 
@@ -380,11 +381,11 @@ schemas = st.recursive(
 def test_any_value_is_structured_or_told(plugins: Plugins, value: Any, expected: Any) -> None:
     structurer = Structurer(plugins)
     result = structurer.structure(value, expected)
-    for problem in structurer.problems():
+    for problem in structurer.located():
         assert problem.message
-    if not structurer.faults:
+    if not structurer.problems:
         assert "INVALID" not in repr(result)
         again = Structurer(plugins)
         again.structure(value, expected | None if expected is not None else None)
-        assert not again.faults
+        assert not again.problems
     assert describe(expected)

@@ -1,0 +1,185 @@
+"""The limits that ``Annotated[int, Ge(1)]`` sets, and ``checked``, which applies them in constructors.
+
+A recipe's values are checked before a constructor is called; ``checked`` holds the same limits in Python code.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+
+import annotated_types as at
+import attrs
+
+from ..errors import OptionError, Path, dotted, short_repr
+
+Target = TypeVar("Target", bound=Callable[..., Any])
+
+
+def checked(target: Target) -> Target:
+    """Decorates an ``__init__``, or a whole attrs class or dataclass: values beyond their limits raise an OptionError.
+
+    The error names every option that is out of its limits. Types are not checked.
+
+    >>> @checked
+    ... @attrs.frozen
+    ... class Square:
+    ...     side: Annotated[int, at.Ge(1)]
+    >>> Square(0)
+    Traceback (most recent call last):
+    inpaintkit.core.errors.OptionError: side: expected integer >= 1, not 0
+    """
+    if isinstance(target, type):
+        target.__init__ = _checked(target.__init__, target)  # type: ignore[misc]
+        return target
+    return typing.cast(Target, _checked(target, target))
+
+
+def _checked(init: Callable[..., None], owner: Any) -> Callable[..., None]:
+    signature = inspect.signature(init)
+
+    @functools.wraps(init)
+    def wrapper(*args: Any, **kwargs: Any) -> None:
+        given = signature.bind(*args, **kwargs).arguments
+        for parameter in signature.parameters.values():
+            if parameter.kind is parameter.VAR_KEYWORD:
+                given |= given.pop(parameter.name, {})
+        types = option_types(owner)
+        errors = [error for name, value in given.items() for error in violations(value, types.get(name), (name,))]
+        if errors:
+            raise OptionError.join(errors)
+        init(*args, **kwargs)
+
+    return wrapper
+
+
+@functools.cache
+def option_types(factory: Any) -> Mapping[str, Any]:
+    """The annotations of a constructor's options, by name; those of ``**options: Unpack[...]`` among them."""
+    if isinstance(factory, functools.partial):
+        return option_types(factory.func)
+    if isinstance(factory, type):
+        # generated constructors have annotations that are resolved where the class stands
+        if attrs.has(factory):
+            hints = typing.get_type_hints(factory, include_extras=True)
+            return {field.alias or field.name: hints.get(field.name, Any) for field in attrs.fields(factory)}
+        source = factory if dataclasses.is_dataclass(factory) else factory.__init__  # type: ignore[misc]
+    else:
+        source = factory if inspect.isroutine(factory) else type(factory).__call__
+    hints = typing.get_type_hints(source, include_extras=True)
+    for name, expected in list(hints.items()):
+        if get_origin(expected) is typing.Unpack:
+            del hints[name]
+            hints |= typing.get_type_hints(get_args(expected)[0], include_extras=True)
+    return {name: _without_required(expected) for name, expected in hints.items()}
+
+
+def _without_required(expected: Any) -> Any:
+    return get_args(expected)[0] if get_origin(expected) in (typing.Required, typing.NotRequired) else expected
+
+
+def violations(value: Any, expected: Any, path: Path) -> list[OptionError]:
+    """What of ``value`` is beyond the limits in the annotation ``expected``; values of another type have none."""
+    origin, args = get_origin(expected), get_args(expected)
+    if origin is Annotated:
+        if all(satisfies(value, limit) for limit in constraints(expected)):
+            return violations(value, args[0], path)
+        return [_violation(value, expected, path)]
+    if is_union(expected):
+        found = [violations(value, member, path) for member in args if accepts(value, member)]
+        if not found or not all(found):
+            return []
+        return [_violation(value, expected, path)] if found[0][0].path == path else found[0]
+    if isinstance(value, list | tuple) and args:
+        kinds = args if origin is tuple and args[-1] is not Ellipsis else args[:1] * len(value)
+        items = enumerate(zip(value, kinds, strict=False))
+        return [error for index, (item, kind) in items for error in violations(item, kind, (*path, index))]
+    if isinstance(value, Mapping) and len(args) == 2:
+        return [error for key, item in value.items() for error in violations(item, args[1], (*path, key))]
+    return []
+
+
+def _violation(value: Any, expected: Any, path: Path) -> OptionError:
+    from .schema import describe  # knows the interfaces, and so imports torch: only where something is wrong
+
+    return OptionError(f"{dotted(path)}: expected {describe(expected)}, not {short_repr(value)}", path)
+
+
+def accepts(value: Any, expected: Any) -> bool:
+    """Whether ``value`` has the type of a union's member; limits do not matter."""
+    member = bare(expected)
+    if member in (Any, object):
+        return True
+    if get_origin(member) is Literal:
+        return value in get_args(member)
+    kind = get_origin(member) or member
+    return isinstance(kind, type) and isinstance(value, (int, float) if kind is float else kind)
+
+
+def is_union(expected: Any) -> bool:
+    return get_origin(expected) in (Union, types.UnionType)
+
+
+def bare(expected: Any) -> Any:
+    """The type without what ``Annotated`` adds."""
+    return bare(get_args(expected)[0]) if get_origin(expected) is Annotated else expected
+
+
+def constraints(expected: Any) -> list[Any]:
+    """The limits that ``Annotated`` sets, groups such as ``Interval`` and ``Len`` taken apart."""
+    found: list[Any] = []
+    for extra in get_args(expected)[1:]:
+        found += list(extra) if isinstance(extra, at.GroupedMetadata) else [extra]
+    return found
+
+
+def satisfies(value: Any, limit: Any) -> bool:
+    """Whether a value keeps within a limit; a value that cannot be compared does not, what is no limit always holds."""
+    try:
+        match limit:
+            case at.Ge(ge=bound):
+                return bool(value >= bound)
+            case at.Gt(gt=bound):
+                return bool(value > bound)
+            case at.Le(le=bound):
+                return bool(value <= bound)
+            case at.Lt(lt=bound):
+                return bool(value < bound)
+            case at.MultipleOf(multiple_of=factor):
+                return bool(value % factor == 0)
+            case at.MinLen(min_length=length):
+                return len(value) >= length
+            case at.MaxLen(max_length=length):
+                return len(value) <= length
+            case at.Predicate(func=test):
+                return bool(test(value))
+    except TypeError:
+        return False
+    return True
+
+
+def limit_text(limit: Any) -> str:
+    """A limit in words: ``>= 1``, ``divisible by 8``; empty for what is no limit."""
+    match limit:
+        case at.Ge(ge=bound):
+            return f">= {bound}"
+        case at.Gt(gt=bound):
+            return f"> {bound}"
+        case at.Le(le=bound):
+            return f"<= {bound}"
+        case at.Lt(lt=bound):
+            return f"< {bound}"
+        case at.MultipleOf(multiple_of=factor):
+            return f"divisible by {factor}"
+        case at.MinLen(min_length=length):
+            return "that is not empty" if length == 1 else f"of at least {length}"
+        case at.MaxLen(max_length=length):
+            return f"of at most {length}"
+        case at.Predicate(func=test):
+            return f"that is {getattr(test, '__name__', 'as required')}"
+    return ""
