@@ -1,9 +1,8 @@
-"""Checkpoints: safetensors and JSON in a folder, written aside and renamed; half a one is never taken for whole."""
+"""Checkpoints: a folder each of weights, optimizer states and a JSON file with checksums, written atomically."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from hashlib import blake2b
@@ -17,34 +16,30 @@ from torch import Tensor
 
 from ..core.errors import CheckpointError
 from ..core.interfaces import Method
-from ..runtime import write_atomically
+from ..runtime import new_folder
 
-METHOD, OPTIMIZERS, STATE = "method.safetensors", "optimizers.safetensors", "state.json"
+METHOD, OPTIMIZERS, STATE = "method.safetensors", "optimizers.pt", "state.json"
 
 
 def save(folder: Path, step: int, method: Method, extra: Mapping[str, Any] | None = None, keep: int = 2) -> Path:
-    """Writes ``folder/step-00001000`` after ``step`` steps, and leaves the newest ``keep`` in all.
+    """Writes ``folder/step-00001000`` after ``step`` steps, and keeps the newest ``keep`` in all.
 
-    Checkpoints of later steps go too: a resumed run has passed them over as damaged. ``extra`` is JSON kept beside.
+    Checkpoints of later steps are removed too: a resumed run has skipped them as damaged. ``extra`` goes to the JSON.
 
     Raises:
         CheckpointError: the disk refuses; older checkpoints stay.
     """
     final = folder / f"step-{step:08d}"
-    aside = folder / f".step-{step:08d}.{os.getpid()}.part"
+    weights = contiguous(method.state_dict())
+    optimizers = {name: optimizer.state_dict() for name, optimizer in method.optimizers.items()}
     try:
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
-        save_file(contiguous(method.state_dict()), aside / METHOD)
-        save_file(optimizer_tensors(method), aside / OPTIMIZERS)
-        sums = {name: flush_and_sum(aside / name) for name in (METHOD, OPTIMIZERS)}
-        write_atomically(aside / STATE, json.dumps({"step": step, **(extra or {}), "sums": sums}, indent=1))
-        if final.exists():  # the same step again: a run resumed from an older checkpoint
-            shutil.rmtree(final)
-        os.replace(aside, final)
-        flush_folder(folder)
-    except (OSError, SafetensorError) as error:
-        shutil.rmtree(aside, ignore_errors=True)
+        with new_folder(final, replace=True) as temporary:
+            save_file(weights, temporary / METHOD)
+            torch.save(optimizers, temporary / OPTIMIZERS)
+            sums = {name: file_sum(temporary / name) for name in (METHOD, OPTIMIZERS)}
+            state = {"step": step, **(extra or {}), "sums": sums}
+            (temporary / STATE).write_text(json.dumps(state, indent=1))
+    except (OSError, SafetensorError, RuntimeError) as error:  # torch.save raises RuntimeErrors
         message = f"the checkpoint {final} cannot be written: {error}; earlier ones are untouched"
         raise CheckpointError(message) from error
     present = checkpoints(folder)
@@ -55,9 +50,9 @@ def save(folder: Path, step: int, method: Method, extra: Mapping[str, Any] | Non
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """The checkpoint folders, oldest first; what was being written when a run died is not among them."""
-    whole = [path for path in folder.glob("step-*") if path.name[5:].isdecimal() and (path / STATE).is_file()]
-    return sorted(whole, key=lambda path: int(path.name[5:]))
+    """The checkpoint folders, oldest first, without those that a killed process left unfinished."""
+    finished = [path for path in folder.glob("step-*") if path.name[5:].isdecimal() and (path / STATE).is_file()]
+    return sorted(finished, key=lambda path: int(path.name[5:]))
 
 
 def latest(folder: Path) -> tuple[Path, dict[str, Any], list[str]]:
@@ -76,7 +71,7 @@ def latest(folder: Path) -> tuple[Path, dict[str, Any], list[str]]:
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """``state.json`` of a checkpoint, after checking that its files are the ones that were written."""
+    """``state.json`` of a checkpoint, after a check of its files against their checksums."""
     try:
         state = json.loads((path / STATE).read_text())
         if not isinstance(state["step"], int):
@@ -92,7 +87,7 @@ def read_state(path: Path) -> dict[str, Any]:
 def load_method(path: Path, method: Method, *, partly: bool = False) -> None:
     """Loads the weights of a checkpoint, or of one ``.safetensors`` file, into ``method``.
 
-    ``partly``: keys that the file has and the method lacks are passed over (a method built without its critics).
+    ``partly``: keys that only the file has are ignored (the method was built without its critics).
 
     Raises:
         CheckpointError: keys or shapes differ; names them.
@@ -106,11 +101,10 @@ def load_method(path: Path, method: Method, *, partly: bool = False) -> None:
 
 
 def init_method(path: Path, method: Method) -> list[str]:
-    """Starts ``method`` from the weights of a checkpoint or file; returns the parts that it does not hold.
+    """Initializes ``method`` with the weights of a checkpoint or file; returns the parts that the file does not hold.
 
-    A part is the generator, one critic, or another child of the method. One that the file lacks altogether keeps its
-    fresh weights (a critic, after a stage without one), and one that only the file has is passed over; so is a part
-    without parameters (what balances measured is not weights).
+    A part is the generator, one critic, or another child of the method. A part that is not in the file keeps its fresh
+    weights, and one that is only in the file is ignored; so are parts without parameters (measurements of balances).
 
     Raises:
         CheckpointError: a part fits only partly, with the keys that differ; or no part fits.
@@ -126,12 +120,12 @@ def init_method(path: Path, method: Method) -> list[str]:
     if difference or not shared:
         difference = difference or key_difference(expected, found)
         raise CheckpointError(f"{file} does not fit this method:\n{difference}")
-    lacking = method.load_state_dict({key: found[key] for key in shared}, strict=False).missing_keys
-    return sorted({part_of(key, method) for key in lacking} & weighted)
+    missing = method.load_state_dict({key: found[key] for key in shared}, strict=False).missing_keys
+    return sorted({part_of(key, method) for key in missing} & weighted)
 
 
 def newest(path: Path) -> Path:
-    """The newest checkpoint of a run's folder; a checkpoint or a file stands for itself."""
+    """The newest checkpoint, if ``path`` is a run's folder; otherwise ``path`` itself."""
     is_run = (path / "checkpoints").is_dir()
     return latest(path / "checkpoints")[0] if is_run else path
 
@@ -144,34 +138,31 @@ def part_of(key: str, method: Method) -> str:
 
 
 def load_optimizers(path: Path, method: Method) -> None:
-    """Puts the saved moments into the method's optimizers, by parameter name."""
-    found = read_tensors(path / OPTIMIZERS)
+    """Restores the optimizers' moments.
+
+    Raises:
+        CheckpointError: the file is missing or unreadable, or was written for other optimizers.
+    """
+    file = path / OPTIMIZERS
+    try:
+        saved = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise CheckpointError(f"{file} is not readable: {error}") from error
     for name, optimizer in method.optimizers.items():
         state = optimizer.state_dict()
-        for group in state["param_groups"]:
-            for number, parameter in zip(group["params"], group["param_names"], strict=True):
-                prefix = f"{name}|{parameter}|"
-                values = {key.removeprefix(prefix): found[key] for key in found if key.startswith(prefix)}
-                if values:
-                    state["state"][number] = values
-        optimizer.load_state_dict(state)
-        # Fused kernels walk parameter and moments in memory order: give the moments the parameter's layout again.
+        if name not in saved or parameter_names(saved[name]) != parameter_names(state):
+            raise CheckpointError(f"{file} does not fit this method: optimizer {name!r} has other parameters")
+        optimizer.load_state_dict({**state, "state": saved[name]["state"]})
+        # Fused kernels walk parameter and moments in memory order: the moments need the parameter's strides.
         for parameter, values in optimizer.state.items():
             for key, value in values.items():
                 if isinstance(value, Tensor) and value.shape == parameter.shape:
                     values[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
-def optimizer_tensors(method: Method) -> dict[str, Tensor]:
-    """Every tensor of every optimizer's state, under ``optimizer|parameter|key``."""
-    tensors: dict[str, Tensor] = {}
-    for name, optimizer in method.optimizers.items():
-        state = optimizer.state_dict()
-        for group in state["param_groups"]:
-            for number, parameter in zip(group["params"], group["param_names"], strict=True):
-                for key, value in state["state"].get(number, {}).items():
-                    tensors[f"{name}|{parameter}|{key}"] = torch.as_tensor(value)
-    return contiguous(tensors)
+def parameter_names(state: Mapping[str, Any]) -> list[Any]:
+    """The parameters of an optimizer's state_dict, by name where it was built from names."""
+    return [group.get("param_names", group["params"]) for group in state["param_groups"]]
 
 
 def read_tensors(file: Path) -> dict[str, Tensor]:
@@ -189,7 +180,7 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
 
 
 def key_difference(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], partly: bool = False) -> str:
-    """What does not match between two state dicts, a few names of each kind; empty when they fit."""
+    """The mismatches of two state dicts, with a few names of each kind; empty when they fit."""
     lines = [
         few("missing in the file", [key for key in expected if key not in found]),
         "" if partly else few("not in this method", [key for key in found if key not in expected]),
@@ -213,7 +204,7 @@ def few(label: str, names: list[str], most: int = 6) -> str:
 
 
 def contiguous(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Copies on the CPU in plain memory format, none sharing storage: what safetensors takes."""
+    """Contiguous copies on the CPU that share no storage, as safetensors requires."""
     return {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
 
 
@@ -225,24 +216,8 @@ def file_sum(path: Path) -> str:
     return digest.hexdigest()
 
 
-def flush_and_sum(path: Path) -> str:
-    with open(path, "rb+") as file:
-        os.fsync(file.fileno())
-    return file_sum(path)
-
-
-def flush_folder(folder: Path) -> None:
-    """Makes a rename last through a power cut, where the platform can (not on Windows)."""
-    if hasattr(os, "O_DIRECTORY"):
-        descriptor = os.open(folder, os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
 def remove_unfinished(folder: Path) -> None:
-    """Removes what writers that died left behind: files and folders set aside, checkpoints half removed."""
+    """Removes what killed processes left: temporary files and folders, and checkpoints that were being removed."""
     for path in folder.glob(".*.part"):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)

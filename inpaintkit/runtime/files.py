@@ -1,19 +1,58 @@
-"""Files that are written whole or not at all."""
+"""Files and folders that are written completely or not at all, and survive a power cut."""
 
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
-    """Writes a file aside, flushes it and renames it into place: the old file or the new one, never a part."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    """Writes a temporary file, flushes it and renames it: ``path`` holds the old content or the new, never a part."""
+    temporary = _temporary(path)
     try:
-        with open(aside, "wb") as file:
-            file.write(content if isinstance(content, bytes) else content.encode())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
+        temporary.write_bytes(content if isinstance(content, bytes) else content.encode())
+        _flush(temporary)
+        os.replace(temporary, path)
     finally:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
+    """A temporary folder to write files into; at the end of the block they are flushed and it is renamed to ``path``.
+
+    After an exception nothing is left of it.
+
+    Args:
+        replace: an older ``path`` is removed; otherwise it is an OSError if there is one.
+    """
+    temporary = _temporary(path)
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        for file in temporary.iterdir():
+            _flush(file)
+        if replace and path.exists():
+            shutil.rmtree(path)
+        os.replace(temporary, path)
+        if hasattr(os, "O_DIRECTORY"):  # not on Windows
+            _flush(path.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def _flush(path: Path) -> None:
+    """Makes the content of a file, or a rename in a folder, last through a power cut."""
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
