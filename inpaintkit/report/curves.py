@@ -1,34 +1,58 @@
-"""The curves of a run: its log as charts, each with the lines that belong together."""
+"""The training log as curves: which values share a chart, where stages begin, smoothing and downsampling."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
 
 from ..core.errors import InpaintkitError
 from ..runs import Run
-from .charts import Series, line_chart
 
 Log = Sequence[Mapping[str, Any]]
+Floats = NDArray[np.float64]
 
-_ORDER = ("validation", "generator", "critics", "critic", "gradient")  # what a reader looks for first
+POINTS = 400  # of a drawn line, at most
+_ORDER = ("validation", "generator", "critics", "critic", "gradient")  # the charts that come first
 _NO_CURVE = ("step", "time", "seconds")
 _TITLES = {
     "generator": "Generator terms",
     "generator/critics": "Generator terms: critics",
     "critics/gap": "Critics: gap between real and fake scores",
-    "critics/gradient_norm": "Critics: slope at the penalized points",
+    "critics/gradient_norm": "Critics: gradient norm at the penalized points",
     "critics/penalty": "Critics: gradient penalty",
     "gradient": "Gradients of the terms at the raw output",
     "lr": "Learning rate",
+    "weight": "Weights of the terms",
     "images_per_s": "Images per second",
 }
-_SHARED = ("gap", "gradient_norm", "penalty")  # of a critic: of other scales than its scores, so critics share a chart
+_SHARED = ("gap", "gradient_norm", "penalty")  # on another scale than a critic's scores: all critics share one chart
+
+
+@attrs.frozen(eq=False)
+class Series:
+    """One line: finite ``values`` at increasing ``steps``."""
+
+    name: str
+    steps: Floats
+    values: Floats
+
+    @classmethod
+    def of(cls, name: str, points: Sequence[tuple[float, float]]) -> Series:
+        """The finite points, sorted by step."""
+        finite = sorted((step, value) for step, value in points if math.isfinite(value))
+        array = np.asarray(finite, dtype=np.float64).reshape(-1, 2)
+        return cls(name, array[:, 0], array[:, 1])
 
 
 def read_log(run: Run) -> list[dict[str, Any]]:
-    """The log by rising step, one entry a step, nested values flattened to ``a/b``; [] when there is no log.
+    """The log in the order of steps, one entry per step, nested values flattened to ``a/b``; [] without a log.
 
     Raises:
         InpaintkitError: it cannot be read.
@@ -45,27 +69,28 @@ def read_log(run: Run) -> list[dict[str, Any]]:
 
 
 def curves(log: Log) -> list[tuple[str, list[Series]]]:
-    """Charts and their lines: ``generator/l1`` and ``generator/image`` share one, each critic has its own.
+    """Charts and their lines, none of them empty.
 
-    Of all critics the gaps share a chart, and so do gradient norms and penalties. What they are to the generator is in
-    a chart apart from its losses, which are of another scale.
-    Validation metrics share a chart where they are of one kind (``validation/psnr[hole]``, ``validation/psnr[ring]``).
+    The loss terms of the generator share a chart. Its terms from the critics have another scale and share another one.
+    Each critic has a chart of its own, but the gaps of all critics share one, and so do gradient norms and penalties.
+    Validation metrics of one kind share a chart (``validation/psnr[hole]``, ``validation/psnr[ring]``).
     """
-    points: dict[str, dict[str, list[tuple[float, float]]]] = {}
     critics = {key.split("/")[1] for entry in log for key in entry if key.startswith("critic/")}
+    points: dict[str, dict[str, list[tuple[float, float]]]] = {}
     for entry in log:
         for key, value in entry.items():
-            if key not in _NO_CURVE and isinstance(value, int | float) and not isinstance(value, bool):
-                chart, name = _place(key)
-                if chart == "generator" and name in critics:
-                    chart = "generator/critics"
-                points.setdefault(chart, {}).setdefault(name, []).append((float(entry["step"]), float(value)))
+            if key in _NO_CURVE or isinstance(value, bool) or not isinstance(value, int | float):
+                continue
+            chart, name = _place(key)
+            if chart == "generator" and name in critics:
+                chart = "generator/critics"
+            points.setdefault(chart, {}).setdefault(name, []).append((float(entry["step"]), float(value)))
     lines = {chart: [Series.of(name, at) for name, at in points[chart].items()] for chart in sorted(points, key=_rank)}
-    return [(chart, some) for chart, all_ in lines.items() if (some := [line for line in all_ if len(line.steps)])]
+    return [(chart, some) for chart, every in lines.items() if (some := [line for line in every if len(line.steps)])]
 
 
 def stages(log: Log) -> list[tuple[float, str]]:
-    """Where each stage begins, and its name. The log tells the stage of what came before an entry."""
+    """The step at which each stage begins, and its name. An entry describes the steps since the entry before it."""
     found: list[tuple[float, str]] = []
     before = 0.0
     for entry in log:
@@ -76,15 +101,37 @@ def stages(log: Log) -> list[tuple[float, str]]:
     return found
 
 
-def curve_charts(log: Log) -> list[str]:
-    """Every chart of the log as HTML, over the same steps."""
-    begins, charts = stages(log), curves(log)
-    last = max((float(entry["step"]) for entry in log), default=0.0)
-    return [line_chart(title(chart), lines, begins, (0.0, last)) for chart, lines in charts]
+def smooth(series: Series, boundaries: Sequence[float] = ()) -> Series:
+    """A centered moving mean over a fortieth of the line, within each stage.
+
+    Short lines, and lines without noise (a learning rate), are returned as they are.
+    """
+    half = len(series.steps) // 80
+    if half < 1 or np.median(np.abs(np.diff(series.values, 2))) <= 0.002 * np.ptp(series.values):
+        return series
+    values = np.empty_like(series.values)
+    cuts = [0, *(int(np.searchsorted(series.steps, start)) for start in sorted(boundaries)), len(values)]
+    for first, last in pairwise(cuts):
+        at = np.arange(last - first)
+        low, high = np.maximum(at - half, 0), np.minimum(at + half + 1, last - first)
+        total = np.concatenate([[0.0], np.cumsum(series.values[first:last])])
+        values[first:last] = (total[high] - total[low]) / (high - low)
+    return attrs.evolve(series, values=values)
+
+
+def thin(series: Series, limit: int = POINTS) -> Series:
+    """At most ``limit`` points: both ends, and the lowest and the highest of each part, so that no spike is lost."""
+    count = len(series.steps)
+    if count <= limit:
+        return series
+    parts = np.array_split(np.arange(count), limit // 2 - 1)
+    extremes = [part[pick(series.values[part])] for part in parts for pick in (np.argmin, np.argmax)]
+    keep = np.unique([0, *extremes, count - 1])
+    return Series(series.name, series.steps[keep], series.values[keep])
 
 
 def title(chart: str) -> str:
-    """A chart's name for people.
+    """The heading of a chart.
 
     >>> title("critic/image"), title("generator"), title("validation/psnr")
     ('Critic: image', 'Generator terms', 'Validation: psnr')

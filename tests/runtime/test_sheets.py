@@ -1,0 +1,10 @@
+"""Sample sheets: which of them a report shows."""
+
+from __future__ import annotations
+
+from inpaintkit.runtime.sheets import evenly
+
+
+def test_evenly_keeps_both_ends() -> None:
+    assert evenly(range(100), 4) == [0, 33, 66, 99]
+    assert evenly([5, 6], 4) == [5, 6]
