@@ -1,4 +1,4 @@
-"""Weights of feature networks: from a file, from a cache, or from the network where there is one."""
+"""Weights of feature networks: from a file, a cache, or a download."""
 
 from __future__ import annotations
 
@@ -9,58 +9,38 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ..core.errors import CheckpointError
+from ..runtime import key_difference, read_tensors
 
 TIMEOUT = 4.0  # seconds to find out that there is no network
 
 
-def read_file(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file.
-
-    Raises:
-        CheckpointError: the file is missing or damaged.
-    """
-    if not path.is_file():
-        raise CheckpointError(f"there is no file {path}")
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} cannot be read as safetensors: {error}") from error
-
-
 def read_weights(net: nn.Module, path: Path, name: str, known: Collection[str] = ()) -> None:
-    """Loads a safetensors file into ``net``; other keys in it are left aside, ``known`` ones without a word.
+    """Loads a safetensors file into ``net``; other keys in it are ignored.
+
+    ``known``: keys of the full network that ``net`` does not use; an error message does not list them as unknown.
 
     Raises:
-        CheckpointError: the file is missing or damaged, or lacks weights or has them in other shapes: names them.
+        CheckpointError: the file is missing or damaged, or keys are missing or have other shapes; names them.
     """
-    state, wanted = read_file(path), net.state_dict()
-    missing = [key for key in wanted if key not in state and not key.endswith("num_batches_tracked")]
-    shapes = [key for key, tensor in wanted.items() if key in state and state[key].shape != tensor.shape]
-    if missing or shapes:
-        lines = [f"{path} does not fit {name}"]
-        lines += [f"  missing: {_few([f'{key} {_shape(wanted[key])}' for key in missing])}"] * bool(missing)
-        lines += [
-            f"  other shapes: {_few([f'{key} is {_shape(state[key])}, not {_shape(wanted[key])}' for key in shapes])}"
-        ] * bool(shapes)
-        spare = [key for key in state if key not in wanted and key not in known]
-        lines += [f"  unknown: {_few([f'{key} {_shape(state[key])}' for key in spare])}"] * bool(spare)
-        raise CheckpointError("\n".join(lines))
-    net.load_state_dict({key: state[key] for key in wanted if key in state}, strict=False)
+    found, wanted = read_tensors(path), net.state_dict()
+    needed = {key: value for key, value in wanted.items() if key in found or not key.endswith("num_batches_tracked")}
+    if key_difference(needed, found, partly=True):
+        unknown = {key: value for key, value in found.items() if key in needed or key not in known}
+        raise CheckpointError(f"{path} does not fit {name}:\n{key_difference(needed, unknown)}")
+    net.load_state_dict({key: found[key] for key in needed}, strict=False)
 
 
 def timm_weights(name: str) -> dict[str, Any]:
-    """What timm is told so that it reads the weights of ``name`` from this machine.
+    """Options with which timm reads the weights of ``name`` from a local file.
 
-    They are looked for in the caches first: timm itself asks the network even for what it has, and without one retries
+    The caches are tried first: timm itself contacts the server even for cached files, and without a network it retries
     for most of a minute.
 
     Raises:
-        CheckpointError: not in the cache, and not to be had; says what to fetch and where to put it.
+        CheckpointError: not cached, and the download failed; says what to fetch and where to put it.
     """
     import timm
     from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
@@ -92,7 +72,7 @@ def torchvision_weights(model: str, tag: str = "") -> dict[str, Tensor]:
     """The weights that torchvision publishes for a model, from torch's cache or downloaded.
 
     Raises:
-        CheckpointError: not in the cache, and not to be had; says what to fetch and where to put it.
+        CheckpointError: not cached, and the download failed; says what to fetch and where to put it.
     """
     from torchvision.models import get_model_weights  # type: ignore[import-untyped]
 
@@ -104,7 +84,7 @@ def torchvision_weights(model: str, tag: str = "") -> dict[str, Tensor]:
 
 
 def url_weights(name: str, url: str) -> dict[str, Tensor]:
-    """The tensors behind a URL, kept in torch's cache; read with ``weights_only``, so that no code in it runs."""
+    """The tensors behind a URL, kept in torch's cache; read with ``weights_only``, so that no code in the file runs."""
     folder = Path(torch.hub.get_dir()) / "checkpoints"
     cached = folder / url.rpartition("/")[2]
     reason = "" if cached.exists() else unreachable(url)
@@ -123,7 +103,7 @@ def url_weights(name: str, url: str) -> dict[str, Tensor]:
 
 
 def unreachable(url: str) -> str:
-    """Why a server cannot be reached, after a few seconds at most; "" when it answers, whatever it says."""
+    """Why a server cannot be reached, after ``TIMEOUT`` seconds at most; "" when it answers, whatever the status."""
     try:
         urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=TIMEOUT).close()
     except urllib.error.HTTPError:
@@ -131,12 +111,3 @@ def unreachable(url: str) -> str:
     except (OSError, ValueError) as error:  # URLError, time-outs, certificates
         return f"no connection to {url}: {getattr(error, 'reason', error)}"
     return ""
-
-
-def _few(items: list[str], count: int = 6) -> str:
-    more = f" and {len(items) - count} more" if len(items) > count else ""
-    return ", ".join(items[:count]) + more
-
-
-def _shape(tensor: Tensor) -> str:
-    return "x".join(str(side) for side in tensor.shape) or "scalar"

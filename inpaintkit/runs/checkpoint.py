@@ -11,12 +11,12 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from ..core.errors import CheckpointError
 from ..core.interfaces import Method
-from ..runtime import new_folder
+from ..runtime import key_difference, new_folder, read_tensors
 
 METHOD, OPTIMIZERS, STATE = "method.safetensors", "optimizers.pt", "state.json"
 
@@ -163,44 +163,6 @@ def load_optimizers(path: Path, method: Method) -> None:
 def parameter_names(state: Mapping[str, Any]) -> list[Any]:
     """The parameters of an optimizer's state_dict, by name where it was built from names."""
     return [group.get("param_names", group["params"]) for group in state["param_groups"]]
-
-
-def read_tensors(file: Path) -> dict[str, Tensor]:
-    """A safetensors file.
-
-    Raises:
-        CheckpointError: it is missing or is not one.
-    """
-    try:
-        return load_file(file)
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{file} is missing") from error
-    except Exception as error:
-        raise CheckpointError(f"{file} is not a readable safetensors file: {error}") from error
-
-
-def key_difference(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], partly: bool = False) -> str:
-    """The mismatches of two state dicts, with a few names of each kind; empty when they fit."""
-    lines = [
-        few("missing in the file", [key for key in expected if key not in found]),
-        "" if partly else few("not in this method", [key for key in found if key not in expected]),
-        few(
-            "of another shape",
-            [
-                f"{key}: {list(found[key].shape)} in the file, {list(value.shape)} here"
-                for key, value in expected.items()
-                if key in found and found[key].shape != value.shape
-            ],
-        ),
-    ]
-    return "\n".join(line for line in lines if line)
-
-
-def few(label: str, names: list[str], most: int = 6) -> str:
-    if not names:
-        return ""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return f"  {len(names)} {label}: {', '.join(names[:most])}{more}"
 
 
 def contiguous(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

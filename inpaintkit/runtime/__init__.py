@@ -20,3 +20,4 @@ from .progress import RunProgress as RunProgress, progress_bar as progress_bar, 
 from .seeds import generator as generator, seed_of as seed_of
 from .sheets import HIDDEN as HIDDEN, evenly as evenly, png as png, sample_sheet as sample_sheet, sheet as sheet
 from .signals import stop_signals as stop_signals
+from .tensors import key_difference as key_difference, read_tensors as read_tensors

@@ -321,7 +321,7 @@ def test_missing_and_surplus_keys(tmp_path: Path) -> None:
     large = checkpoint.save(tmp_path / "large", 1, trained(1, extra=True))
     assert "2 missing in the file: more.weight, more.bias" in misfit(small, Toy(extra=True))
     assert "2 missing in the file: more.weight, more.bias" in misfit(small, Toy(extra=True), partly=True)
-    assert "2 not in this method: more.bias, more.weight" in misfit(large, Toy())
+    assert "2 only in the file: more.bias, more.weight" in misfit(large, Toy())
     made = Toy(seed=5)
     checkpoint.load_method(large, made, partly=True)
     assert torch.equal(made.net[0].weight, trained(1, extra=True).net[0].weight)
