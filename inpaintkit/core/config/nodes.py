@@ -1,13 +1,14 @@
 """YAML files as trees whose every node knows its file, line and column; nothing in a file is ever executed.
 
-YAML 1.2's core schema (``1e-4`` is a number, ``no`` a string), and 1.1's ``20_000``. Refused: tags, duplicate keys,
-keys that are not plain text, several documents, and files that are too large or that aliases make too large.
+YAML 1.2's core schema (``1e-4`` is a number, ``no`` a string), and 1.1's ``20_000``. Refused: tags, anchors, aliases,
+duplicate keys, keys that are not plain text, several documents, and files that are too large.
 """
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -17,7 +18,7 @@ import yaml
 from ..errors import Path, Problem, RecipeError
 
 MAX_BYTES = 256 * 1024  # of one file
-MAX_NODES = 50_000  # of one file, aliases expanded
+MAX_NODES = 50_000  # of one file
 MAX_DEPTH = 50
 
 Scalar = None | bool | int | float | str
@@ -37,7 +38,7 @@ class Mark:
 
 @attrs.frozen(eq=False)
 class Node:
-    """A scalar, a list of nodes or a mapping of names to nodes; never changed, so aliases may share one."""
+    """A scalar, a list of nodes or a mapping of names to nodes; never changed, so trees may share them."""
 
     value: Scalar | list[Node] | dict[str, Node]
     mark: Mark
@@ -82,151 +83,132 @@ class Node:
         return node.removed.get(name)
 
 
-class _Fatal(Exception):
-    """What ends the reading of a text."""
-
-
 def parse(text: str, name: str, problems: list[Problem], *, within: Mark | None = None, path: Path = ()) -> Node | None:
-    """The tree of one YAML document; what is wrong goes to ``problems``, and None comes back where nothing can be read.
+    """The tree of one YAML document; mistakes go to ``problems``, and None comes back where nothing can be read.
 
     ``within``: every node is marked with this place, instead of the lines of ``name``; ``path`` leads to the document.
     """
+
+    def where(mark: Any) -> Mark:
+        return within or (Mark(name, mark.line + 1, mark.column + 1) if mark else Mark(name))
+
     try:
-        return _Composer(text, name, problems, within).document(path)
-    except _Fatal as error:
-        problems.append(error.args[0])
+        composer = _Composer(text)
+        if not composer.check_node():
+            return None if within is None else Node(None, within)
+        root = _converted(composer.get_node(), where, path, problems)
+        if composer.check_node():
+            mark = composer.peek_event().start_mark  # type: ignore[no-untyped-call]
+            problems.append(Problem("a second document begins here: one file holds one", (), str(where(mark))))
+        return root
+    except _Refused as error:
+        problems.append(Problem(str(error.problem), (), str(where(error.problem_mark))))
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        reason = ", ".join(str(part) for part in (error.context, error.problem) if part)
+        reason = ", ".join(part for part in (error.context, error.problem) if part)
         hint = " (indent with spaces, not tabs)" if "'\\t'" in reason else ""
-        where = within or (Mark(name, mark.line + 1, mark.column + 1) if mark else Mark(name))
-        problems.append(Problem(f"not YAML: {reason}{hint}", where=str(where)))
+        mark = error.problem_mark or error.context_mark
+        problems.append(Problem(f"not YAML: {reason}{hint}", (), str(where(mark))))
     except yaml.reader.ReaderError as error:
-        before = text[: error.position]
-        where = within or Mark(name, before.count("\n") + 1, error.position - (before.rfind("\n") + 1) + 1)
+        start = text.rfind("\n", 0, error.position) + 1
+        at = within or Mark(name, text.count("\n", 0, start) + 1, error.position - start + 1)
         character = error.character if isinstance(error.character, int) else ord(error.character)
-        problems.append(Problem(f"not YAML: the character U+{character:04X} is not allowed", where=str(where)))
+        problems.append(Problem(f"not YAML: the character U+{character:04X} is not allowed", (), str(at)))
     return None
 
 
 def read(path: FilePath, problems: list[Problem]) -> Node | None:
-    """The tree of a file, or None and the reason in ``problems``."""
+    """The tree of a file, or None and the reason in ``problems``; a file that has not changed is read once."""
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        status = path.stat()
+        root, found = _read(path, status.st_mtime_ns, status.st_size)
     except OSError as error:
         problems.append(Problem(f"cannot be read: {error.strerror or error}", where=str(path)))
         return None
+    problems += found
+    return root
+
+
+@functools.lru_cache(maxsize=128)
+def _read(path: FilePath, mtime: int, size: int) -> tuple[Node | None, tuple[Problem, ...]]:
+    with path.open("rb") as file:
+        data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
-        problems.append(Problem(f"is larger than {MAX_BYTES // 1024} KiB: this is no recipe", where=str(path)))
-        return None
+        return None, (Problem(f"is larger than {MAX_BYTES // 1024} KiB: this is no recipe", where=str(path)),)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        problems.append(Problem("is not UTF-8 text", where=f"{path}:{line}:1"))
-        return None
-    return parse(text, str(path), problems)
+        return None, (Problem("is not UTF-8 text", where=f"{path}:{line}:1"),)
+    problems: list[Problem] = []
+    root = parse(text, str(path), problems)
+    return root, tuple(problems)
 
 
-class _Composer:
-    """Makes nodes of PyYAML's events (which nest without recursion, so that a depth limit can be kept)."""
+class _Refused(yaml.MarkedYAMLError):
+    """Valid YAML that is not accepted here."""
 
-    def __init__(self, text: str, name: str, problems: list[Problem], within: Mark | None) -> None:
-        self.events: Iterator[Any] = iter(yaml.parse(text, Loader=yaml.SafeLoader))
-        self.name, self.problems, self.within = name, problems, within
-        self.anchors: dict[str, tuple[Node, int, int]] = {}  # node, its size, its depth
-        self.count = 0
 
-    def mark(self, event: Any) -> Mark:
-        return self.within or Mark(self.name, event.start_mark.line + 1, event.start_mark.column + 1)
+class _Composer(yaml.SafeLoader):
+    """PyYAML's composer within limits of depth and number; a node's ``tag`` is None where none is written."""
 
-    def problem(self, message: str, event: Any, path: Path = ()) -> None:
-        self.problems.append(Problem(message, path, str(self.mark(event))))
+    count = depth = 0
 
-    def fatal(self, message: str, event: Any) -> _Fatal:
-        return _Fatal(Problem(message, (), str(self.mark(event))))
-
-    def document(self, path: Path) -> Node | None:
-        next(self.events)  # the stream's start
-        event = next(self.events)
-        if isinstance(event, yaml.StreamEndEvent):
-            return None if self.within is None else Node(None, self.within)
-        node, _ = self.node(next(self.events), 0, path)
-        next(self.events)  # the document's end
-        after = next(self.events)
-        if not isinstance(after, yaml.StreamEndEvent):
-            self.problem("a second document begins here: one file holds one", after)
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        self.count += 1
+        refused = ""
+        if event.anchor is not None:  # of an alias, too
+            name = f"*{event.anchor}" if isinstance(event, yaml.AliasEvent) else f"&{event.anchor}"
+            refused = f"anchors and aliases ({name}) are not allowed: write the value out, or use `extends`"
+        elif self.count > MAX_NODES:
+            refused = f"more than {MAX_NODES:,} values"
+        elif self.depth > MAX_DEPTH:
+            refused = f"nested deeper than {MAX_DEPTH} levels"
+        if refused:
+            raise _Refused(problem=refused, problem_mark=event.start_mark)
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        if node is not None:
+            node.tag = event.tag
         return node
 
-    def grow(self, size: int, event: Any) -> None:
-        self.count += size
-        if self.count > MAX_NODES:
-            raise self.fatal(f"more than {MAX_NODES:,} values, aliases expanded", event)
 
-    def node(self, event: Any, depth: int, path: Path) -> tuple[Node, int]:
-        """The node that begins with ``event``, and how deep it nests."""
-        if isinstance(event, yaml.AliasEvent):
-            if event.anchor not in self.anchors:
-                raise self.fatal(f"alias *{event.anchor} stands for nothing that is complete before it", event)
-            node, size, below = self.anchors[event.anchor]
-            self.deep(depth + below, event)
-            self.grow(size, event)
-            return node, below
-        self.deep(depth, event)
-        if event.tag is not None:
-            tag = event.tag.replace("tag:yaml.org,2002:", "!!")
-            self.problem(f"tags such as {tag} are not allowed: quote a value to make it a string", event, path)
-        start = self.count
-        self.grow(1, event)
-        if isinstance(event, yaml.ScalarEvent):
-            plain = event.style is None and event.tag is None
-            node, below = Node(resolve(event.value) if plain else event.value, self.mark(event)), 0
-        elif isinstance(event, yaml.SequenceStartEvent):
-            node, below = self.sequence(event, depth, path)
-        else:
-            node, below = self.mapping(event, depth, path)
-        if event.anchor is not None:
-            self.anchors[event.anchor] = (node, self.count - start, below)
-        return node, below
+def _converted(found: Any, where: Callable[[Any], Mark], path: Path, problems: list[Problem]) -> Node:
+    """PyYAML's node as ours."""
+    mark = where(found.start_mark)
+    if found.tag is not None:
+        tag = found.tag.replace("tag:yaml.org,2002:", "!!")
+        message = f"tags such as {tag} are not allowed: quote a value to make it a string"
+        problems.append(Problem(message, path, str(mark)))
+    if isinstance(found, yaml.SequenceNode):
+        return Node([_converted(item, where, (*path, at), problems) for at, item in enumerate(found.value)], mark)
+    if not isinstance(found, yaml.MappingNode):
+        return Node(resolve(found.value) if found.style is None else found.value, mark)
+    values: dict[str, Node] = {}
+    keys: dict[str, Mark] = {}
+    for key, item in found.value:
+        name, place = str(key.value), where(key.start_mark)
+        if mistake := _key_problem(key, keys):
+            at = (*path, name) if name in keys else path
+            problems.append(Problem(mistake, at, str(place)))
+        value = _converted(item, where, (*path, name), problems)
+        if name not in values:
+            values[name], keys[name] = value, place
+    return Node(values, mark, keys)
 
-    def deep(self, depth: int, event: Any) -> None:
-        if depth > MAX_DEPTH:
-            raise self.fatal(f"nested deeper than {MAX_DEPTH} levels", event)
 
-    def sequence(self, start: Any, depth: int, path: Path) -> tuple[Node, int]:
-        items: list[Node] = []
-        deepest = 0
-        while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
-            item, below = self.node(event, depth + 1, (*path, len(items)))
-            items.append(item)
-            deepest = max(deepest, below + 1)
-        return Node(items, self.mark(start)), deepest
-
-    def mapping(self, start: Any, depth: int, path: Path) -> tuple[Node, int]:
-        values: dict[str, Node] = {}
-        keys: dict[str, Mark] = {}
-        deepest = 0
-        while not isinstance(event := next(self.events), yaml.MappingEndEvent):
-            key = self.key(event, path)
-            value, below = self.node(next(self.events), depth + 1, (*path, key))
-            deepest = max(deepest, below + 1)
-            if key in values:
-                first = keys[key].line
-                told = f"duplicate key {key!r}" + (f": first on line {first}" if first else "")
-                self.problem(told, event, (*path, key))
-            else:
-                values[key], keys[key] = value, self.mark(event)
-        return Node(values, self.mark(start), keys), deepest
-
-    def key(self, event: Any, path: Path) -> str:
-        if not isinstance(event, yaml.ScalarEvent):
-            raise self.fatal("a key must be plain text", event)
-        if event.tag is not None:
-            self.problem("tags are not allowed", event, path)
-        if event.value == "<<" and event.style is None:
-            self.problem("merge keys (<<) are not part of YAML 1.2: use `extends` or a profile", event, path)
-        return str(event.value)
+def _key_problem(key: Any, before: Mapping[str, Mark]) -> str:
+    if not isinstance(key, yaml.ScalarNode):
+        return "a key must be plain text"
+    if key.tag is not None:
+        return "tags are not allowed"
+    if key.value == "<<" and key.style is None:
+        return "merge keys (<<) are not part of YAML 1.2: use `extends` or a profile"
+    if key.value in before:
+        first = before[key.value].line
+        return f"duplicate key {key.value!r}" + (f": first on line {first}" if first else "")
+    return ""
 
 
 _DIGITS = r"[0-9]+(?:_[0-9]+)*"
@@ -245,7 +227,7 @@ def resolve(text: str) -> Scalar:
     """What an unquoted scalar means in YAML 1.2's core schema, underscores between digits allowed."""
     if text in _WORDS:
         return _WORDS[text]
-    if len(text) > 400:  # no number anybody means; Python refuses to read integers of thousands of digits
+    if len(text) > 400:  # Python refuses to read integers of thousands of digits
         return text
     if _INT.fullmatch(text):
         return int(text)
