@@ -31,9 +31,10 @@ _PUBLIC = {
     "comparison.side_by_side": ("compare",),
     "comparison.sweeps": ("sweep",),
     "runs.folder": ("load",),
-    "filling.in_memory": ("fill",),
+    "filling.in_memory": ("fill", "fill_many", "fill_samples"),
     "runtime.execution": ("Execution",),
     "filling.on_disk": ("FillReport", "fill_files"),
+    "filling.options": ("FillOptions",),
 }  # fmt: skip
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 __all__ = ["__version__", *_HOME]
@@ -87,8 +88,9 @@ if TYPE_CHECKING:
         composite as composite,
     )
     from .evaluation.measure import evaluate as evaluate
-    from .filling.in_memory import fill as fill
+    from .filling.in_memory import fill as fill, fill_many as fill_many, fill_samples as fill_samples
     from .filling.on_disk import FillReport as FillReport, fill_files as fill_files
+    from .filling.options import FillOptions as FillOptions
     from .recipe import load_recipe as load_recipe
     from .runs.folder import load as load
     from .runtime.execution import Execution as Execution

@@ -168,11 +168,26 @@ def evaluate(run: Path, protocols: Sequence[str], images: Sequence[Path], device
 @click.option(
     "--seed", default=0, show_default=True, help="Of a method that draws at random: another, another picture."
 )
-@click.option("--blend", metavar="poisson", help="Fits what is drawn to the known pixels around it, by its gradients.")
+@click.option(
+    "--blend", type=click.Choice(["poisson"]), metavar="poisson",
+    help="Fits what is drawn to the known pixels around it, by its gradients.",
+)  # fmt: skip
 @click.option("--samples", type=click.IntRange(1), metavar="K", help="Random methods: K answers, and a sheet of them.")
 @click.option("--device", default="auto", show_default=True)
 @click.pass_context
-def fill(context: click.Context, /, run: str, image: Path, mask: Path, out: Path, device: str, **options: Any) -> None:
+def fill(
+    context: click.Context,
+    run: str,
+    image: Path,
+    mask: Path,
+    out: Path,
+    grow: int,
+    batch: int,
+    seed: int,
+    blend: str | None,
+    samples: int | None,
+    device: str,
+) -> None:
     """Fills the hole in IMAGE with the method of RUN (a run's folder, or the recipe of an untrained method).
 
     IMAGE and --mask are two files, or two folders whose files are paired by their names without the suffix. Known
@@ -181,17 +196,20 @@ def fill(context: click.Context, /, run: str, image: Path, mask: Path, out: Path
     """
     from rich import get_console
 
-    from .filling import fill_files
+    from .components.blending import PoissonBlended
+    from .filling import FillOptions, fill_files
     from .runs import open_run
-    from .runtime import pick_device
+    from .runtime import Execution
 
-    where = pick_device(device)
-    show = get_console().is_terminal
-    method, recipe = open_run(run, where)
+    execution = Execution(device, batch, get_console().is_terminal)
+    method, recipe = open_run(run, execution.device)
     trained_size = min(recipe.data.frame) if recipe is not None and recipe.data is not None else None
-    result = fill_files(method, image, mask, out, device=where, progress=show, trained_size=trained_size, **options)
-    click.echo(str(result))
-    context.exit(result.exit_code)
+    if blend is not None:
+        method = PoissonBlended(method)
+    options = FillOptions(grow=grow, seed=seed)
+    report = fill_files(method, image, mask, out, options, execution, samples=samples, trained_size=trained_size)
+    click.echo(str(report))
+    context.exit(report.exit_code)
 
 
 @click.command(name="list")

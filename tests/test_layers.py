@@ -81,9 +81,6 @@ def is_public(name: tuple[str, ...]) -> bool:
 #: Where a rule does not hold yet.
 PENDING = {
     "inpaintkit/comparison/sweep_charts.py",
-    "inpaintkit/filling/in_memory.py",
-    "inpaintkit/filling/job.py",
-    "inpaintkit/filling/on_disk.py",
     "inpaintkit/components/masks.py",
     "inpaintkit/comparison/outcome.py",
     "inpaintkit/training/adversarial.py",

@@ -1,4 +1,5 @@
 """Filling the holes of pictures of any size, kind and format with a method; known pixels stay as they are."""
 
-from .in_memory import fill as fill
+from .in_memory import fill as fill, fill_many as fill_many, fill_samples as fill_samples
 from .on_disk import FillReport as FillReport, fill_files as fill_files
+from .options import FillOptions as FillOptions

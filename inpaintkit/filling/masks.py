@@ -1,4 +1,4 @@
-"""Masks as people keep them, read as one boolean array: True inside the hole."""
+"""Reads masks of any kind as one boolean array, True inside the hole; dilates them."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ Array = NDArray[Any]
 def read_mask(mask: object, threshold: float = 0.5) -> NDArray[np.bool_]:
     """(H, W), True in the hole: where the mask is brighter than ``threshold`` of white.
 
-    White is True, 1 in floats and in integers that never exceed 1, else 255 or (past that) 65535. Of colors the
-    brightest channel counts, so that red strokes on black are hole; what is transparent is not.
+    White is True, 1 in floats and in integers that never exceed 1, else 255, or 65535 where there are larger values. Of
+    colors the brightest channel counts, so that red strokes on black are hole; transparent pixels are known.
 
     Args:
-        mask: a PIL image of any mode; an array (H, W) or (H, W, 1 to 4); a tensor (H, W) or (1 to 4, H, W).
+        mask: a PIL image of any mode; an array (H, W) or (H, W, 1 to 4); a tensor (H, W) or (1 to 4, H, W); with a
+            leading axis of 1, too.
         threshold: from 0 to just below 1.
 
     Raises:
-        OptionError: it is nothing of the kind, or its values are in no range that masks have.
+        OptionError: it is of another type or shape, or its values are in no range that masks have.
     """
     return levels(mask) > threshold
 
@@ -34,6 +35,8 @@ def levels(mask: object) -> Array:
     """(H, W) in [0, 1], 1 where a mask is white."""
     if isinstance(mask, Image.Image):
         return _pil_levels(mask)
+    if isinstance(mask, np.ndarray | Tensor) and mask.ndim == 4 and len(mask) == 1:
+        mask = mask[0]
     if isinstance(mask, Tensor):
         array = (mask.detach().float() if mask.is_floating_point() else mask.detach()).cpu().numpy()
         array = np.moveaxis(array, 0, -1) if array.ndim == 3 else array

@@ -1,10 +1,8 @@
-"""Picture files, opened as they are seen and written whole or not at all."""
+"""Reads picture files as a viewer shows them, and writes results in the same format, with the same metadata."""
 
 from __future__ import annotations
 
 import io
-import os
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -13,30 +11,31 @@ import numpy as np
 from PIL import ExifTags, Image, ImageFile, ImageOps, JpegImagePlugin, UnidentifiedImageError
 
 from ..core.errors import DataError
+from ..runtime import write_atomically
 
 LOSSY = ("JPEG", "AVIF")  # formats that Pillow cannot write without loss
-# TIFF tags that describe how the source was stored, orientation included: the result is stored otherwise.
+# TIFF tags that describe how the pixels are stored, orientation included: the result is stored differently.
 STORAGE_TAGS = (*range(254, 260), 262, 266, 273, 274, *range(277, 285), 296, 317, *range(320, 326), 338, 339, 347)
 STORAGE_TAGS += (*range(529, 533), 34675)
 
 
 @attrs.frozen(eq=False)
-class Stored:
-    """What a file says beside its pixels: the result is to keep it."""
+class Metadata:
+    """What a file holds beside its pixels, and its result keeps."""
 
     exif: Image.Exif
-    jpeg: dict[str, Any]  # how it was compressed
+    jpeg: dict[str, Any]  # how a JPEG was compressed, as options of Pillow
     frames: int = 1
 
 
-def open_upright(path: Path, any_depth: bool = False) -> tuple[Image.Image, Stored]:
-    """The picture as it is seen, its EXIF orientation applied, and what its file says beside it.
+def open_upright(path: Path, any_depth: bool = False) -> tuple[Image.Image, Metadata]:
+    """The picture with its EXIF orientation applied, and its metadata.
 
     Args:
-        any_depth: take a picture of which Pillow reads only a part of its depth, too.
+        any_depth: also read pictures with 16 bits a color channel, of which Pillow keeps 8.
 
     Raises:
-        DataError: it is no picture, damaged, or would lose depth by being decoded.
+        DataError: the file is no picture, damaged, or would lose depth.
     """
     try:
         with Image.open(path) as stored:
@@ -57,11 +56,11 @@ def open_upright(path: Path, any_depth: bool = False) -> tuple[Image.Image, Stor
         raise DataError("it is not a picture, or damaged") from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(f"it cannot be read ({' '.join(str(error).split())})") from error
-    return image, Stored(exif, jpeg, frames)
+    return image, Metadata(exif, jpeg, frames)
 
 
 def _is_deep(stored: Image.Image) -> bool:
-    """Whether Pillow drops half of each channel's 16 bits while it decodes; gray pictures keep theirs."""
+    """Whether Pillow keeps only 8 of 16 bits a channel when it decodes the file; gray pictures keep all."""
     if not isinstance(stored, ImageFile.ImageFile) or stored.mode.startswith(("I", "F")) or not stored.tile:
         return False
     codec, arguments = stored.tile[0][0], stored.tile[0][3]
@@ -71,48 +70,40 @@ def _is_deep(stored: Image.Image) -> bool:
     return any(isinstance(each, str) and each.endswith((";16B", ";16L", ";16N")) for each in arguments)
 
 
-def write(image: Image.Image, stored: Stored, target: Path) -> bool:
-    """Writes a picture aside and renames it; False when its pixels will not read back as they are.
+def write_picture(image: Image.Image, metadata: Metadata, target: Path) -> bool:
+    """Writes a picture; returns False if its pixels will not read back exactly as they are.
 
     Raises:
         DataError: the format cannot hold the mode.
-        OSError: the disk is full, or nothing may be written there; what was there is untouched.
+        OSError: the disk is full, or the folder may not be written to; an older file is left as it was.
     """
     form = Image.registered_extensions().get(target.suffix.lower(), "")
     encoded = io.BytesIO()
     try:
-        image.save(encoded, form, **_save_options(image, form, stored))
+        image.save(encoded, form, **_save_options(image, form, metadata))
     except (OSError, KeyError, ValueError) as error:
         png = target.with_suffix(".png").name
         kind = form or target.suffix
         raise DataError(f"mode {image.mode} cannot be written as {kind}: fill it into a file such as {png}") from error
     exact = form not in LOSSY and _reads_back(encoded, image)
     target.parent.mkdir(parents=True, exist_ok=True)
-    aside = target.with_name(f".{uuid.uuid4().hex}.part")
-    try:
-        with aside.open("xb") as stream:
-            stream.write(encoded.getbuffer())
-            stream.flush()
-            os.fsync(stream.fileno())
-        aside.replace(target)
-    finally:
-        aside.unlink(missing_ok=True)
+    write_atomically(target, encoded.getvalue())
     return exact
 
 
-def _save_options(image: Image.Image, form: str, stored: Stored) -> dict[str, Any]:
+def _save_options(image: Image.Image, form: str, metadata: Metadata) -> dict[str, Any]:
     options: dict[str, Any] = {key: image.info[key] for key in ("icc_profile", "dpi") if image.info.get(key)}
-    if stored.exif:
-        options["exif"] = stored.exif
+    if metadata.exif:
+        options["exif"] = metadata.exif
     if form == "JPEG":
-        options |= stored.jpeg
+        options |= metadata.jpeg
     if form == "WEBP":
         options |= {"lossless": True, "exact": True}
     return options
 
 
 def _reads_back(encoded: io.BytesIO, image: Image.Image) -> bool:
-    """Whether the pixels, as they are seen, are those that were written."""
+    """Whether decoding gives the pixels that were encoded."""
     with Image.open(encoded) as back:
         either = "P" in (back.mode, image.mode)
         read, written = (np.asarray(each.convert("RGBA") if either else each) for each in (back, image))
