@@ -54,7 +54,11 @@ HOME: dict[str, str] = {
 FUNCTIONS: dict[str, str] = {
     "load": "inpaintkit",
     "fill": "inpaintkit",
+    "fill_many": "inpaintkit",
+    "fill_samples": "inpaintkit",
     "fill_files": "inpaintkit",
+    "FillOptions": "inpaintkit",
+    "Execution": "inpaintkit",
     "poisson_blend": "inpaintkit.components.blending",
     "load_recipe": "inpaintkit",
     "build_method": "inpaintkit.recipe",

@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 from skimage import data
 
-from inpaintkit import fill, load
+from inpaintkit import FillOptions, fill, load
 
 GROW = 2  # pixels: the mask is drawn by eye
 PATCH = (66, 173, 105, 212)  # left, top, right, bottom of the round patch
@@ -44,7 +44,7 @@ def main(run: str, folder: str = "object-removal") -> None:
     out.mkdir(parents=True, exist_ok=True)
     photograph = Image.fromarray(data.astronaut()).resize((256, 256), Image.Resampling.LANCZOS)
     mask = draw_mask(photograph.size)
-    filled = fill(load(run), photograph, mask, grow=GROW)
+    filled = fill(load(run), photograph, mask, FillOptions(grow=GROW))
     pictures = {"astronaut": photograph, "mask": mask, "filled": filled}
     for name, picture in {**pictures, "object-removal": side_by_side(photograph, mask, filled)}.items():
         picture.save(out / f"{name}.png")

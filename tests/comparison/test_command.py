@@ -245,6 +245,7 @@ def test_fill_answers_several_times_and_blends(pictures: Path, place: Path) -> N
     assert np.ptp(plain[hole > 0], axis=0).max() == 0 < np.ptp(blended[hole > 0], axis=0).max()
     told = CliRunner().invoke(main, ["fill", MEAN, *arguments, "no.png", "--blend", "poison"])
     assert told.exit_code == 2
-    assert told.stderr == "error: there is no blending 'poison', did you mean 'poisson'?\n"
+    assert told.exit_code == 2
+    assert "'poison' is not 'poisson'" in told.stderr
     assert not list(place.glob("one*"))
     assert not list(place.glob("no.png"))

@@ -1,0 +1,128 @@
+"""Which picture goes with which mask, and where results may be written."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import skimage.data
+from filling_toys import MASK, MeanFill, Noise, files_in, folders
+from PIL import Image
+
+from inpaintkit.core.errors import DataError, InpaintkitError
+from inpaintkit.filling.on_disk import fill_files
+from inpaintkit.runtime.execution import Execution
+
+
+def test_folders_are_paired_by_stem(tmp_path):
+    images, masks, out = folders(tmp_path, ["a", "b", "deep/c", "deep/d"])
+    (images / "b.png").rename(images / "B.PNG")
+    (masks / "b.png").rename(masks / "B.png")
+    Image.open(masks / "a.png").save(masks / "a.bmp")
+    (masks / "a.png").unlink()
+    (masks / "deep" / "d.png").rename(masks / "deep" / "e.png")
+    (images / "notes.txt").write_text("not a picture")
+    (images / "._a.png").write_text("what another system leaves behind")
+    seen = []
+    report = fill_files(MeanFill(), images, masks, out, on_progress=lambda done, total: seen.append((done, total)))
+    assert files_in(out) == ["B.PNG", "a.png", "deep/c.png"]
+    assert sorted(str(target.relative_to(out)) for _, target in report.filled) == files_in(out)
+    assert report.without_mask == (images / "deep" / "d.png",)
+    assert report.without_image == (masks / "deep" / "e.png",)
+    assert report.failed == ()
+    assert report.exit_code == 1
+    assert "filled 3 of 4" in str(report)
+    assert "no mask of that name" in str(report)
+    assert "no picture of that name" in str(report)
+    assert seen[-1] == (4, 4)
+    assert seen == sorted(seen)
+
+
+def test_one_mask_serves_all_and_one_picture_finds_its_mask(tmp_path, mask):
+    images, masks, out = folders(tmp_path, ["a", "b"])
+    assert fill_files(MeanFill(), images, mask, out).exit_code == 0
+    assert files_in(out) == ["a.png", "b.png"]
+    report = fill_files(MeanFill(), images / "a.png", masks, tmp_path / "one" / "x.png")
+    assert report.exit_code == 0  # the other masks are not missed
+    assert files_in(tmp_path / "one") == ["x.png"]
+
+
+def test_two_masks_of_one_name_are_not_guessed_between(tmp_path):
+    images, masks, out = folders(tmp_path, ["a", "b"])
+    Image.fromarray(MASK).save(masks / "a.bmp")
+    report = fill_files(MeanFill(), images, masks, out)
+    assert files_in(out) == ["b.png"]
+    assert "a.bmp" in report.failed[0][1]
+    assert "a.png" in report.failed[0][1]
+    assert report.exit_code == 1
+
+
+def test_equal_sizes_are_batched(tmp_path):
+    images, masks, out = folders(tmp_path, ["a", "b", "c", "d", "e"])
+    Image.fromarray(skimage.data.camera()[:20, :20]).save(images / "b.png")
+    Image.new("1", (20, 20), 1).save(masks / "b.png")
+    method = MeanFill()
+    report = fill_files(method, images, masks, out, execution=Execution(batch=3))
+    assert report.exit_code == 0
+    assert sorted(len(masked) for masked, _ in method.shown) == [1, 1, 3]
+    assert len(report.warnings) == 1
+    assert "100% is hole" in report.warnings[0]
+
+
+def test_inputs_are_never_overwritten(tmp_path, mask, photo):
+    images, masks, out = folders(tmp_path, ["a", "b"])
+    before = {path: path.read_bytes() for path in [*images.iterdir(), *masks.iterdir()]}
+    (tmp_path / "link").symlink_to(images)
+    out.mkdir()
+    os.link(images / "a.png", out / "b.png")  # a result's place that is an input by another name
+    cases = [
+        (images, masks, images),
+        (images, masks, masks),
+        (images, masks, tmp_path / "link"),
+        (images, masks, tmp_path / "in" / ".." / "in"),
+        (images, masks, out),
+        (images / "a.png", mask, images / "a.png"),
+        (images / "a.png", mask, images),
+        (images / "a.png", mask, mask),
+    ]
+    for case in cases:
+        with pytest.raises(DataError, match="would overwrite an input"):
+            fill_files(MeanFill(), *case)
+    assert {path: path.read_bytes() for path in before} == before
+    assert files_in(images) == ["a.png", "b.png"]
+
+
+def test_results_inside_the_folder_are_no_inputs_the_next_time(tmp_path):
+    images, masks, _ = folders(tmp_path, ["a", "b"])
+    masks = masks.rename(images / "masks")
+    for _ in range(2):
+        report = fill_files(MeanFill(), images, masks, images / "filled")
+        assert report.exit_code == 0, str(report)
+        assert files_in(images / "filled") == ["a.png", "b.png"]
+
+
+def test_what_leaves_nothing_to_do_is_an_error(tmp_path, mask, photo):
+    photo.save(tmp_path / "photo.png")
+    (tmp_path / "empty").mkdir()
+    cases = [
+        (tmp_path / "nothing", tmp_path / "nor.png", tmp_path / "out", "nothing and no .*nor.png"),
+        (tmp_path / "empty", mask, tmp_path / "out", "holds no picture"),
+        (tmp_path / "photo.png", mask, tmp_path / "out.pgn", "did you mean '.png'"),
+        (tmp_path, mask, tmp_path / "photo.png", "is a file"),
+        (tmp_path, tmp_path / "empty" / "..", tmp_path / "out", "a place of their own"),
+    ]
+    for images, masks, out, said in cases:
+        with pytest.raises(InpaintkitError, match=said):
+            fill_files(MeanFill(), images, masks, out)
+
+
+def test_answers_with_the_same_place_are_refused(tmp_path):
+    images, masks, out = folders(tmp_path, ["a", "a-1"])
+    assert fill_files(Noise(), images, masks, out, samples=2).exit_code == 0  # a-1.png, and a-1-1.png
+    for folder in (images, masks):
+        (folder / "a-1.png").rename(folder / "a.tif")  # a.tif has its sheet where a.png has it
+    with pytest.raises(DataError, match=r"a\.png and .*a\.tif would both be written to .*a-sheet\.png: rename one"):
+        fill_files(Noise(), images, masks, out, samples=2)
+    (images / "a.tif").rename(images / "a-1.png")
+    with pytest.raises(DataError, match="would overwrite an input"):
+        fill_files(Noise(), images, masks, images, samples=2)
