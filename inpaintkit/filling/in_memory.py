@@ -53,7 +53,7 @@ def fill(
 
     >>> class White(Method):
     ...     def inpaint(self, masked, mask):
-    ...         return torch.ones_like(masked)
+    ...         return mask.expand_as(masked)
     >>> fill(White(), np.array([[10, 20, 30]], np.uint8), np.array([[False, True, False]]))
     array([[ 10, 255,  30]], dtype=uint8)
     >>> picture = fill(White(), Image.new("RGBA", (3, 1), (9, 8, 7, 6)), Image.new("1", (3, 1), 1))

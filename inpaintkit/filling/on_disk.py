@@ -67,7 +67,7 @@ def fill_files(
     exactly: a warning says so, as for every result that would not read back as it was. WebP is written lossless.
 
     Args:
-        method, options, execution: see :func:`inpaintkit.fill`. A progress bar also shows how far a long search is.
+        method, options, execution: see :func:`inpaintkit.fill`.
         images: a picture, or a folder (searched recursively).
         masks: a mask, which then serves all pictures, or a folder: ``faces/7.jpg`` goes with ``faces/7.png``.
         out: a folder, made if need be, in which results have the names of the pictures; for one picture also a file,
