@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import attrs
 import torch
+from annotated_types import Ge
 
+from ..core.config.checks import checked
 from ..core.errors import OptionError
 from .devices import pick_device
 
@@ -13,6 +17,13 @@ def _device(name: str | torch.device) -> torch.device:
     return pick_device(name) if isinstance(name, str) else name
 
 
+def whole_number(_: object, attribute: attrs.Attribute[int], value: object) -> None:
+    """Raises an OptionError for 1.5, True or "3"; a validator of attrs classes whose annotations set the limits."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise OptionError(f"{attribute.name} is {value!r}: a whole number is needed", (attribute.name,))
+
+
+@checked
 @attrs.frozen
 class Execution:
     """How a method is applied to many pictures.
@@ -28,10 +39,5 @@ class Execution:
     """
 
     device: torch.device = attrs.field(default=torch.device("cpu"), converter=_device)
-    batch: int = attrs.field(default=32)
+    batch: Annotated[int, Ge(1)] = attrs.field(default=32, validator=whole_number)
     progress: bool = False
-
-    @batch.validator
-    def _check_batch(self, _: attrs.Attribute[int], batch: int) -> None:
-        if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
-            raise OptionError(f"batch is {batch!r}: a whole number, at least 1, is needed", ("batch",))

