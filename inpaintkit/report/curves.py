@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Container, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -43,13 +44,6 @@ class Series:
     steps: Floats
     values: Floats
 
-    @classmethod
-    def of(cls, name: str, points: Sequence[tuple[float, float]]) -> Series:
-        """The finite points, sorted by step."""
-        finite = sorted((step, value) for step, value in points if math.isfinite(value))
-        array = np.asarray(finite, dtype=np.float64).reshape(-1, 2)
-        return cls(name, array[:, 0], array[:, 1])
-
 
 def read_log(run: Run) -> list[dict[str, Any]]:
     """The log in the order of steps, one entry per step, nested values flattened to ``a/b``; [] without a log.
@@ -76,17 +70,16 @@ def curves(log: Log) -> list[tuple[str, list[Series]]]:
     Validation metrics of one kind share a chart (``validation/psnr[hole]``, ``validation/psnr[ring]``).
     """
     critics = {key.split("/")[1] for entry in log for key in entry if key.startswith("critic/")}
-    points: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    points: defaultdict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
     for entry in log:
         for key, value in entry.items():
-            if key in _NO_CURVE or isinstance(value, bool) or not isinstance(value, int | float):
-                continue
-            chart, name = _place(key)
-            if chart == "generator" and name in critics:
-                chart = "generator/critics"
-            points.setdefault(chart, {}).setdefault(name, []).append((float(entry["step"]), float(value)))
-    lines = {chart: [Series.of(name, at) for name, at in points[chart].items()] for chart in sorted(points, key=_rank)}
-    return [(chart, some) for chart, every in lines.items() if (some := [line for line in every if len(line.steps)])]
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if number and math.isfinite(value) and key not in _NO_CURVE:
+                points[_place(key, critics)].append((entry["step"], value))
+    charts: defaultdict[str, list[Series]] = defaultdict(list)
+    for (chart, name), line in points.items():
+        charts[chart].append(Series(name, *np.asarray(line, dtype=np.float64).T))
+    return sorted(charts.items(), key=lambda item: _rank(item[0]))
 
 
 def stages(log: Log) -> list[tuple[float, str]]:
@@ -151,7 +144,7 @@ def flat(tree: Mapping[str, Any], head: str = "") -> dict[str, Any]:
     return result
 
 
-def _place(key: str) -> tuple[str, str]:
+def _place(key: str, critics: Container[str]) -> tuple[str, str]:
     """The chart that a logged value belongs to, and its name there."""
     head, _, rest = key.partition("/")
     if head == "validation" and rest:
@@ -159,6 +152,8 @@ def _place(key: str) -> tuple[str, str]:
         return f"validation/{kind}", rest
     if head == "lr" and rest:
         return head, rest
+    if head == "generator" and rest in critics:
+        return "generator/critics", rest
     chart, _, name = key.rpartition("/")
     if head == "critic" and name in _SHARED:
         return f"critics/{name}", chart.removeprefix("critic/")
