@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..core.hookspecs import Register, RegisterRecipes, hookimpl
+from .augmentations import KORNIA
 
 inpaintkit_api = 1
 
@@ -58,6 +59,12 @@ def register_methods(register: Register) -> None:
     register("adversarial", "inpaintkit.training.adversarial:Adversarial")
     register("mean-color", "inpaintkit.components.mean_color:MeanColor")
     register("poisson-blended", "inpaintkit.components.blending:PoissonBlended")
+
+
+@hookimpl
+def register_augmentations(register: Register) -> None:
+    for name in KORNIA:
+        register(name, f"kornia.augmentation:{name}")
 
 
 @hookimpl
