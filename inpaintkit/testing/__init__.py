@@ -22,6 +22,7 @@ from ..core.errors import OptionError, did_you_mean
 from ..core.hookspecs import KINDS
 from ..core.plugins import PluginReport, Plugins, installed, load_plugins
 from ..core.registry import Entry
+from .augmentations import AUGMENTATION
 from .component import Check, Component, NotApplicable, Violation, one_thread, require, seeded
 from .discriminators import DISCRIMINATOR
 from .generators import GENERATOR
@@ -30,6 +31,7 @@ from .masks import MASK_SAMPLER
 from .methods import METHOD
 from .metrics import METRIC
 from .objectives import OBJECTIVE
+from .observers import OBSERVER
 
 __all__ = ["conformance"]
 
@@ -45,6 +47,8 @@ PROPERTIES: dict[str, dict[str, Check]] = {
     "mask sampler": MASK_SAMPLER,
     "metric": METRIC,
     "method": METHOD,
+    "augmentation": AUGMENTATION,
+    "observer": OBSERVER,
 }
 
 

@@ -134,11 +134,16 @@ def builds(component: Component) -> None:
         f"    conformance(..., options={{{name!r}: {{{needed}}}}})",
     )
     made = component.construct()
-    if kind in ("generator", "discriminator", "loss", "objective"):
+    if kind in ("generator", "discriminator", "loss", "objective", "augmentation"):
         require(isinstance(made, nn.Module), f"it is a {type(made).__name__}, not a torch.nn.Module")
-    needs = {"objective": ("generator", "critic"), "metric": ("update", "compute"), "mask sampler": ("__call__",)}
+    needs = {
+        "objective": ("generator", "critic"),
+        "metric": ("update", "compute"),
+        "mask sampler": ("__call__",),
+        "observer": ("started", "logged", "evaluated", "ended"),
+    }
     absent = [method for method in needs.get(kind, ()) if not callable(getattr(made, method, None))]
-    require(not absent, f"it does not define {' and '.join(absent)}: a {kind} needs them")
+    require(not absent, f"it does not define {' and '.join(absent)}: {a(kind)} needs them")
     if kind == "method":
         require(isinstance(made, Method), f"it is a {type(made).__name__}, not an inpaintkit.Method")
     with doing("setup()"):
