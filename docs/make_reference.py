@@ -23,6 +23,7 @@ import click
 import inpaintkit
 from inpaintkit import recipe
 from inpaintkit.cli import PluginCommand, main
+from inpaintkit.components.augmentations import KORNIA
 from inpaintkit.components.objectives import Smooth
 from inpaintkit.core import hookspecs, interfaces as types
 from inpaintkit.core.config import layers as merging, nodes as yamltree, schema as signature
@@ -364,6 +365,8 @@ def components_page() -> str:
         parts.append(f"## {title[0].upper()}{title[1:]}\n")
         for name in registry.names(kind):
             entry = registry.get(kind, name)
+            if entry.target.startswith("kornia."):
+                continue  # one sentence about all of them, below
             factory = entry.load()
             origin = "the core" if entry.plugin == "inpaintkit" else f"plugin `{entry.plugin}`"
             doc = Doc.of(factory)
@@ -372,6 +375,9 @@ def components_page() -> str:
             if doc.raises:
                 parts.append("\n".join(f"Raises `{error}`: {text}" for error, text in doc.raises.items()) + "\n")
             parts.append(functions_of(factory))
+        if kind == "augmentation":
+            names = ", ".join(f"`{name}`" for name in KORNIA)
+            parts.append(prose(f"The classes of `kornia.augmentation`, with kornia's own options: {names}."))
     return "\n".join(part for part in parts if part)
 
 

@@ -16,7 +16,7 @@ from annotated_types import Ge
 from hypothesis import HealthCheck, given, settings, strategies as st
 from torch import nn
 
-from inpaintkit.core.config.bundled import bundled, find_protocol, find_recipe
+from inpaintkit.core.config.bundled import bundled
 from inpaintkit.core.config.nodes import Node, dump, parse
 from inpaintkit.core.errors import RecipeError
 from inpaintkit.core.hookspecs import hookimpl
@@ -348,22 +348,7 @@ def test_required_plugins(plugins: Plugins, tmp_path: Path) -> None:
     ]
 
 
-def test_bundled_recipes_and_protocols_go_by_name(plugins: Plugins, tmp_path: Path) -> None:
-    assert find_recipe("iccv_perceptual") == bundled()["iccv_perceptual"]
-    assert find_protocol("demo") == bundled("protocol")["demo"]
-    own = write(tmp_path, RECIPE)
-    assert find_recipe(str(own)) == own
-    for source, message in {
-        "icv_perceptual": "no file and no bundled recipe is named 'icv_perceptual', did you mean 'iccv_perceptual'?",
-        str(tmp_path / "recip.yaml"): f"did you mean {str(own)!r}?",
-        "nowhere/x.yaml": "there is no file 'nowhere/x.yaml'",
-        "old/iccv_perceptual.yaml": "'old/iccv_perceptual.yaml', did you mean 'iccv_perceptual'?",
-        "xyzzy": "and those in classical/, ",
-        str(tmp_path): f"there is no file {str(tmp_path)!r}",
-    }.items():
-        with pytest.raises(RecipeError) as caught:
-            find_recipe(source)
-        assert message in str(caught.value)
+def test_protocols_that_are_missing(plugins: Plugins, tmp_path: Path) -> None:
     text = RECIPE + "evaluate: [demo, dmo, {name: inline}]\n"
     assert told(plugins, write(tmp_path, text)) == [
         "recipe.yaml:53:18: evaluate[1]: no file and no bundled protocol is named 'dmo', did you mean 'demo'?"

@@ -1113,7 +1113,9 @@ def test_every_property_is_explained() -> None:
 
 
 def test_every_property_has_something_that_breaks_it() -> None:
-    assert {(kind, name) for kind, names in PROPERTIES.items() for name in names} == {each[:2] for each in BROKEN}
+    elsewhere = {"augmentation", "observer"}  # in tests/testing
+    found = {(kind, name) for kind, names in PROPERTIES.items() for name in names if kind not in elsewhere}
+    assert found == {each[:2] for each in BROKEN}
     assert list(PROPERTIES) == list(KINDS)
 
 

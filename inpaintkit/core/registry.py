@@ -78,7 +78,8 @@ class Entry:
             return  # the name is that of the file
         allowed = (_DASHES, _CAMEL_CASE) if self.kind == "augmentation" else (_DASHES,)
         if not isinstance(self.name, str) or not any(pattern.fullmatch(self.name) for pattern in allowed):
-            raise PluginError(f"{self.name!r} is no name for {a(self.kind)}: use lower-case letters, digits and dashes")
+            what = with_article(self.kind)
+            raise PluginError(f"{self.name!r} is no name for {what}: use lower-case letters, digits and dashes")
         label = f"{self.kind} {self.name!r}: {self.factory!r}"
         if isinstance(self.factory, str) and not _TARGET.fullmatch(self.factory):
             raise PluginError(f"{label} is not of the form 'package.module:Class'")
@@ -148,7 +149,7 @@ class Registry:
         text = f"unknown {kind} {name!r}{did_you_mean(name, self.names(kind))}"
         elsewhere = [other for other in KINDS if other != kind and (other, name) in self._entries]
         if elsewhere:
-            text += f" ({name!r} is {a(elsewhere[0])}, not {a(kind)})"
+            text += f" ({name!r} is {with_article(elsewhere[0])}, not {with_article(kind)})"
         elif not did_you_mean(name, self.names(kind)):
             text += f"; known: {', '.join(self.names(kind)) or 'none'}"
         return "; ".join([text, *self.notes])
@@ -167,6 +168,6 @@ class Registry:
         return [claim for (of, _), claims in sorted(self._entries.items()) if kind in (None, of) for claim in claims]
 
 
-def a(kind: str) -> str:
+def with_article(kind: str) -> str:
     """``an objective``, ``a loss``."""
     return f"an {kind}" if kind[0] in "ao" else f"a {kind}"

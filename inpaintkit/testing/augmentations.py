@@ -75,7 +75,7 @@ def repeats(component: Component) -> None:
         result = augmented(first, images, seed)
         np_state, state = np.random.get_state(), random.getstate()
         try:
-            np.random.seed(seed + 100)  # noqa: NPY002
+            np.random.seed(seed + 100)
             random.seed(seed + 100)
             again = augmented(first, images, seed)
         finally:
@@ -97,7 +97,9 @@ def per_picture(component: Component) -> None:
     others[1:] = 1 - others[1:]
     for seed in SEEDS:
         first, again = augmented(augmentation, images, seed)[0], augmented(augmentation, others, seed)[0]
-        require(torch.allclose(first, again, atol=1e-5), "a picture's result depends on the other pictures of the batch")
+        require(
+            torch.allclose(first, again, atol=1e-5), "a picture's result depends on the other pictures of the batch"
+        )
 
 
 AUGMENTATION: dict[str, Check] = {

@@ -14,6 +14,7 @@ from ..core.config.schema import KIND_OF, MAPPINGS, SEQUENCES, SignatureError, d
 from ..core.config.structure import Spec, Structurer
 from ..core.errors import short_repr
 from ..core.interfaces import Method
+from ..core.registry import with_article
 from .component import Component, doing, few, require, set_up
 
 SCALARS = (bool, int, float, str, Path, None, type(None))
@@ -143,7 +144,7 @@ def builds(component: Component) -> None:
         "observer": ("started", "logged", "evaluated", "ended"),
     }
     absent = [method for method in needs.get(kind, ()) if not callable(getattr(made, method, None))]
-    require(not absent, f"it does not define {' and '.join(absent)}: {a(kind)} needs them")
+    require(not absent, f"it does not define {' and '.join(absent)}: {with_article(kind)} needs them")
     if kind == "method":
         require(isinstance(made, Method), f"it is a {type(made).__name__}, not an inpaintkit.Method")
     with doing("setup()"):
