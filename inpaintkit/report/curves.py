@@ -100,15 +100,18 @@ def smooth(series: Series, boundaries: Sequence[float] = ()) -> Series:
     Short lines, and lines without noise (a learning rate), are returned as they are.
     """
     half = len(series.steps) // 80
-    if half < 1 or np.median(np.abs(np.diff(series.values, 2))) <= 0.002 * np.ptp(series.values):
+    if half < 1:
+        return series
+    low, high = np.quantile(series.values, [0.05, 0.95])  # without rare spikes
+    if np.median(np.abs(np.diff(series.values, 2))) <= 0.002 * (high - low):
         return series
     values = np.empty_like(series.values)
     cuts = [0, *(int(np.searchsorted(series.steps, start)) for start in sorted(boundaries)), len(values)]
     for first, last in pairwise(cuts):
         at = np.arange(last - first)
-        low, high = np.maximum(at - half, 0), np.minimum(at + half + 1, last - first)
+        left, right = np.maximum(at - half, 0), np.minimum(at + half + 1, last - first)
         total = np.concatenate([[0.0], np.cumsum(series.values[first:last])])
-        values[first:last] = (total[high] - total[low]) / (high - low)
+        values[first:last] = (total[right] - total[left]) / (right - left)
     return attrs.evolve(series, values=values)
 
 

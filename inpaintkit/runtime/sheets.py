@@ -15,14 +15,14 @@ from ..core.interfaces import Sample
 from .pixels import to_uint8
 
 GAP, HEADER = 4, 16
-HIDDEN = 0.8  # how the hole is shown in "masked": light gray, so that it is told from black content
+HIDDEN = 0.8  # the hole in "masked": light gray, because black could be content of the image
 
 
 def sheet(columns: Mapping[str, Tensor], rows: Sequence[str] = ()) -> Image.Image:
-    """Pictures (B, 3, H, W) in [-1, 1] by column name -> one picture: a row an image, named columns."""
+    """One picture with a row for each image and named columns, from (B, 3, H, W) in [-1, 1] by column name."""
     pictures = [to_uint8(column).permute(0, 2, 3, 1).cpu().numpy() for column in columns.values()]
     count, height, width = pictures[0].shape[:3]
-    scale = max(1, round(96 / width))  # small pictures are enlarged, by whole pixels, so that a person can see them
+    scale = max(1, round(96 / width))  # small pictures are enlarged by a whole factor
     wide, high = width * scale, height * scale
     page = Image.new("RGB", (GAP + len(pictures) * (wide + GAP), HEADER + count * (high + GAP)), "white")
     pen = ImageDraw.Draw(page)
@@ -37,7 +37,7 @@ def sheet(columns: Mapping[str, Tensor], rows: Sequence[str] = ()) -> Image.Imag
 
 
 def sample_sheet(sample: Sample) -> Image.Image:
-    """Masked, every view that the method drew, and the truth."""
+    """The masked image, every view that the method returned, and the truth."""
     hidden = torch.where(sample.mask.bool(), torch.full_like(sample.image, HIDDEN), sample.image)
     columns = {"masked": hidden, "output": sample.output, "completed": sample.completed}
     size = sample.image.shape[-2:]
@@ -55,7 +55,7 @@ def png(picture: Image.Image) -> bytes:
 
 
 def evenly(items: Sequence[int], limit: int) -> list[int]:
-    """At most ``limit`` of the items: the first, the last and evenly between."""
+    """At most ``limit`` of the items: the first, the last, and others at even distances between them."""
     if len(items) <= limit:
         return list(items)
     return [items[math.floor(index * (len(items) - 1) / (limit - 1) + 0.5)] for index in range(limit)]

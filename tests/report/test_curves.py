@@ -91,6 +91,8 @@ def test_smoothing_keeps_to_its_stage_and_leaves_smooth_lines_alone() -> None:
     assert smooth(Series("a", steps, steps**2)).values is not None
     decay = Series("a", steps, 1e-3 * (1 - steps / 801) ** 0.9)
     assert smooth(decay) is decay
+    spiked = Series("a", steps, np.where(steps == 300, 1e6, noisy.values))
+    assert smooth(spiked) is not spiked
 
 
 @given(st.integers(1, 3000))
