@@ -81,7 +81,6 @@ def is_public(name: tuple[str, ...]) -> bool:
 #: Where a rule does not hold yet.
 PENDING = {
     "inpaintkit/comparison/sweep_charts.py",
-    "inpaintkit/components/masks.py",
     "inpaintkit/comparison/outcome.py",
     "inpaintkit/training/adversarial.py",
     "inpaintkit/core/interfaces.py",

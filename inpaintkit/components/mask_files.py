@@ -15,35 +15,36 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from ..core.errors import DataError, OptionError, did_you_mean
+from ..core.config.checks import checked
+from ..core.errors import DataError, OptionError, did_you_mean, listed
 from ..core.interfaces import MaskSampler
 from ..data import Entry, Prepare, Unreadable, decode, find
-from .ranges import check, within
 
 Color = Literal["white", "black"]
-RESIDENT = 2**30  # bytes of resized masks that stay on the device, so that a draw needs no word from the host
+RESIDENT = 2**30  # bytes of resized masks that are kept on the device, so that a draw copies nothing to it
 
 
 @attrs.frozen
-class _Stored:
+class PackedMask:
     """One mask at its own size, eight pixels a byte."""
 
     name: str
     shape: tuple[int, int]
     bits: NDArray[np.uint8] = attrs.field(repr=False, eq=False)
 
-    @classmethod
-    def of(cls, name: str, hole: NDArray[np.bool_]) -> _Stored:
-        return cls(name, (hole.shape[0], hole.shape[1]), np.packbits(hole))
+    @property
+    def hole(self) -> NDArray[np.uint8]:
+        """(H, W), 1 in the hole and 0 elsewhere."""
+        return np.unpackbits(self.bits, count=self.shape[0] * self.shape[1]).reshape(self.shape)
 
     def resized(self, size: tuple[int, int]) -> NDArray[np.uint8]:
-        """Nearest, so that it stays binary; (H, W) of 0 and 1."""
-        hole = np.unpackbits(self.bits, count=self.shape[0] * self.shape[1]).reshape(self.shape)
+        """The hole at another size, by nearest neighbor so that it stays binary."""
         if self.shape == size:
-            return hole
-        return np.asarray(Image.fromarray(hole).resize((size[1], size[0]), Image.Resampling.NEAREST))
+            return self.hole
+        return np.asarray(Image.fromarray(self.hole).resize((size[1], size[0]), Image.Resampling.NEAREST))
 
 
+@checked
 @attrs.define(eq=False)
 class MaskFiles(MaskSampler):
     """Masks drawn with replacement from the pictures of a folder (recursive) or a .zip, resized by nearest neighbor.
@@ -53,7 +54,7 @@ class MaskFiles(MaskSampler):
 
     Attributes:
         path: a folder, a .zip or a single picture.
-        hole: which color the hole has in the files: data sets disagree, so it has to be said.
+        hole: the color of the hole in the files; it has no default, because data sets disagree.
         threshold: gray values from this one on are white; black is 0, white is 1.
 
     Raises:
@@ -63,7 +64,7 @@ class MaskFiles(MaskSampler):
     path: Path
     hole: Color
     threshold: Annotated[float, Gt(0), Lt(1)] = 0.5
-    _masks: list[_Stored] = attrs.field(factory=list, init=False, repr=False)
+    _masks: list[PackedMask] = attrs.field(factory=list, init=False, repr=False)
     _ready: dict[tuple[tuple[int, int], torch.device], Tensor] = attrs.field(factory=dict, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -71,7 +72,6 @@ class MaskFiles(MaskSampler):
         if self.hole not in get_args(Color):
             near = did_you_mean(self.hole, get_args(Color))
             raise OptionError(f"hole is {self.hole!r}{near}: white or black is needed", ("hole",))
-        check(within(0, 1, open_end=True, threshold=self.threshold))
 
     def __call__(self, count: int, size: tuple[int, int], rng: torch.Generator) -> Tensor:
         if not self._masks:
@@ -86,38 +86,37 @@ class MaskFiles(MaskSampler):
         return self._ready[size, rng.device][chosen].float()
 
     @staticmethod
-    def _stack(masks: list[_Stored], size: tuple[int, int]) -> Tensor:
+    def _stack(masks: list[PackedMask], size: tuple[int, int]) -> Tensor:
         return torch.from_numpy(np.stack([mask.resized(size) for mask in masks]))[:, None]
 
-    def _read(self) -> list[_Stored]:
+    def _read(self) -> list[PackedMask]:
         with warnings.catch_warnings(), ThreadPoolExecutor() as pool:
             warnings.simplefilter("ignore")  # decoders warn about odd metadata
             results = list(pool.map(self._read_one, find([self.path])))
-        masks = [result for result in results if isinstance(result, _Stored)]
-        failed = [result for result in results if isinstance(result, str)]
+        masks = [result for result in results if isinstance(result, PackedMask)]
+        unreadable = [result for result in results if isinstance(result, str)]
         if not masks:
-            raise DataError(f"no mask in {self.path} can be read: {_some(failed)}")
-        share = {mask.name: float(np.unpackbits(mask.bits).sum()) / (mask.shape[0] * mask.shape[1]) for mask in masks}
+            raise DataError(f"no mask in {self.path} can be read: {listed(unreadable, 10)}")
+        shares = {mask.name: float(mask.hole.mean()) for mask in masks}
+        large = [f"{name} ({share:.0%})" for name, share in shares.items() if share > 0.5]
+        empty = [name for name, share in shares.items() if share == 0]
         other = "black" if self.hole == "white" else "white"
-        for found, told in (
-            (failed, "cannot be read and are left out"),
-            ([f"{name} ({part:.0%})" for name, part in share.items() if part > 0.5], "hide more than half"),
-            ([name for name, part in share.items() if part == 0], "hide nothing"),
-        ):
-            if found:
-                hint = "" if found is failed else f"; if their hole is {other}, say `hole: {other}`"
-                message = f"{len(found)} of {len(results)} masks in {self.path} {told}: {_some(found)}{hint}"
-                warnings.warn(message, UserWarning, stacklevel=3)
+        hint = f"; if their hole is {other}, say `hole: {other}`"
+        self._warn(unreadable, "cannot be read and are left out", len(results))
+        self._warn(large, "hide more than half", len(results), hint)
+        self._warn(empty, "hide nothing", len(results), hint)
         return masks
 
-    def _read_one(self, entry: Entry) -> _Stored | str:
+    def _warn(self, names: list[str], problem: str, total: int, hint: str = "") -> None:
+        if names:
+            message = f"{len(names)} of {total} masks in {self.path} {problem}: {listed(names, 10)}{hint}"
+            warnings.warn(message, UserWarning, stacklevel=4)
+
+    def _read_one(self, entry: Entry) -> PackedMask | str:
         try:
             [(name, pixels)] = decode(entry, Prepare())
         except Unreadable as error:
             return f"{entry.name} ({error})"
         white = pixels.mean(axis=0, dtype=np.float32) >= self.threshold * 255
-        return _Stored.of(name, white if self.hole == "white" else ~white)
-
-
-def _some(names: list[str], most: int = 10) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+        hole = white if self.hole == "white" else ~white
+        return PackedMask(name, (hole.shape[0], hole.shape[1]), np.packbits(hole))

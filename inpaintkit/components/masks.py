@@ -1,8 +1,8 @@
-"""Mask samplers: a plain function for each kind of hole, and the thin component that recipes name.
+"""Mask samplers: a plain function for each kind of hole, and the component that recipes name.
 
 Every function is ``(count, (height, width), rng, *, options) -> masks`` (count, 1, H, W) float32 on ``rng.device``, 1
-in the hole and 0 elsewhere. Each mask is its own draw, and no work is done picture by picture. A hole that does not
-fit into the picture raises :class:`~inpaintkit.core.errors.OptionError`.
+in the hole and 0 elsewhere. Each mask is drawn independently, and all operations run on the whole batch. A hole that
+does not fit into the picture raises :class:`~inpaintkit.core.errors.OptionError`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,10 @@ import torch
 from annotated_types import Ge, Gt, Le, Lt
 from torch import Tensor
 
+from ..core.config.checks import checked
 from ..core.errors import OptionError, did_you_mean
 from ..core.interfaces import MaskSampler
-from .ranges import at_least, check, ordered, within
-from .shapes import axes, below, between, boxes, cubic, near_segment
-
-builtin_min, builtin_max = min, max  # the options are called what the papers call them
+from .shapes import axes, below, between, boxes, cubic, near_segment, require_fit, require_ordered, size_text
 
 Size = tuple[int, int]
 Side = Annotated[int, Ge(1)]
@@ -37,21 +35,21 @@ def center_squares(
 
     ``offset`` moves it by whole (rows, columns) from there, down and to the right where positive.
     """
-    _require_fit("side", side, size)
+    require_fit("side", side, size)
     corner = [(length - side) // 2 + by for length, by in zip(size, offset, strict=True)]
     if any(not 0 <= at <= length - side for at, length in zip(corner, size, strict=True)):
         fits = [(-((length - side) // 2), (length - side + 1) // 2) for length in size]
         rows, columns = (f"{low} to {high}" for low, high in fits)
         hole = f"a hole of {side} pixels at offset ({offset[0]}, {offset[1]})"
-        told = f"{hole} leaves a picture of {_spell(size)} pixels (height x width)"
-        raise OptionError(f"{told}: {rows} rows and {columns} columns are possible", ("offset",))
+        message = f"{hole} leaves a picture of {size_text(size)} pixels (height x width)"
+        raise OptionError(f"{message}: {rows} rows and {columns} columns are possible", ("offset",))
     top, left = (torch.full((count, 1), at, device=rng.device) for at in corner)
     return boxes(top, left, torch.full_like(top, side), torch.full_like(top, side), size)
 
 
 def random_squares(count: int, size: Size, rng: torch.Generator, *, min: int, max: int) -> Tensor:
     """One square a picture, its side uniform on ``min`` to ``max`` (inclusive), anywhere inside the picture."""
-    _require_fit("max", max, size)
+    require_fit("max", max, size)
     side = torch.randint(min, max + 1, (count, 1), generator=rng, device=rng.device)
     top, left = below(size[0] - side + 1, rng), below(size[1] - side + 1, rng)
     return boxes(top, left, side, side, size)
@@ -65,7 +63,7 @@ def random_rectangles(
     Each side is uniform on ``min`` to ``max`` (inclusive), each rectangle anywhere inside the picture. One to five of
     them are the "random regular" holes of Zheng et al. 2019, Pluralistic Image Completion.
     """
-    _require_fit("max", max, size)
+    require_fit("max", max, size)
     height, width = torch.randint(min, max + 1, (2, count, most), generator=rng, device=rng.device)
     top, left = below(size[0] - height + 1, rng), below(size[1] - width + 1, rng)
     drawn = torch.randint(fewest, most + 1, (count, 1), generator=rng, device=rng.device)
@@ -94,7 +92,7 @@ def strokes(
     to alternating sides. Differs: where a piece would leave the picture, it ends at the border.
     """
     device, extent = rng.device, torch.tensor(size, device=rng.device, dtype=torch.float32)
-    short = float(builtin_min(size))
+    short = float(min(size))
     shape = (count, most)
     tip = torch.rand((*shape, 2), generator=rng, device=device) * (extent - 1)
     radius = short / 2 * between(min_width, max_width, shape, rng)
@@ -113,7 +111,7 @@ def strokes(
         active = painted & (pieces > piece)
         reach = torch.where(active, radius.clamp_min(0.5), -1.0)  # half a pixel: the thinnest stroke hides its own path
         for stroke in range(most):
-            # fewer than half of all pieces are drawn; a device is not asked which, the host is free to look
+            # Fewer than half of all pieces are drawn: the CPU skips the rest; a GPU would have to synchronize for it.
             mine = active[:, stroke].nonzero()[:, 0] if device.type == "cpu" else slice(None)
             hole[mine] |= near_segment(rows, columns, tip[mine, stroke], end[mine, stroke], reach[mine, stroke])
         tip = end
@@ -155,7 +153,7 @@ def halves(count: int, size: Size, rng: torch.Generator, *, side: Where = "rando
     Of an odd number of rows or columns the hole takes the smaller half.
     """
     height, width = size
-    _require_fit("side", 2, size, what="two halves")
+    require_fit("side", 2, size, what="two halves")
     rows, columns = axes(size, rng.device)
     left, top = (columns < width // 2).expand(size), (rows < height // 2).expand(size)
     four = torch.stack([left, left.flip(1), top, top.flip(0)])
@@ -168,15 +166,16 @@ def halves(count: int, size: Size, rng: torch.Generator, *, side: Where = "rando
 
 def outpainting_frames(count: int, size: Size, rng: torch.Generator, *, border: float = 0.25) -> Tensor:
     """A frame along all four edges, ``border`` of the height above and below and of the width left and right."""
-    thick = [builtin_max(1, round(border * length)) for length in size]
+    thick = [max(1, round(border * length)) for length in size]
     if any(2 * frame >= length for frame, length in zip(thick, size, strict=True)):
         frame = f"a frame of {thick[0]} rows and {thick[1]} columns"
-        raise OptionError(f"{frame} leaves nothing of a picture of {_spell(size)} pixels", ("border",))
+        raise OptionError(f"{frame} leaves nothing of a picture of {size_text(size)} pixels", ("border",))
     hole = torch.ones((count, 1, *size), device=rng.device)
     hole[..., thick[0] : size[0] - thick[0], thick[1] : size[1] - thick[1]] = 0
     return hole
 
 
+@checked
 @attrs.frozen
 class CenterSquare(MaskSampler):
     """:func:`center_squares` of ``side`` pixels, moved by ``offset``: [rows, columns], down and right are positive."""
@@ -186,13 +185,11 @@ class CenterSquare(MaskSampler):
     side: Side
     offset: tuple[int, int] = (0, 0)
 
-    def __attrs_post_init__(self) -> None:
-        check(at_least(1, side=self.side))
-
     def __call__(self, count: int, size: Size, rng: torch.Generator) -> Tensor:
         return center_squares(count, size, rng, side=self.side, offset=self.offset)
 
 
+@checked
 @attrs.frozen
 class RandomSquare(MaskSampler):
     """:func:`random_squares` of ``min`` to ``max`` pixels."""
@@ -201,12 +198,13 @@ class RandomSquare(MaskSampler):
     max: Side
 
     def __attrs_post_init__(self) -> None:
-        check(at_least(1, min=self.min, max=self.max), ordered(min=self.min, max=self.max))
+        require_ordered(self, ("min", "max"))
 
     def __call__(self, count: int, size: Size, rng: torch.Generator) -> Tensor:
         return random_squares(count, size, rng, min=self.min, max=self.max)
 
 
+@checked
 @attrs.frozen
 class RandomRectangles(MaskSampler):
     """:func:`random_rectangles`: ``fewest`` to ``most`` of them, sides of ``min`` to ``max`` pixels."""
@@ -217,16 +215,13 @@ class RandomRectangles(MaskSampler):
     most: Count = 1
 
     def __attrs_post_init__(self) -> None:
-        check(
-            at_least(1, min=self.min, max=self.max, fewest=self.fewest, most=self.most),
-            ordered(min=self.min, max=self.max),
-            ordered(fewest=self.fewest, most=self.most),
-        )
+        require_ordered(self, ("min", "max"), ("fewest", "most"))
 
     def __call__(self, count: int, size: Size, rng: torch.Generator) -> Tensor:
         return random_rectangles(count, size, rng, min=self.min, max=self.max, fewest=self.fewest, most=self.most)
 
 
+@checked
 @attrs.frozen
 class Strokes(MaskSampler):
     """Free-form :func:`strokes`; widths and lengths are shares of the picture's short side."""
@@ -240,46 +235,30 @@ class Strokes(MaskSampler):
     max_vertices: Count = 12
 
     def __attrs_post_init__(self) -> None:
-        check(
-            within(0, 1, min_width=self.min_width, max_width=self.max_width, max_length=self.max_length),
-            at_least(
-                1,
-                fewest=self.fewest,
-                most=self.most,
-                min_vertices=self.min_vertices,
-                max_vertices=self.max_vertices,
-            ),
-            ordered(min_width=self.min_width, max_width=self.max_width),
-            ordered(fewest=self.fewest, most=self.most),
-            ordered(min_vertices=self.min_vertices, max_vertices=self.max_vertices),
-        )
+        require_ordered(self, ("min_width", "max_width"), ("fewest", "most"), ("min_vertices", "max_vertices"))
 
     def __call__(self, count: int, size: Size, rng: torch.Generator) -> Tensor:
         return strokes(count, size, rng, **attrs.asdict(self))
 
 
+@checked
 @attrs.frozen
 class RandomPixels(MaskSampler):
     """:func:`random_pixels`, ``ratio`` of the picture."""
 
     ratio: Ratio
 
-    def __attrs_post_init__(self) -> None:
-        check(within(0, 1, open_end=True, ratio=self.ratio))
-
     def __call__(self, count: int, size: Size, rng: torch.Generator) -> Tensor:
         return random_pixels(count, size, rng, ratio=self.ratio)
 
 
+@checked
 @attrs.frozen
 class RandomPattern(MaskSampler):
     """:func:`random_pattern`: blobs that hide ``ratio`` of the picture; a finer ``resolution`` makes smaller ones."""
 
     ratio: Ratio = 0.25
     resolution: Annotated[float, Gt(0), Le(1)] = 0.06
-
-    def __attrs_post_init__(self) -> None:
-        check(within(0, 1, open_end=True, ratio=self.ratio), within(0, 1, resolution=self.resolution))
 
     def __call__(self, count: int, size: Size, rng: torch.Generator) -> Tensor:
         return random_pattern(count, size, rng, ratio=self.ratio, resolution=self.resolution)
@@ -300,28 +279,16 @@ class Half(MaskSampler):
         return halves(count, size, rng, side=self.side)
 
 
+@checked
 @attrs.frozen
 class Outpainting(MaskSampler):
     """:func:`outpainting_frames`: everything is hidden but the middle; ``border`` is the share of each side."""
 
     border: Annotated[float, Gt(0), Lt(0.5)] = 0.25
 
-    def __attrs_post_init__(self) -> None:
-        check(within(0, 0.5, open_end=True, border=self.border))
-
     def __call__(self, count: int, size: Size, rng: torch.Generator) -> Tensor:
         return outpainting_frames(count, size, rng, border=self.border)
 
 
 def _hidden(ratio: float, total: int) -> int:
-    return builtin_max(1, round(ratio * total))
-
-
-def _spell(size: Size) -> str:
-    return f"{size[0]}x{size[1]}"
-
-
-def _require_fit(option: str, side: int, size: Size, what: str = "") -> None:
-    if side > builtin_min(size):
-        hole = what or f"a hole of {side} pixels"
-        raise OptionError(f"{hole} does not fit into a picture of {_spell(size)} pixels (height x width)", (option,))
+    return max(1, round(ratio * total))

@@ -6,28 +6,30 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import torch
-from annotated_types import Ge
+from annotated_types import Ge, MinLen
 from torch import Tensor
 
+from ..core.config.checks import checked
 from ..core.errors import OptionError
 from ..core.interfaces import MaskSampler
 
 
 class Mixture(MaskSampler):
-    """Each mask is one of ``samplers``, drawn anew for every picture.
+    """Each mask is drawn by one of ``samplers``, chosen at random for every picture.
 
-    All samplers draw the whole batch and each picture keeps one, so that nothing waits for the device.
+    All samplers draw the whole batch and each picture keeps one mask, which needs no synchronization with the device.
 
     Args:
         samplers: the kinds of holes.
-        weights: how often each is drawn, relative to the others; equally often when left out.
+        weights: how often each is chosen, relative to the others; equally often by default.
     """
 
+    @checked
     def __init__(
-        self, samplers: Sequence[MaskSampler], weights: Sequence[Annotated[float, Ge(0)]] | None = None
+        self,
+        samplers: Annotated[Sequence[MaskSampler], MinLen(1)],
+        weights: Sequence[Annotated[float, Ge(0)]] | None = None,
     ) -> None:
-        if not samplers:
-            raise OptionError("a mixture needs one sampler at least", ("samplers",))
         if weights is not None and len(weights) != len(samplers):
             raise OptionError(f"{len(samplers)} samplers need as many weights, not {len(weights)}", ("weights",))
         if weights is not None and not sum(weights) > 0:

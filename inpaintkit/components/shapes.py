@@ -1,9 +1,12 @@
-"""What the mask samplers draw with: boxes, brush strokes and a cubic kernel, for a whole batch at once."""
+"""Building blocks of the mask samplers: boxes, brush strokes, a cubic kernel, and the checks of their options."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+
+from ..core.errors import OptionError
+from ..core.interfaces import MaskSampler
 
 
 def axes(size: tuple[int, int], device: torch.device) -> tuple[Tensor, Tensor]:
@@ -18,6 +21,7 @@ def below(limit: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def between(low: float, high: float, shape: tuple[int, ...], rng: torch.Generator) -> Tensor:
+    """Numbers uniform on ``low`` to ``high``."""
     return low + (high - low) * torch.rand(shape, generator=rng, device=rng.device)
 
 
@@ -50,3 +54,22 @@ def cubic(distance: Tensor) -> Tensor:
     near, d = distance.abs() <= 1, distance.abs()
     inner, outer = (1.5 * d - 2.5) * d**2 + 1, ((-0.5 * d + 2.5) * d - 4) * d + 2
     return torch.where(near, inner, torch.where(d < 2, outer, 0.0))
+
+
+def size_text(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
+
+
+def require_fit(option: str, side: int, size: tuple[int, int], what: str = "") -> None:
+    """Refuses a hole that is larger than the picture."""
+    if side > min(size):
+        hole = what or f"a hole of {side} pixels"
+        raise OptionError(f"{hole} does not fit into a picture of {size_text(size)} pixels (height x width)", (option,))
+
+
+def require_ordered(sampler: MaskSampler, *pairs: tuple[str, str]) -> None:
+    """``pairs``: the names of a lower and an upper limit; the lower one must not be larger."""
+    values = [(low, getattr(sampler, low), high, getattr(sampler, high)) for low, high in pairs]
+    wrong = [OptionError(f"{low} ({a}) is larger than {high} ({b})", (low,)) for low, a, high, b in values if a > b]
+    if wrong:
+        raise OptionError.join(wrong)

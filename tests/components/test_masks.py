@@ -265,7 +265,7 @@ def test_below_reaches_every_value_and_no_more():
     ("make", "paths"),
     [
         (lambda: m.RandomSquare(8, 4), [("min",)]),
-        (lambda: m.RandomSquare(0, -1), [("min",), ("max",), ("min",)]),
+        (lambda: m.RandomSquare(0, -1), [("min",), ("max",)]),
         (lambda: m.CenterSquare(0), [("side",)]),
         (lambda: m.RandomRectangles(5, 3, 4, 2), [("min",), ("fewest",)]),
         (lambda: m.RandomPixels(0.0), [("ratio",)]),
@@ -273,7 +273,8 @@ def test_below_reaches_every_value_and_no_more():
         (lambda: m.RandomPattern(0.25, 2.0), [("resolution",)]),
         (lambda: m.Outpainting(0.5), [("border",)]),
         (lambda: m.Strokes(min_width=0.5, max_width=0.1), [("min_width",)]),
-        (lambda: m.Strokes(max_length=0, fewest=5, min_vertices=13), [("max_length",), ("fewest",), ("min_vertices",)]),
+        (lambda: m.Strokes(max_length=0, fewest=0, min_vertices=0), [("max_length",), ("fewest",), ("min_vertices",)]),
+        (lambda: m.Strokes(fewest=5, min_vertices=13), [("fewest",), ("min_vertices",)]),
         (lambda: m.RandomPixels(math.nan), [("ratio",)]),
     ],
 )
