@@ -65,7 +65,7 @@ FUNCTIONS: dict[str, str] = {
     "build_method": "inpaintkit.recipe",
     "train": "inpaintkit",
     "evaluate": "inpaintkit",
-    "evaluate_run": "inpaintkit.evaluation.measure",
+    "evaluate_run": "inpaintkit.evaluation.evaluator",
     "compare": "inpaintkit",
     "sweep": "inpaintkit",
     "composite": "inpaintkit",

@@ -27,8 +27,9 @@ _PUBLIC = {
     "training.critic": ("Critic",),
     "recipe": ("load_recipe",),
     "training.loop": ("train",),
-    "evaluation.measure": ("evaluate",),
-    "comparison.side_by_side": ("compare",),
+    "evaluation.evaluator": ("evaluate",),
+    "comparison.prepare": ("ComparisonOptions",),
+    "comparison.rows": ("compare",),
     "comparison.sweeps": ("sweep",),
     "runs.folder": ("load",),
     "filling.in_memory": ("fill", "fill_many", "fill_samples"),
@@ -53,7 +54,8 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from .comparison.side_by_side import compare as compare
+    from .comparison.prepare import ComparisonOptions as ComparisonOptions
+    from .comparison.rows import compare as compare
     from .comparison.sweeps import sweep as sweep
     from .core.config.checks import checked as checked
     from .core.errors import (
@@ -87,7 +89,7 @@ if TYPE_CHECKING:
         Sample as Sample,
         composite as composite,
     )
-    from .evaluation.measure import evaluate as evaluate
+    from .evaluation.evaluator import evaluate as evaluate
     from .filling.in_memory import fill as fill, fill_many as fill_many, fill_samples as fill_samples
     from .filling.on_disk import FillReport as FillReport, fill_files as fill_files
     from .filling.options import FillOptions as FillOptions

@@ -15,7 +15,7 @@ from .evaluation import evaluate_run, load_protocol, results_table, to_json
 from .recipe import Recipe
 from .report import write_report
 from .runs import RECIPE, Observers, Run, checkpoint, latest_run, new_run, take_over, training_needed
-from .runtime import distributed, pick_device, write_atomically
+from .runtime import Execution, distributed, pick_device, write_atomically
 from .training import check_steps, train
 
 
@@ -131,7 +131,7 @@ def measure(
     if protocols or recipe.evaluate:
         warnings = Console(stderr=True, quiet=not show, highlight=False)
         with Observers(recipe, folder, lambda text: warnings.print(f"warning: {text}", markup=False)) as observers:
-            for results in evaluate_run(folder, protocols, images, device=pick_device(device), progress=show):
+            for results in evaluate_run(folder, protocols, images, execution=Execution(device, progress=show)):
                 console.print(results_table(results))
                 observers.call("evaluated", to_json(results))
     console.print(f"report: {write_report(folder)}", markup=False, soft_wrap=True)

@@ -25,11 +25,11 @@ from PIL import Image
 
 from inpaintkit import load_recipe, train
 from inpaintkit.cli import PluginCommand, main
+from inpaintkit.components.torch_metric import as_metric
 from inpaintkit.core import hookspecs
 from inpaintkit.core.errors import RecipeError
 from inpaintkit.core.hookspecs import HOOKS
 from inpaintkit.core.plugins import GROUP, installed
-from inpaintkit.evaluation.measure import as_metric
 from inpaintkit.evaluation.protocol import load_protocol
 from inpaintkit.pipeline import begin, check as check_steps
 

@@ -30,13 +30,13 @@ def difference(comparison: Comparison, row: ComparisonRow, start: str, places: i
 
 
 def largest_p(comparison: Comparison, start: str) -> tuple[float, str]:
-    """The largest Holm-corrected p-value of a metric among the rows that are told, and whose it is."""
+    """The largest Holm-corrected p-value of a metric among the ordinary rows, and the name of its row."""
     label = label_of(comparison, start)
-    named = {row.name: row.p_holm[label] for row in comparison.rows if label in row.p_holm and told(row)}
+    named = {row.name: row.p_holm[label] for row in comparison.rows if label in row.p_holm and is_ordinary(row)}
     worst = max(named, key=lambda name: named[name])
     return named[worst], worst
 
 
-def told(row: ComparisonRow) -> bool:
+def is_ordinary(row: ComparisonRow) -> bool:
     """Not the blended twin of a method without training: such methods keep the known pixels, so nothing changes."""
     return not row.blend or bool(row.training_seeds)

@@ -23,7 +23,7 @@ DRAWS = 4
 
 def levels(method: Method, test_set: TestSet, draw: int = 0) -> Tensor:
     """The test set's completed pictures (N, 3, S, S), in 0..255."""
-    return torch.cat([(part.sample.completed + 1) * 127.5 for part in completions(method, test_set, draw=draw)])
+    return torch.cat([(part.sample.completed + 1) * 127.5 for part in completions(method, test_set, sample=draw)])
 
 
 def spread(method: Method, test_set: TestSet) -> tuple[float, ...]:

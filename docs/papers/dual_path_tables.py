@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from comparison_cells import difference, label_of, largest_p, mean, told
+from comparison_cells import difference, is_ordinary, label_of, largest_p, mean
 
 from inpaintkit.comparison import Comparison, read_comparison
 
@@ -36,7 +36,7 @@ def paper_table(comparison: Comparison) -> list[str]:
             f"{1000 * row.seconds_per_image:.1f}",
         ]
         for row in comparison.rows
-        if told(row)
+        if is_ordinary(row)
     ]
     head = ["method", "PSNR", f"to {first}", "SSIM", f"to {first}", "PSNR hole", "sharpness", "seeds", "ms / image"]
     return markdown(head, rows)
@@ -50,7 +50,7 @@ def other_holes(comparisons: dict[str, Comparison]) -> list[str]:
         head += [f"{hole}: PSNR", f"to {first[0].name}", "SSIM", f"to {first[0].name}"]
         named.append({row.name: row for row in comparison.rows})
     rows = []
-    for row in filter(told, first):
+    for row in filter(is_ordinary, first):
         cells = [row.name]
         for comparison, by_name in zip(comparisons.values(), named, strict=True):
             other = by_name[row.name]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 
 import comparison_cells
-from comparison_cells import label_of, mean, told
+from comparison_cells import is_ordinary, label_of, mean
 
 from inpaintkit.comparison import Comparison, ComparisonRow, mean_over, read_comparison
 
@@ -29,7 +29,7 @@ def table(center: Comparison, pattern: Comparison, pixels: Comparison) -> list[s
         "|" + "---|" * 13,
     ]
     rows = [{row.name: row for row in one.rows} for one in (center, pattern, pixels)]
-    for row in filter(told, final.rows):
+    for row in filter(is_ordinary, final.rows):
         cells = [row.name]
         for one, named in zip((center, pattern, pixels), rows, strict=True):
             cells += [mean(one, named[row.name], "psnr[whole", 2), mean(one, named[row.name], "ssim[gauss11,valid", 3)]

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from .side_by_side import side_by_side
+from .protocols import compare_protocols
 
 COMPARISONS = Path("comparisons")
 
@@ -53,5 +53,5 @@ def compare(
     writes it as Markdown, CSV and JSON with a picture grid; several protocols on the same pictures also have their
     mean. Exit code 2 when a row failed; the others are kept.
     """
-    if not side_by_side(sources, protocols, list(images) or None, out, COMPARISONS, **options):
+    if not compare_protocols(sources, protocols, list(images) or None, out, COMPARISONS, **options):
         context.exit(2)

@@ -1,4 +1,4 @@
-"""What a sweep measures: ``side=4..16`` read as values of an option of the mask sampler, each with its test set."""
+"""Reads ``side=4..16`` as values of an option of a protocol's mask sampler, and opens a test set for each."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from types import NoneType
 from typing import Any, get_args, get_origin
 
 import attrs
-from torch import Tensor
 
 from ..core.config.bundled import bundled
 from ..core.config.checks import bare, is_union
 from ..core.config.schema import Option, signature_of
 from ..core.config.spec import INVALID, Spec
 from ..core.config.structure import Structurer
-from ..core.errors import InpaintkitError, Problem, RecipeError, did_you_mean
+from ..core.errors import InpaintkitError, OptionError, Problem, RecipeError, did_you_mean
 from ..core.interfaces import MaskSampler
 from ..core.plugins import Plugins, installed
 from ..evaluation import TestSet, load_protocol
+from .candidates import collect_problems
 
 Number = int | float
 Value = Number | tuple[Number, Number]  # of an option that is one number, or a pair: rows and columns
 
 MOST = 1000  # values of a sweep
-TOLD = 5  # refused values that are spelled out
+SHOWN = 5  # refused values that a message names
 _NUMBER = r"[-+]?(?:\d+(?:\.\d+)?|\.\d+)"
 _RANGE = re.compile(rf"({_NUMBER})\s*\.\.\s*({_NUMBER})(?:\s*:\s*({_NUMBER}))?")
 _BUILTIN = "inpaintkit.components.masks"
@@ -88,17 +88,19 @@ def plan(test_set: TestSet, text: str, plugins: Plugins | None = None) -> Plan:
     values: list[Value] = list(numbers) if axes == 1 else list(product(numbers, numbers))
     if len(values) > MOST:
         raise RecipeError([Problem(f"sweep {text}: these are {len(values):,} values: at most {MOST:,} are taken")])
-    test_sets, refused = [], []
+    test_sets: list[TestSet] = []
+    refused: list[str] = []
     for value in values:
-        try:
+        problems: list[Problem] = []
+        with collect_problems(problems):
             test_sets.append(_changed(test_set, spec, options[option], value, plugins))
-        except (InpaintkitError, ValueError) as error:
-            problems = getattr(error, "problems", None) or [Problem(str(error))]
-            refused.append(f"{spelled(value)}: {'; '.join(problem.message for problem in problems)}")
+        if problems:
+            reasons = "; ".join(problem.message for problem in problems)
+            refused.append(f"{option} {format_value(value)}: {reasons}")
     if refused:
-        told = [f"{option} {each}" for each in (refused if len(refused) <= TOLD + 1 else refused[:TOLD])]
-        told += [f"and {len(refused) - TOLD} more values"] if len(refused) > TOLD + 1 else []
-        raise RecipeError([Problem(f"sweep {text}: {each}") for each in told])
+        more = [f"and {len(refused) - SHOWN} more values"] if len(refused) > SHOWN + 1 else []
+        shown = [*refused[:SHOWN], *more] if more else refused
+        raise RecipeError([Problem(f"sweep {text}: {each}") for each in shown])
     own = spec.options.get(option, None if options[option].required else options[option].default)
     return Plan(
         text=text,
@@ -124,29 +126,24 @@ def plan_all(test_sets: Sequence[TestSet], texts: Sequence[str], picture: int | 
     for option in dict.fromkeys(options):
         if options.count(option) > 1:
             problems.append(Problem(f"{option} is swept twice: one sweep takes several ranges, as in {option}=4..8,12"))
-    found: list[list[Plan]] = []
+    plans: list[list[Plan]] = []
     for test_set in test_sets:
-        found.append([])
+        plans.append([])
         for text in texts:
-            try:
-                found[-1].append(plan(test_set, text))
-            except RecipeError as error:
-                problems += error.problems
-        try:
+            with collect_problems(problems):
+                plans[-1].append(plan(test_set, text))
+        with collect_problems(problems):
             require_picture(test_set, picture or 0)
-        except InpaintkitError as error:
-            problems.append(Problem(str(error)))
     if problems:
         raise RecipeError(dict.fromkeys(problems))
-    return found
+    return plans
 
 
 def require_picture(test_set: TestSet, index: int) -> None:
     """Raises InpaintkitError where the test set has no picture of that index."""
-    if not 0 <= index < len(test_set):
-        raise InpaintkitError(
-            f"there is no picture {index}: the {len(test_set):,} pictures are 0 to {len(test_set) - 1}"
-        )
+    count = len(test_set)
+    if not 0 <= index < count:
+        raise InpaintkitError(f"there is no picture {index}: the {count:,} pictures are 0 to {count - 1}")
 
 
 def parse(text: str) -> tuple[str, list[Number]]:
@@ -161,44 +158,50 @@ def parse(text: str) -> tuple[str, list[Number]]:
     ('ratio', [0.1, 0.2, 0.3, 0.8])
     """
     option, equals, rest = (part.strip() for part in text.partition("="))
-    problems: list[str] = []
     if not option.isidentifier() or not equals or not rest:
-        problems.append("a sweep is written OPTION=FIRST..LAST[:STEP] or OPTION=VALUE,VALUE, as in side=4..16")
-    found: set[Decimal] = set()
-    whole = True
-    for part in [] if problems else rest.split(","):
-        part = part.strip()
-        single, several = re.fullmatch(_NUMBER, part), _RANGE.fullmatch(part)
-        whole = whole and "." not in part.replace("..", "")
-        if single:
-            found.add(Decimal(part))
-        elif several is None:
-            problems.append(f"{part!r} is neither a number nor FIRST..LAST[:STEP]")
-        else:
-            first, last, step = (None if number is None else Decimal(number) for number in several.groups())
-            assert first is not None
-            assert last is not None
-            if step is None and (first % 1 or last % 1):
-                problems.append(f"{part} needs a step, as in {part}:0.1")
-            elif step is not None and step <= 0:
-                problems.append(f"the step of {part} is {step}: more than 0 is needed")
-            elif first > last:
-                problems.append(f"{part} ends before it begins: write {last}..{first}")
-            elif (count := int((last - first) / (step or 1)) + 1) > MOST:
-                problems.append(f"{part} is {count:,} values: at most {MOST:,} are taken")
-            else:
-                found |= {first + index * (step or 1) for index in range(count)}
+        form = "a sweep is written OPTION=FIRST..LAST[:STEP] or OPTION=VALUE,VALUE, as in side=4..16"
+        raise RecipeError([Problem(f"sweep {text}: {form}")])
+    problems: list[Problem] = []
+    values: set[Decimal] = set()
+    parts = [part.strip() for part in rest.split(",")]
+    for part in parts:
+        try:
+            values |= set(_part_values(part))
+        except OptionError as error:
+            problems.append(Problem(f"sweep {text}: {error}"))
     if problems:
-        raise RecipeError([Problem(f"sweep {text}: {problem}") for problem in problems])
-    return option, [int(number) if whole else float(number) for number in sorted(found)]
+        raise RecipeError(problems)
+    integers = all("." not in part.replace("..", "") for part in parts)
+    return option, [int(value) if integers else float(value) for value in sorted(values)]
 
 
-def spelled(value: Value) -> str:
+def _part_values(part: str) -> list[Decimal]:
+    """The values of ``4`` or ``4..16:4``."""
+    if re.fullmatch(_NUMBER, part):
+        return [Decimal(part)]
+    found = _RANGE.fullmatch(part)
+    if found is None:
+        raise OptionError(f"{part!r} is neither a number nor FIRST..LAST[:STEP]")
+    first, last, step = Decimal(found[1]), Decimal(found[2]), Decimal(found[3] or 1)
+    if not found[3] and (first % 1 or last % 1):
+        raise OptionError(f"{part} needs a step, as in {part}:0.1")
+    if step <= 0:
+        raise OptionError(f"the step of {part} is {step}: more than 0 is needed")
+    if first > last:
+        raise OptionError(f"{part} ends before it begins: write {last}..{first}")
+    count = int((last - first) / step) + 1
+    if count > MOST:
+        raise OptionError(f"{part} is {count:,} values: at most {MOST:,} are taken")
+    return [first + index * step for index in range(count)]
+
+
+def format_value(value: Value) -> str:
     """``8``, ``0.25``, ``(-8, 0)``."""
     return f"({value[0]:g}, {value[1]:g})" if isinstance(value, tuple) else f"{value:g}"
 
 
 def axes_of(value: Value) -> tuple[Number, ...]:
+    """The value on each axis: one number, or rows and columns."""
     return value if isinstance(value, tuple) else (value,)
 
 
@@ -223,8 +226,10 @@ def _changed(test_set: TestSet, spec: Spec[MaskSampler], option: Option, value: 
         raise RecipeError(structurer.located())
     changed = attrs.evolve(spec, options={**spec.options, option.name: structured}, source=None)
     opened = TestSet.open(attrs.evolve(test_set.protocol, masks=changed), test_set.images)
-    mask: Tensor = opened.mask(0)
-    assert mask.shape[-1] == test_set.side
+    try:
+        opened.mask(0)
+    except ValueError as error:
+        raise InpaintkitError(str(error)) from error
     return opened
 
 
@@ -234,18 +239,18 @@ def _no_option(test_set: TestSet, text: str, option: str, options: Mapping[str, 
     whose = f"sweep {text}: the mask sampler {name!r} of protocol {test_set.protocol.name}"
     known = [each.name for each in options.values() if numeric(each.type)]
     if option in options:
-        told = f"{whose} takes for {option} {options[option].annotation}, and no number"
+        text = f"{whose} takes for {option} {options[option].annotation}, and no number"
     else:
-        told = f"{whose} has no option {option!r}{did_you_mean(option, known)}"
-    told += f"; its numbers are {', '.join(known)}" if known else "; it has no numbers"
+        text = f"{whose} has no option {option!r}{did_you_mean(option, known)}"
+    text += f"; its numbers are {', '.join(known)}" if known else "; it has no numbers"
     others = []
     for entry in plugins.registry.entries("mask sampler"):
         with suppress(InpaintkitError, TypeError):  # of a plugin that is broken
             if any(each.name == option and numeric(each.type) for each in signature_of(entry.load())):
                 others.append(entry.name)
     if others:
-        told += f"; {option} is an option of {', '.join(others)}{_protocols_with(others, test_set.side, plugins)}"
-    return told
+        text += f"; {option} is an option of {', '.join(others)}{_protocols_with(others, test_set.side, plugins)}"
+    return text
 
 
 def _protocols_with(samplers: Sequence[str], side: int, plugins: Plugins, most: int = 3) -> str:

@@ -1,12 +1,12 @@
-"""A protocol with its pictures, and what methods make of them: the same pictures, masks and rounding for each."""
+"""A protocol with its pictures, and their completion by a method: the same pictures, masks and rounding for each."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from functools import cached_property, partial
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 
@@ -15,11 +15,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..components.blending import Blend
 from ..core.errors import DataError
 from ..core.interfaces import Batch, MaskSampler, Method, Sample, composite
 from ..data import ImageSet, Source, load_images
-from ..runtime import PeakMemory, draw_padded, generator, progress_bar, random_numbers, seed_of, to_float, to_uint8
+from ..runtime import (
+    Execution,
+    PeakMemory,
+    draw_padded,
+    generator,
+    progress_bar,
+    random_numbers,
+    seed_of,
+    to_float,
+    to_uint8,
+)
 from .protocol import Protocol
 
 RULES = 1  # of compositing, rounding and seeding below: part of every protocol's hash
@@ -27,7 +36,7 @@ RULES = 1  # of compositing, rounding and seeding below: part of every protocol'
 
 @attrs.define(eq=False, slots=False)
 class TestSet:
-    """A protocol together with its pictures: what every method under it is given, whatever the batch size or device."""
+    """A protocol together with its pictures: the input of every method, the same for any batch size or device."""
 
     protocol: Protocol
     images: ImageSet
@@ -60,7 +69,7 @@ class TestSet:
         if protocol.limit is not None and protocol.limit < count:
             source = source.subset([index * count // protocol.limit for index in range(protocol.limit)])
         if not len(source):
-            raise DataError(f"protocol {protocol.name}: there is no picture to measure on")
+            raise DataError(f"protocol {protocol.name}: there is no picture to evaluate on")
         if protocol.size is not None and source.side < protocol.size:
             raise DataError(
                 f"protocol {protocol.name} measures at {protocol.size} pixels and the pictures have {source.side}: "
@@ -82,27 +91,26 @@ class TestSet:
 
     @cached_property
     def hash(self) -> str:
-        """Of all that the numbers depend on: settings, pictures, every mask, metrics; not of paths or batch size."""
+        """Of all that the numbers depend on: settings, pictures, masks and metrics, but no paths or batch size."""
         settings = self.protocol.settings()
-        for name in ("name", "description", "images", "limit"):  # the digest speaks for the pictures
+        for name in ("name", "description", "images", "limit"):  # the digest stands for the pictures
             del settings[name]
-        whole = blake2b(digest_size=16)
-        whole.update(json.dumps([RULES, settings, self.images.digest, self.side], sort_keys=True).encode())
+        digest = blake2b(digest_size=16)
+        digest.update(json.dumps([RULES, settings, self.images.digest, self.side], sort_keys=True).encode())
         for index in range(len(self)):
-            whole.update(np.packbits(self.mask(index).bool().numpy()).tobytes())
-        return whole.hexdigest()
+            digest.update(np.packbits(self.mask(index).bool().numpy()).tobytes())
+        return digest.hexdigest()
 
 
 @attrs.frozen(eq=False)
 class Completion:
-    """What a method made of some pictures of a test set.
+    """The pictures of one batch, completed by a method.
 
     Attributes:
         sample: image, mask, ``output`` and ``completed``, all of them at 8-bit levels, on the method's device.
         finite: (B,), False where the method drew NaN or infinity inside the hole (shown and measured as black).
-        seconds: what ``inpaint`` took; where the method's output was blended, with the blending.
-        memory: bytes that ``inpaint`` needed at its peak, if that was asked for and the platform tells.
-        blended: the same drawing, blended, if that was asked for.
+        seconds: the time of ``inpaint``.
+        memory: bytes that ``inpaint`` needed at its peak; None where it was not measured or cannot be.
     """
 
     indices: tuple[int, ...]
@@ -111,83 +119,68 @@ class Completion:
     finite: Tensor
     seconds: float
     memory: int | None = None
-    blended: Completion | None = None
 
 
 def completions(
     method: Method,
     test_set: TestSet,
+    execution: Execution | None = None,
     *,
-    device: torch.device | str = "cpu",
-    batch: int = 32,
-    progress: str = "",
-    draw: int = 0,
-    memory: bool = False,
-    blend: Blend | None = None,
+    sample: int = 0,
+    measure_memory: bool = False,
+    title: str = "",
 ) -> Iterator[Completion]:
-    """Every picture of the test set in order, completed by a method, ``batch`` at a time.
+    """Every picture of the test set in order, completed by a method in batches.
 
-    A method that draws at random is seeded by (the protocol's seed, the first index of the batch, ``draw``).
+    A method that draws at random is seeded by (the protocol's seed, the first index of the batch, ``sample``).
 
     Args:
-        progress: the title of a bar; what a method reports of a long search is a second one.
-        draw: which sample of a method that draws at random; changes nothing for others.
-        memory: also measure the peak of memory in the second batch, which is warm and whole, or in the only one.
-        blend: also blend each drawing before it is rounded; nothing is drawn twice for it.
+        sample: the number of the answer of a method that draws at random; changes nothing for others.
+        measure_memory: also measure the peak of memory in the second batch, which is warm and full, or in the only one.
+        title: of the progress bar, if ``execution`` shows one.
     """
-    device = torch.device(device)
+    execution = execution or Execution()
+    device, size = execution.device, execution.batch
     method = method.to(device)
-    starts = range(0, len(test_set), batch)
-    weighed = starts[min(1, len(starts) - 1)] if memory else None
-    with progress_bar(progress, len(test_set)) as show:
+    starts = range(0, len(test_set), size)
+    measured = starts[min(1, len(starts) - 1)] if measure_memory else None
+    title = (title or f"{type(method).__name__} under {test_set.protocol.name}") if execution.progress else ""
+    with progress_bar(title, len(test_set)) as show:
         for start in starts:
-            indices = tuple(range(start, min(start + batch, len(test_set))))
-            given = test_set.batch(indices)
-            given = Batch(given.image.to(device), given.mask.to(device))
-            masked, mask, peak = given.masked, given.mask, start == weighed
-            seed = seed_of(test_set.protocol.seed, "draw", start, *([draw] if draw else []))
+            indices = tuple(range(start, min(start + size, len(test_set))))
+            batch = test_set.batch(indices)
+            batch = Batch(batch.image.to(device), batch.mask.to(device))
+            masked, mask = batch.masked, batch.mask
+            seed = seed_of(test_set.protocol.seed, "draw", start, *([sample] if sample else []))
             rng = random_numbers(method, seed, device)
-            drawn, seconds, needed = _cost(partial(draw_padded, method, masked, mask, rng), device, peak)
-            output = to_float(to_uint8(drawn))
-            whole = _completion(test_set, indices, given, output, drawn, seconds, needed)
-            if blend is not None:
-                fitted, more, extra = _cost(partial(blend, drawn, masked, mask), device, peak)
-                needed = None if needed is None or extra is None else max(needed, extra)
-                blended = _completion(test_set, indices, given, output, fitted, seconds + more, needed)
-                whole = attrs.evolve(whole, blended=blended)
-            yield whole
+            peak = PeakMemory(device)
+            with peak if start == measured else nullcontext():
+                _synchronize(device)
+                began = time.perf_counter()
+                drawn = draw_padded(method, masked, mask, rng)
+                _synchronize(device)
+                seconds = time.perf_counter() - began
+            yield Completion(
+                indices,
+                tuple(test_set.images.names[index] for index in indices),
+                _rounded(batch, drawn),
+                (drawn.isfinite() | ~mask.bool()).flatten(1).all(1),
+                seconds,
+                peak.extra,
+            )
             show(indices[-1] + 1)
 
 
-def _completion(
-    test_set: TestSet,
-    indices: tuple[int, ...],
-    given: Batch,
-    output: Tensor,
-    completed: Tensor,
-    seconds: float,
-    memory: int | None,
-) -> Completion:
-    """``output`` is at 8-bit levels; of ``completed`` the hole counts, whatever stands in known pixels."""
-    finite = (completed.isfinite() | ~given.mask.bool()).flatten(1).all(1)
-    completed = composite(to_float(to_uint8(completed)), given.image, given.mask)
-    sample = Sample(given.image, given.mask, {"output": output, "completed": completed})
-    names = tuple(test_set.images.names[index] for index in indices)
-    return Completion(indices, names, sample, finite, seconds, memory)
+def _rounded(batch: Batch, drawn: Tensor) -> Sample:
+    """Output and completed pictures at 8-bit levels."""
+    output = to_float(to_uint8(drawn))
+    return Sample(batch.image, batch.mask, {"output": output, "completed": composite(output, batch.image, batch.mask)})
 
 
-def _cost(work: Callable[[], Tensor], device: torch.device, memory: bool) -> tuple[Tensor, float, int | None]:
-    """What some work gives, the seconds that it takes and, if asked for, the bytes."""
-    peak = PeakMemory(device)
-    with peak if memory else nullcontext():
-        _wait(device)
-        began = time.perf_counter()
-        found = work()
-        _wait(device)
-        seconds = time.perf_counter() - began
-    return found, seconds, peak.extra
-
-
-def _wait(device: torch.device) -> None:
+def _synchronize(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+def device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)

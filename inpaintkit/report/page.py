@@ -112,7 +112,7 @@ def _facts(recipe: Mapping[str, Any], log: Log, results: Sequence[Results]) -> d
     if speeds := sorted(_numbers(log, "images_per_s")):
         facts["images/s, median"] = f"{speeds[len(speeds) // 2]:,.0f}"
     if results:
-        facts["results from"] = describe_seeds(results[0].row)
+        facts["results from"] = describe_seeds(results[0].row.training_seeds)
         facts["s per test image"] = f"{results[0].row.seconds_per_image:.2g}"
         facts["evaluated on"] = results[0].device
     return {name: fact for name, fact in facts.items() if fact}

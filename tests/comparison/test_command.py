@@ -154,7 +154,7 @@ def test_blending_doubles_the_rows() -> None:
     assert found.rows[1].metrics["psnr[hole,255]"].interval.mean > found.rows[0].metrics["psnr[hole,255]"].interval.mean
     wrong = call(MEAN, "--protocol", "small.yaml", "--blend", "poison")
     assert wrong.exit_code == 2
-    assert wrong.stderr == "there is no blending 'poison', did you mean 'poisson'?\n1 problem\n"
+    assert wrong.stderr == "blend: there is no blending 'poison', did you mean 'poisson'?\n1 problem\n"
 
 
 def test_pictures_can_be_others(pictures: Path) -> None:
@@ -217,7 +217,7 @@ def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(path: Path, content: bytes | str) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("inpaintkit.comparison.files.write_atomically", full)
+    monkeypatch.setattr("inpaintkit.comparison.text.write_atomically", full)
     told = call(MEAN, "--protocol", "small.yaml")
     assert told.exit_code == 2
     assert "comparison.json cannot be written" in told.stderr
@@ -237,7 +237,7 @@ def test_fill_answers_several_times_and_blends(pictures: Path, place: Path) -> N
     assert sorted(path.name for path in place.glob("out*")) == ["out-1.png", "out-2.png", "out-sheet.png"]
     told = CliRunner().invoke(main, ["fill", MEAN, *arguments, "one.png", "--samples", "2"])
     assert told.exit_code == 2
-    assert told.stderr == "error: MeanColor draws only one answer to each hole: leave samples out\n"
+    assert told.stderr == "MeanColor draws only one answer to each hole: leave samples out\n1 problem\n"
     for name, options in (("plain.png", []), ("blended.png", ["--blend", "poisson"])):
         assert CliRunner().invoke(main, ["fill", MEAN, *arguments, name, *options]).exit_code == 0
     plain, blended = (np.asarray(Image.open(name).convert("RGB")) for name in ("plain.png", "blended.png"))

@@ -23,18 +23,18 @@ from torch import Tensor
 from inpaintkit import InpaintkitError, Method, RecipeError, sweep
 from inpaintkit.cli import main
 from inpaintkit.comparison.candidates import Candidate
-from inpaintkit.comparison.outcome import ComparisonRow
-from inpaintkit.comparison.sweep_charts import LEFT, PANEL, RIGHT, Line, Map, Panel, svg
-from inpaintkit.comparison.sweep_files import to_csv, to_json, to_markdown, to_svg, write_sweep
+from inpaintkit.comparison.comparison import ComparisonRow
+from inpaintkit.comparison.sweep_charts import COLORS, sweep_chart, sweep_figure
+from inpaintkit.comparison.sweep_files import sheet_columns, to_csv, to_json, to_markdown, to_sheet, write_sweep
 from inpaintkit.comparison.sweep_plan import parse, plan, plan_all
-from inpaintkit.comparison.sweep_sheet import sheet_columns, to_sheet
 from inpaintkit.comparison.sweeps import median_picture
-from inpaintkit.evaluation.measure import evaluate
-from inpaintkit.evaluation.pictures import given_columns
+from inpaintkit.evaluation.evaluator import evaluate
+from inpaintkit.evaluation.pictures import input_columns
 from inpaintkit.evaluation.protocol import load_protocol
 from inpaintkit.evaluation.results import MetricResult
 from inpaintkit.evaluation.statistics import bootstrap
 from inpaintkit.evaluation.test_set import TestSet
+from inpaintkit.runtime import Execution
 
 HOLE, WHOLE = "psnr[hole,255]", "psnr[whole,255]"
 XML = "{http://www.w3.org/2000/svg}"
@@ -190,46 +190,50 @@ def test_an_option_of_another_sampler_names_who_has_it(pictures: Path) -> None:
 # --- what is measured -----------------------------------------------------------------------------------------------
 
 
+def results(found: Any, method: str, label: str = HOLE) -> dict[Any, MetricResult]:
+    return {value: row.metrics[label] for value, row in found.rows(method).items()}
+
+
 def test_each_point_is_the_evaluation_of_the_changed_protocol(test_set: TestSet, pictures: Path) -> None:
-    found = sweep({"zero": Level(), "bright": Level(0.8)}, test_set, "side=2,5", batch=5)
-    assert [curve.name for curve in found.curves] == ["zero", "bright"]
+    found = sweep({"zero": Level(), "bright": Level(0.8)}, test_set, "side=2,5", execution=Execution(batch=5))
+    assert found.methods == ("zero", "bright")
     assert found.complete
-    for curve, level in zip(found.curves, (0.0, 0.8), strict=True):
-        for point, side, whole in zip(curve.points, (2, 5), found.hashes, strict=True):
+    for method, level in zip(found.methods, (0.0, 0.8), strict=True):
+        for (value, row), side, comparison in zip(found.rows(method).items(), (2, 5), found.comparisons, strict=True):
             alone = evaluate(Level(level), tree(use="center-square", side=side), pictures)
-            assert alone.hash == whole
-            assert point.value == side
-            assert dict(point.metrics) == dict(alone.row.metrics)
+            assert alone.hash == comparison.hash
+            assert value == side
+            assert dict(row.metrics) == dict(alone.row.metrics)
     assert found.charted == (HOLE, WHOLE)
-    assert dict(found.curves[1].over(HOLE)) == {
-        side: found.curves[1].points[at].metrics[HOLE] for at, side in ((0, 2), (1, 5))
-    }
+    assert found.curve("bright", HOLE) == results(found, "bright")
 
 
 def test_protocols_and_recipes_are_opened_by_name(pictures: Path) -> None:
     found = sweep("classical/mean_color", tree(), "side=3", pictures)
-    assert found.curves[0].name == "mean_color"
-    assert found.curves[0].basis == "not trained"
+    assert found.methods == ("mean_color",)
+    assert found.rows("mean_color")[3].basis == "not trained"
 
 
 def test_a_run_is_loaded_once_and_seeds_are_averaged_image_by_image(test_set: TestSet) -> None:
     candidate = Seeds("ours", "level", ("a", "b"), (3, 4), trained=True, levels=(0.0, 0.5))
     found = sweep(candidate, test_set, "side=3,4,5")
     assert candidate.loads == [0, 1]
-    assert found.curves[0].basis == "2 training seeds"
+    assert found.rows("ours")[3].basis == "2 training seeds"
     apart = sweep({"a": Level(0.0), "b": Level(0.5)}, test_set, "side=3,4,5")
-    for point, a, b in zip(found.curves[0].points, apart.curves[0].points, apart.curves[1].points, strict=True):
-        ours, first, second = (np.array(one.metrics[HOLE].per_image) for one in (point, a, b))
+    for at, value in enumerate((3, 4, 5)):
+        ours, first, second = (
+            np.array(results(one, name)[value].per_image) for one, name in ((found, "ours"), (apart, "a"), (apart, "b"))
+        )
         assert ours == pytest.approx((first + second) / 2)
-        assert point.tile is not None
-        assert a.tile is not None
-        assert (point.tile == a.tile).all()  # the sheet shows the first run
+        tile = found.tiles["ours"][at]
+        assert tile is not None
+        assert (tile == apart.tiles["a"][at]).all()  # the sheet shows the first run
 
 
 def test_distance_pools_places_image_by_image(test_set: TestSet) -> None:
     found = sweep({"zero": Level()}, test_set, "offset=-4..4:4")
-    points = {point.value: point.metrics[HOLE] for point in found.curves[0].points}
-    by_distance = found.curves[0].over(HOLE)
+    points = results(found, "zero")
+    by_distance = list(found.curve("zero", HOLE).items())
     assert [distance for distance, _ in by_distance] == [0, 4, math.hypot(4, 4)]
     assert by_distance[0][1] == points[0, 0]
     for (_, measure), places in zip(
@@ -244,9 +248,10 @@ def test_distance_pools_places_image_by_image(test_set: TestSet) -> None:
 def test_a_method_that_fails_somewhere_has_numbers_elsewhere(test_set: TestSet) -> None:
     methods = {"small": Small(16, ZeroDivisionError("too large")), "zero": Level()}
     found = sweep(methods, test_set, "side=3..6")
-    assert found.failed == {("small", 5): "ZeroDivisionError: too large", ("small", 6): "ZeroDivisionError: too large"}
-    assert [at for at, _ in found.curves[0].over(HOLE)] == [3, 4]
-    assert [at for at, _ in found.curves[1].over(HOLE)] == [3, 4, 5, 6]
+    assert set(found.failed) == {("small", 5), ("small", 6)}
+    assert all(reason.startswith("ZeroDivisionError: too large (test_sweep.py:") for reason in found.failed.values())
+    assert list(found.curve("small", HOLE)) == [3, 4]
+    assert list(found.curve("zero", HOLE)) == [3, 4, 5, 6]
     assert "small at side 5, 6: ZeroDivisionError: too large" in to_markdown(found)
     assert sum(row["error"] != "" for row in csv.DictReader(io.StringIO(to_csv(found)))) == 2
     to_sheet(found)
@@ -260,7 +265,7 @@ def test_an_interruption_keeps_whole_curves(test_set: TestSet, tmp_path: Path) -
         sweep(methods, test_set, "side=3..6", out=tmp_path)
     kept = json.loads((tmp_path / "sweep-side.json").read_text())
     assert not kept["complete"]
-    assert [row["name"] for row in kept["rows"]] == ["zero"]
+    assert [[row["name"] for row in one["rows"]] for one in kept["comparisons"]] == [["zero"]] * 4
     assert "INCOMPLETE" in (tmp_path / "sweep-side.md").read_text()
 
 
@@ -307,16 +312,15 @@ def test_five_files_are_written(sizes: Any, tmp_path: Path) -> None:
 def test_json_and_csv_hold_every_metric(sizes: Any) -> None:
     kept = json.loads(json.dumps(to_json(sizes), allow_nan=False))
     assert kept["values"] == list(range(2, 10))
-    assert kept["hashes"] == list(sizes.hashes)
-    assert kept["picture"]["name"] == sizes.names[7]
+    assert kept["hashes"] == [comparison.hash for comparison in sizes.comparisons]
+    assert kept["picture"]["name"] == sizes.comparisons[0].names[7]
     lines = list(csv.DictReader(io.StringIO(to_csv(sizes))))
     assert len(lines) == 2 * 8 * 3
     for line in lines:
-        curve = next(curve for curve in sizes.curves if curve.name == line["row"])
-        point = next(point for point in curve.points if point.value == int(line["side"]))
-        interval = point.metrics[line["metric"]].interval
+        interval = results(sizes, line["row"], line["metric"])[int(line["side"])].interval
         assert tuple(float(line[key]) for key in ("mean", "low", "high")) == tuple(interval)
-        entry = kept["rows"][sizes.curves.index(curve)]["points"][point.value - 2]["metrics"][line["metric"]]
+        rows = kept["comparisons"][int(line["side"]) - 2]["rows"]
+        [entry] = [row["metrics"][line["metric"]] for row in rows if row["name"] == line["row"]]
         assert entry["mean"] == interval.mean
         assert ("per_image" in entry) == (line["metric"] in (HOLE, WHOLE))
 
@@ -325,7 +329,7 @@ def test_tables_have_a_row_for_each_value(sizes: Any, places: Any) -> None:
     text = to_markdown(sizes)
     rows = [line for line in text.splitlines() if re.match(r"\| \d", line)]
     assert len(rows) == 2 * 8
-    mean = sizes.curves[1].points[3].metrics[HOLE].interval.mean
+    mean = results(sizes, "a <b> | c")[5].interval.mean
     assert abs(float(rows[3].split("|")[3].split()[0]) - mean) < 0.1
     assert "a \\<b\\> \\| c" in text
     text = to_markdown(places)
@@ -335,61 +339,73 @@ def test_tables_have_a_row_for_each_value(sizes: Any, places: Any) -> None:
     shown = {
         (float(line[0]), column): float(line[at + 1]) for line in lines for at, column in enumerate((-4, -2, 0, 2, 4))
     }
-    for point in places.curves[1].points:
-        assert abs(shown[point.value] - point.metrics[HOLE].interval.mean) < 0.06
+    for value, result in results(places, "half").items():
+        assert abs(shown[value] - result.interval.mean) < 0.06
 
 
-def test_the_chart_stands_alone(sizes: Any, places: Any) -> None:
-    for found, panels in ((sizes, 2), (places, 2)):
-        text = to_svg(found)
+def test_the_chart_stands_alone_and_is_the_same_again(sizes: Any, places: Any) -> None:
+    for found in (sizes, places):
+        text = sweep_chart(found)
+        assert text == sweep_chart(found)
         root = ElementTree.fromstring(text)
         assert root.tag == f"{XML}svg"
-        assert not {"script", "image", "a", "foreignObject"} & {
-            element.tag.removeprefix(XML) for element in root.iter()
-        }
-        assert not re.search(r"href|url\(|@import", text)
-        assert len([one for one in root.iter(f"{XML}path") if one.get("class") == "band"]) == panels * len(found.curves)
-    assert "a <b> | c" in texts(ElementTree.fromstring(to_svg(sizes)))
-    shown = texts(ElementTree.fromstring(to_svg(sizes)))
-    assert {"PSNR in the hole (dB)", "PSNR of the whole picture (dB)", "side of the hole (pixels)"} <= set(shown)
-    shown = texts(ElementTree.fromstring(to_svg(places)))
+        assert not {"script", "a", "foreignObject"} & {element.tag.removeprefix(XML) for element in root.iter()}
+        links = [value for element in root.iter() for name, value in element.items() if name.endswith("href")]
+        assert all(link.startswith(("#", "data:image/png;base64,")) for link in links)
+        assert not re.search(r"url\((?!#)|@import", text)
+    shown = "\n".join(texts(ElementTree.fromstring(sweep_chart(sizes))))
+    for words in ("a <b> | c", "PSNR in the hole (dB)", "PSNR of the whole picture (dB)", "side of the hole (pixels)"):
+        assert words in shown
+    assert "the protocol's own" in shown
+    shown = "\n".join(texts(ElementTree.fromstring(sweep_chart(places))))
     assert "distance of the hole from the center, Euclidean (pixels)" in shown
+    assert "the protocol's own" not in shown
 
 
-def test_lines_lie_where_the_axes_say() -> None:
-    x, mean = np.array([1.0, 2, 4, 5, 8]), np.array([3.0, 5, math.nan, 4, 9])
-    root = ElementTree.fromstring(svg("t", "s", [Panel("p", "x", [Line("one", x, mean, mean - 1, mean + 1)])]))
-    ticks = {"x": {}, "y": {}}  # type: dict[str, dict[float, float]]
-    for element in root.iter(f"{XML}text"):
-        if (kind := element.get("class", "")) in ticks and re.fullmatch(r"[\d.]+", element.text or ""):
-            offset = 0.0 if kind == "x" else -4.0
-            ticks[kind][float(element.text or "")] = float(element.get(kind, "")) + offset
-    (x0, x1), (y0, y1) = (sorted(one.items())[:: len(one) - 1] for one in ticks.values())
-    circles = list(root.iter(f"{XML}circle"))[:4]
-    for circle, at, value in zip(circles, [1, 2, 5, 8], [3, 5, 4, 9], strict=True):
-        across, down = float(circle.get("cx", "")), float(circle.get("cy", ""))
-        assert x0[0] + (across - x0[1]) / (x1[1] - x0[1]) * (x1[0] - x0[0]) == pytest.approx(at, abs=0.01)
-        assert y0[0] + (down - y0[1]) / (y1[1] - y0[1]) * (y1[0] - y0[0]) == pytest.approx(value, abs=0.02)
-        assert LEFT <= across <= PANEL - RIGHT
-    lines = [one for one in root.iter(f"{XML}path") if one.get("class") == "line" and "h22" not in one.get("d", "")]
-    assert len(lines) == 2  # it breaks where there is no value
+def test_curves_are_drawn_with_their_bands(sizes: Any) -> None:
+    figure = sweep_figure(sizes)
+    assert len(figure.axes) == 2
+    for panel, label in zip(figure.axes, (HOLE, WHOLE), strict=True):
+        *curves, own = panel.lines
+        assert list(own.get_xdata()) == [4, 4]
+        for line, band, method in zip(curves, panel.collections, sizes.methods, strict=True):
+            found = sizes.curve(method, label)
+            assert list(line.get_xdata()) == list(found)
+            assert line.get_ydata() == pytest.approx([one.interval.mean for one in found.values()])
+            edges = band.get_paths()[0].vertices[:, 1]
+            assert edges.min() == pytest.approx(min(one.interval.low for one in found.values()))
+            assert edges.max() == pytest.approx(max(one.interval.high for one in found.values()))
 
 
-def test_many_methods_are_told_apart_and_maps_share_their_colors() -> None:
-    one = np.array([1.0])
-    lines = [Line(f"m{at}", one, one * at, one * math.nan, one * math.nan) for at in range(20)]
-    maps = [
-        Map("a", [0, 1], [0, 1], np.array([[0.0, 1], [2, math.nan]])),
-        Map("b", [0, 1], [0, 1], np.full((2, 2), 2.0)),
-    ]
-    root = ElementTree.fromstring(svg("t", "s", [Panel("p", "x", lines)], maps, "about"))
-    drawn = [one for one in root.iter(f"{XML}path") if "h22" in one.get("d", "")]
-    assert len({(one.get("stroke"), one.get("stroke-dasharray")) for one in drawn}) == 20
-    cells = [one.get("fill") for one in root.iter(f"{XML}rect")][1:]
-    assert cells[2] == cells[4]
-    assert len(set(cells)) == 4
-    nothing = Panel("none", "x", [Line("m", one, one * math.nan, one, one)])
-    assert "none: no finite value" in texts(ElementTree.fromstring(svg("t", "s", [nothing])))
+def test_maps_share_their_colors(places: Any) -> None:
+    maps = [panel for panel in sweep_figure(places).axes if panel.get_images()]
+    assert [panel.get_title() for panel in maps] == list(places.methods)
+    images = [panel.get_images()[0] for panel in maps]
+    assert len({image.get_clim() for image in images}) == 1
+    for method, image in zip(places.methods, images, strict=True):
+        shown = np.asarray(image.get_array())
+        for (row, column), result in results(places, method).items():
+            assert shown[(row + 4) // 2, (column + 4) // 2] == pytest.approx(result.interval.mean)
+
+
+def test_many_methods_have_different_lines(test_set: TestSet) -> None:
+    found = sweep({f"_m${at}": Level(at / 40) for at in range(20)}, test_set, "side=3,4")
+    panel = sweep_figure(found).axes[0]
+    styles = [(line.get_color(), line.get_linestyle()) for line in panel.lines[:20]]
+    assert len(set(styles)) == 20
+    assert len({color for color, _ in styles}) == len(COLORS)
+    shown = texts(ElementTree.fromstring(sweep_chart(found)))
+    assert {f"_m${at}" for at in range(20)} <= {text.strip() for text in shown}
+
+
+def test_a_metric_without_values_leaves_a_gap(test_set: TestSet) -> None:
+    found = sweep({"zero": Level()}, test_set, "side=3..5")
+    rows = found.comparisons[1].rows
+    gap = attrs.evolve(rows[0], metrics={**rows[0].metrics, HOLE: MetricResult.from_values([math.nan], True)})
+    comparisons = [found.comparisons[0], attrs.evolve(found.comparisons[1], rows=(gap,)), found.comparisons[2]]
+    found = attrs.evolve(found, comparisons=tuple(comparisons))
+    assert np.isnan(sweep_figure(found).axes[0].lines[0].get_ydata()).tolist() == [False, True, False]
+    sweep_chart(found)
 
 
 def test_the_sheet_shows_six_sizes_and_nine_places(sizes: Any, places: Any) -> None:
@@ -413,7 +429,7 @@ def test_the_sheet_shows_six_sizes_and_nine_places(sizes: Any, places: Any) -> N
 
 
 def test_the_picture_on_the_sheet_is_the_one_asked_for(sizes: Any, test_set: TestSet) -> None:
-    assert (sizes.truth == given_columns(test_set, [7])[0][1][0]).all()
+    assert (sizes.truth == input_columns(test_set, [7])[0][1][0]).all()
     with pytest.raises(InpaintkitError, match="no picture 12"):
         sweep({"zero": Level()}, test_set, "side=4", picture=12)
 

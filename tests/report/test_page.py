@@ -15,8 +15,7 @@ import pytest
 from PIL import Image
 
 from inpaintkit import InpaintkitError
-from inpaintkit.evaluation.measure import write_results
-from inpaintkit.evaluation.results import Example, MetricResult, Results, Row
+from inpaintkit.evaluation.results import Example, MetricResult, Results, Row, write_results
 from inpaintkit.evaluation.statistics import bootstrap
 from inpaintkit.report.page import SHEETS, duration, write_report
 
@@ -115,7 +114,7 @@ def run(tmp_path: Path, results: Results) -> Path:
     (folder / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log_lines()))
     for step in range(0, 3000, 250):
         png(folder / "samples" / f"step-{step:08d}.png", (40 + step // 250, 20))
-    strips = {picture.index: png(tmp_path / f"{picture.index}.png") for picture in results.pictures}
+    strips = {picture.file: png(tmp_path / f"{picture.index}.png") for picture in results.pictures}
     write_results(folder / "results" / "faces", results, strips)
     return folder
 

@@ -18,7 +18,7 @@ from inpaintkit_semantic_dcgan.search import Search, balanced, context_loss, con
 from PIL import Image
 from torch import Tensor, nn
 
-from inpaintkit import Critic, Generator, OptionError, compare, load, load_recipe
+from inpaintkit import ComparisonOptions, Critic, Generator, OptionError, compare, load, load_recipe
 from inpaintkit.cli import main
 from inpaintkit.components.objectives import NonSaturating
 from inpaintkit.core.config.bundled import bundled
@@ -313,7 +313,7 @@ def test_trained_networks_serve_other_searches(tmp_path: Path, monkeypatch: pyte
     torch.testing.assert_close(one.state_dict(), two.state_dict(), rtol=0, atol=0)
     assert (one.search.norm, two.search.norm) == ("l2", "l1")
     protocol = {"name": "tiny", "masks": {"use": "center-square", "side": 16}, "metrics": ["psnr"]}
-    found = compare(["runs/first", "runs/second"], protocol, tmp_path / "pictures", pictures=0)
+    found = compare(["runs/first", "runs/second"], protocol, tmp_path / "pictures", ComparisonOptions(pictures=0))
     assert [(row.name, row.steps, row.training_seeds) for row in found.rows] == [("first", 2, 1), ("second", 2, 1)]
     done = run.invoke(main, ["compare", str(second), "--protocol", "demo"])
     assert done.exit_code == 2

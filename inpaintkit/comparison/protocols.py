@@ -1,0 +1,139 @@
+"""Comparisons under several protocols with their sweeps and their mean: printed and written."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from ..core.errors import InpaintkitError, Interrupted
+from ..evaluation import ProtocolSource, TestSet
+from ..runs import new_run
+from ..runtime import Execution
+from .candidates import Candidate, MethodSource
+from .comparison import Comparison, read_comparison
+from .files import write_comparison
+from .mean import mean_over
+from .prepare import ComparisonOptions, Images, empty_folder, prepare
+from .rows import evaluate_rows
+from .sweep_files import failures
+from .sweep_plan import Plan, plan_all
+from .sweeps import median_picture, sweep
+from .table import comparison_table
+
+
+def compare_protocols(
+    sources: Sequence[MethodSource],
+    protocols: Sequence[ProtocolSource],
+    images: Images | None,
+    out: Path | None,
+    root: Path,
+    *,
+    sweeps: Sequence[str] = (),
+    picture: int | None = None,
+    device: str = "auto",
+    batch: int = 32,
+    show: bool = True,
+    **options: Any,
+) -> bool:
+    """The command: each protocol's comparison printed and written into ``out``, or a new folder under ``root``.
+
+    Several protocols share ``out``: each has a folder in it, and so has their mean if their pictures are the same.
+
+    Args:
+        sweeps: such as ``side=4..16``, after each comparison.
+        picture: on the sheets of the sweeps; by default the median one of the first row.
+        options: of :class:`ComparisonOptions`.
+
+    Returns:
+        Whether every row has its numbers.
+    """
+    console = Console(quiet=not show, highlight=False)
+    execution = Execution(device, batch, progress=show and console.is_terminal)
+    chosen = ComparisonOptions(**options)
+    candidates, test_sets = prepare(sources, protocols, images, chosen, execution)
+    plans = plan_all(test_sets, sweeps, picture)
+    if out is not None:
+        empty_folder(out)
+    comparisons = []
+    complete = True
+    for test_set, planned in zip(test_sets, plans, strict=True):
+        several = out is None or len(test_sets) > 1
+        folder = new_run(out or root, test_set.protocol.name).folder if several else out
+        assert folder is not None
+        comparison = _compare(candidates, test_set, folder, chosen, execution, console)
+        comparisons.append(comparison)
+        shown = median_picture(comparison) if picture is None else picture
+        swept = [_sweep(candidates, test_set, plan, folder, shown, execution, console) for plan in planned]
+        complete = complete and not comparison.failed and all(swept)
+    if len(comparisons) > 1:
+        _write_mean(comparisons, out or root, console)
+    return complete
+
+
+def _compare(
+    candidates: Sequence[Candidate],
+    test_set: TestSet,
+    folder: Path,
+    options: ComparisonOptions,
+    execution: Execution,
+    console: Console,
+) -> Comparison:
+    try:
+        comparison = evaluate_rows(candidates, test_set, folder, options, execution)
+    except KeyboardInterrupt as error:
+        kept = read_comparison(folder)
+        rows = ", ".join(row.name for row in kept.rows) or "no row"
+        place = ", ".join(kept.failed) or "the end"
+        raise Interrupted(f"interrupted in {place}; {folder} keeps {rows}", signal.SIGINT) from error
+    _print_comparison(comparison, folder, console)
+    _print_errors([f"failed: {row}: {reason}" for row, reason in comparison.failed.items()])
+    return comparison
+
+
+def _sweep(
+    candidates: Sequence[Candidate],
+    test_set: TestSet,
+    plan: Plan,
+    folder: Path,
+    picture: int,
+    execution: Execution,
+    console: Console,
+) -> bool:
+    """Whether every method has a number everywhere."""
+    try:
+        found = sweep(candidates, test_set, plan, picture=picture, out=folder, execution=execution)
+    except KeyboardInterrupt as error:
+        kept = f"{folder} keeps the comparison and all complete curves"
+        raise Interrupted(f"interrupted in the sweep {plan.text}; {kept}", signal.SIGINT) from error
+    console.print(f"sweep {plan.text}: {folder / f'sweep-{plan.option}.md'}", markup=False, soft_wrap=True)
+    _print_errors([f"failed: {line}" for line in failures(found)])
+    return not found.failed
+
+
+def _write_mean(comparisons: Sequence[Comparison], root: Path, console: Console) -> None:
+    """Prints the mean and writes it into a new folder ``root/mean``; or says in a line why there is none."""
+    try:
+        mean = mean_over(comparisons)
+    except InpaintkitError as error:
+        names = ", ".join(one.name for one in comparisons)
+        console.print(f"no mean of {names}: {error}", markup=False, soft_wrap=True)
+        return
+    folder = new_run(root, "mean").folder
+    write_comparison(folder, mean)
+    _print_comparison(mean, folder, console)
+    for row, reason in mean.failed.items():
+        console.print(f"not in the mean: {row}: {reason}", markup=False, soft_wrap=True)
+
+
+def _print_comparison(comparison: Comparison, folder: Path, console: Console) -> None:
+    console.print(comparison_table(comparison))
+    console.print(f"written to {folder}", markup=False, soft_wrap=True)
+
+
+def _print_errors(lines: Sequence[str]) -> None:
+    for line in lines:
+        Console(stderr=True, highlight=False).print(line, markup=False, soft_wrap=True)

@@ -1,0 +1,127 @@
+"""Numbers and tables of a comparison as text: cells, Markdown, CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import InpaintkitError
+from ..evaluation import format_interval
+from ..runtime import write_atomically
+from .comparison import Comparison, ComparisonRow
+
+NONE = "-"
+
+
+def mean_text(row: ComparisonRow, label: str) -> str:
+    """The mean, with the standard deviation over training seeds where there are some."""
+    result, spread = row.metrics.get(label), row.spread(label) if label in row.metrics else None
+    if result is None or math.isnan(result.interval.mean):
+        return NONE
+    mean, _ = format_interval(result.interval)
+    return mean if spread is None else f"{mean}\N{NO-BREAK SPACE}\N{PLUS-MINUS SIGN}{two_digits(spread)}"
+
+
+def seeds_text(row: ComparisonRow) -> str:
+    return {None: "?", 0: NONE}.get(row.training_seeds, str(row.training_seeds))
+
+
+def p_text(value: float | None) -> str:
+    """``0.034``, ``<0.001``."""
+    if value is None:
+        return NONE
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def seconds_text(seconds: float) -> str:
+    """Seconds per image with two digits, in a unit that needs no exponent."""
+    if not math.isfinite(seconds):
+        return NONE
+    unit, scale = ("s", 1.0) if seconds >= 1 else ("ms", 1e-3) if seconds >= 1e-3 else ("\N{MICRO SIGN}s", 1e-6)
+    return f"{two_digits(seconds / scale)} {unit}"
+
+
+def memory_text(memory: int | None) -> str:
+    """Bytes per image in units of 2^20."""
+    return NONE if memory is None else f"{two_digits(memory / 2**20)} MB"
+
+
+def two_digits(value: float) -> str:
+    """Two significant digits, more where they stand before the point."""
+    if value <= 0:
+        return "0"
+    return f"{value:.{min(4, max(0, 1 - math.floor(math.log10(value))))}f}"
+
+
+def caption(comparison: Comparison) -> str:
+    """Images, protocol, batch and device: the same for every run of the same comparison."""
+    where = f"on {comparison.device}" + (f" with {comparison.threads} threads" if comparison.device == "cpu" else "")
+    where = where.replace(" 1 threads", " 1 thread")
+    how = f"; in batches of {comparison.batch} {where}" if comparison.batch else ""  # a mean over unlike ones has none
+    state = "" if comparison.complete else "INCOMPLETE: it was interrupted. "
+    return f"{state}{len(comparison.names):,} images under {comparison.name}, protocol {comparison.hash[:12]}{how}."
+
+
+def explanation(comparison: Comparison) -> str:
+    """How intervals, differences, p-values and costs were computed."""
+    first, protocols = comparison.reference, comparison.mean_of
+    parts = [f"Each image counts with its mean over {' and '.join(protocols)}."] if protocols else []
+    parts += ["Intervals: 95 %, bootstrap over images."]
+    if first in comparison.failed:
+        parts.append(f"The first row, {first}, failed: there are no differences.")
+    elif len(comparison.rows) > 1:
+        parts.append(f"Differences are paired, against {first}; p by sign flips, Holm's correction over the rows.")
+    parts.append(
+        "Time: median over batches, without the first where there are more, and without the one that measures the "
+        "memory: its peak, beyond what was used before, divided by its images."
+        + (" Over protocols: the mean time and the most memory." if protocols else "")
+    )
+    if any(len(row.seeds) > 1 for row in comparison.rows):
+        parts.append("Over several training seeds each image counts with its mean; \N{PLUS-MINUS SIGN} is the standard "
+                     "deviation of the seeds' means.")  # fmt: skip
+    blends = dict.fromkeys(row.blend.capitalize() for row in comparison.rows if row.blend)
+    if blends:
+        parts.append(f"+ {', '.join(blends)}: the same outputs, blended with the known pixels beside the hole.")
+    if any(row.best_of for row in comparison.rows):
+        parts.append("A row that the truth chose is an upper bound, not a method, and has no p.")
+    return " ".join(parts)
+
+
+def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """A table whose first ``left`` columns are words and the others numbers."""
+    lines = [heads, [":--" if at < left else "--:" for at in range(len(heads))], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def plain_text(text: str) -> str:
+    """Words without any meaning in Markdown, on one line."""
+    return " ".join(re.sub(r"([\\|`*<>\[\]#~]|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", text).split())
+
+
+def csv_text(columns: Sequence[str], lines: Iterable[Mapping[str, Any]]) -> str:
+    """Numbers in full; what is undefined or missing is empty."""
+    file = io.StringIO()
+    writer = csv.DictWriter(file, columns, lineterminator="\n")
+    writer.writeheader()
+    for line in lines:
+        undefined = [key for key, value in line.items() if isinstance(value, float) and math.isnan(value)]
+        writer.writerow({**line, **dict.fromkeys(undefined)})
+    return file.getvalue()
+
+
+def write_files(folder: Path, files: Mapping[str, bytes | str]) -> None:
+    """Writes files by name into a folder, each in one step.
+
+    Raises:
+        InpaintkitError: one cannot be written.
+    """
+    for name, content in files.items():
+        try:
+            write_atomically(folder / name, content)
+        except OSError as error:
+            raise InpaintkitError(f"{folder / name} cannot be written: {error}") from error

@@ -1,0 +1,253 @@
+"""Evaluates methods under protocols and writes the results."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..components.torch_metric import as_metric
+from ..core.errors import InpaintkitError, OptionError
+from ..core.interfaces import Method, Metric
+from ..core.plugins import Plugins, installed
+from ..data import ImageSet, Source
+from ..recipe import DataOptions, Recipe
+from ..runs import Run, has_weights, latest, load
+from ..runtime import Execution, to_uint8
+from .pictures import with_examples
+from .protocol import Protocol, load_protocol
+from .results import MetricResult, Results, Row, ranking_metric, write_results
+from .test_set import Completion, TestSet, completions
+
+ProtocolSource = Protocol | str | Path | Mapping[str, Any]
+BASELINE = "mean-color"
+
+
+def evaluate(
+    method: Method,
+    protocol: ProtocolSource,
+    images: Source | Sequence[Source] | ImageSet | None = None,
+    *,
+    name: str = "",
+    execution: Execution | None = None,
+    cache: Path | None = None,
+    plugins: Plugins | None = None,
+) -> Results:
+    """Evaluates any method under a protocol, beside the baseline that fills with the mean color.
+
+    Args:
+        protocol: a protocol, the name of a bundled one, a file, or a mapping.
+        images: instead of the pictures that the protocol names.
+        name: the name of the row; by default that of the method's class.
+        execution: the device, the number of pictures in a batch (it changes no number, up to rounding) and whether to
+            show progress; by default on the CPU, silently.
+
+    Raises:
+        RecipeError: the protocol is wrong.
+        DataError: the pictures are missing.
+    """
+    execution = execution or Execution()
+    if not isinstance(protocol, Protocol):
+        protocol = load_protocol(protocol, plugins)
+    test_set = TestSet.open(protocol, images, cache=cache, progress=execution.progress)
+    kind = type(method).__name__
+    row = evaluate_row(method, test_set, Row(name or kind, kind), execution)
+    return _results(row, test_set, execution, plugins)
+
+
+def evaluate_run(
+    folder: str | Path,
+    protocols: Sequence[str | Path | Mapping[str, Any]] | None = None,
+    images: Source | Sequence[Source] | None = None,
+    *,
+    execution: Execution | None = None,
+    plugins: Plugins | None = None,
+) -> list[Results]:
+    """Evaluates the newest checkpoint of a run and writes ``results/<protocol>/results.json`` with its pictures.
+
+    Args:
+        protocols: by default those of the recipe's ``evaluate:``.
+        images: instead of the pictures that the protocols or the recipe name.
+        execution: as in :func:`evaluate`.
+
+    Raises:
+        InpaintkitError: ``folder`` is no run or is damaged, a protocol is wrong, or its pictures are missing.
+    """
+    execution = execution or Execution()
+    run = Run(Path(folder))
+    recipe = run.recipe(plugins)
+    sources = protocols or recipe.evaluate
+    if not sources:
+        raise InpaintkitError(f"{folder}: the recipe has no `evaluate:`, so say which protocol")
+    loaded = [load_protocol(source, plugins) for source in sources]
+    test_sets = open_test_sets(loaded, recipe.data, images, execution.progress)
+    row, source = run_row(run, recipe)
+    method = load(source, execution.device, plugins)
+    return evaluate_protocols(method, test_sets, row, run.results, execution, plugins)
+
+
+def open_test_sets(
+    protocols: Sequence[Protocol],
+    data: DataOptions | None,
+    images: Source | Sequence[Source] | None = None,
+    progress: bool = False,
+) -> list[TestSet]:
+    """Protocols with their pictures: ``images`` if given, else the protocol's own, else those of a recipe's ``data``.
+
+    Raises:
+        DataError: pictures are missing or too small.
+    """
+    test, cache, strict = (data.test, data.cache, data.strict) if data else (None, None, False)
+    return [
+        TestSet.open(protocol, images or protocol.images or test, cache=cache, strict=strict, progress=progress)
+        for protocol in protocols
+    ]
+
+
+def run_row(run: Run, recipe: Recipe) -> tuple[Row, Path]:
+    """The row of a run without its numbers, and the newest checkpoint: the run's folder for an untrained method.
+
+    Raises:
+        CheckpointError: there is no usable checkpoint.
+    """
+    row = Row(run.folder.resolve().name, recipe.method.name, seed=recipe.seed, training_seeds=0)
+    if not has_weights(run, recipe):
+        return row, run.folder
+    source, state, _ = latest(run.checkpoints)
+    seconds = state.get("seconds")
+    return attrs.evolve(row, steps=state["step"], training_seconds=seconds, training_seeds=1), source
+
+
+def evaluate_protocols(
+    method: Method,
+    test_sets: Sequence[TestSet],
+    row: Row,
+    folder: Path,
+    execution: Execution,
+    plugins: Plugins | None = None,
+) -> list[Results]:
+    """Evaluates a method under several protocols and writes ``folder/<protocol>/results.json`` with its pictures.
+
+    Args:
+        row: name and origin of the method; the numbers are filled in.
+
+    Raises:
+        InpaintkitError: two metrics share a label, one refuses these pictures, or the folder cannot be written to.
+    """
+    found = []
+    for test_set in test_sets:
+        with tempfile.TemporaryFile() as file:  # on disk: test sets may be large
+            outputs = np.memmap(file, np.uint8, "w+", shape=(len(test_set), 3, test_set.side, test_set.side))
+            measured = evaluate_row(method, test_set, row, execution, outputs)
+            results = _results(measured, test_set, execution, plugins)
+            results, files = with_examples(results, test_set, outputs)
+        write_results(folder / test_set.protocol.name, results, files)
+        found.append(results)
+    return found
+
+
+def evaluate_row(
+    method: Method, test_set: TestSet, row: Row, execution: Execution, outputs: NDArray[np.uint8] | None = None
+) -> Row:
+    """The row with a method's numbers under one protocol.
+
+    Args:
+        row: name and origin of the method.
+        outputs: (N, 3, S, S), filled with what the method draws.
+
+    Raises:
+        InpaintkitError: two metrics share a label, or one refuses these pictures.
+    """
+    parts = completions(method, test_set, execution, title=f"{row.name} under {test_set.protocol.name}")
+    if outputs is not None:
+        parts = _stored(parts, outputs)
+    return evaluate_completions(parts, test_set, row, execution.device)
+
+
+def evaluate_completions(parts: Iterable[Completion], test_set: TestSet, row: Row, device: torch.device) -> Row:
+    """The row with the numbers of completions: those of all pictures of the test set, in order.
+
+    ``seconds_per_image`` is the median over the batches; without the first one where there are more, since it warms up,
+    and without the one whose memory was measured where others are left.
+
+    Raises:
+        InpaintkitError: as :func:`evaluate_row`.
+    """
+    metrics = build_metrics(test_set, device)
+    values: dict[str, list[Tensor]] = {label: [] for label in metrics}
+    times: list[float] = []  # per image
+    warm: list[float] = []  # of these, those that count
+    non_finite: list[str] = []
+    for part in parts:
+        for label, metric in metrics.items():
+            found = metric.update(part.sample)
+            if found is not None:
+                values[label].append(found.detach().double().cpu())
+        seconds = part.seconds / len(part.indices)
+        if times and part.memory is None:
+            warm.append(seconds)
+        times.append(seconds)
+        non_finite += [name for name, finite in zip(part.names, part.finite.tolist(), strict=True) if not finite]
+    return attrs.evolve(
+        row,
+        metrics={label: _metric_result(metric, values[label], len(test_set)) for label, metric in metrics.items()},
+        seconds_per_image=float(np.median(warm or times[1:] or times)),
+        non_finite=tuple(non_finite),
+    )
+
+
+def build_metrics(test_set: TestSet, device: torch.device) -> dict[str, Metric]:
+    """The protocol's metrics by label, new and ready for their first update.
+
+    Raises:
+        InpaintkitError: two share a label, or one refuses so few pictures.
+    """
+    name = test_set.protocol.name
+    metrics: dict[str, Metric] = {}
+    for at, spec in enumerate(test_set.protocol.metrics):
+        metric = as_metric(spec.build())
+        if not metric.label or metric.label in metrics:
+            fault = f"another metric is called {metric.label!r}, too" if metric.label else "it has no label"
+            raise OptionError(f"protocol {name}: metrics[{at}] ({spec.name}): {fault}", ("metrics", at))
+        if len(test_set) < metric.min_images:  # refused now, not after the work is done
+            needed = f"needs at least {metric.min_images:,} images, not {len(test_set):,}"
+            raise InpaintkitError(f"protocol {name}: {metric.label} {needed}")
+        metric.setup(device)
+        metrics[metric.label] = metric
+    return metrics
+
+
+def _stored(parts: Iterable[Completion], outputs: NDArray[np.uint8]) -> Iterator[Completion]:
+    """The same completions; their outputs are stored on the way."""
+    for part in parts:
+        outputs[part.indices[0] : part.indices[-1] + 1] = to_uint8(part.sample.output).cpu().numpy()
+        yield part
+
+
+def _results(row: Row, test_set: TestSet, execution: Execution, plugins: Plugins | None) -> Results:
+    baseline = (plugins or installed()).registry.get("method", BASELINE).load()()
+    silent = attrs.evolve(execution, progress=False)
+    return Results.of(
+        test_set,
+        execution,
+        plugins,
+        row=row,
+        baseline=evaluate_row(baseline, test_set, Row("mean color", BASELINE, training_seeds=0), silent),
+        ranked_by=ranking_metric(row.metrics),
+    )
+
+
+def _metric_result(metric: Metric, values: Sequence[Tensor], count: int) -> MetricResult:
+    if not values:
+        return MetricResult.of_set(float(metric.compute()), count, metric.higher_is_better)
+    per_image = torch.cat(list(values)).tolist()
+    if len(per_image) != count:
+        raise InpaintkitError(f"metric {metric.label}: {len(per_image)} values for {count} images")
+    return MetricResult.from_values(per_image, metric.higher_is_better)

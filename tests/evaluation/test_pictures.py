@@ -1,0 +1,25 @@
+"""The strips of pictures that a report shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from inpaintkit.core.plugins import Plugins
+from inpaintkit.evaluation.pictures import strip
+from inpaintkit.evaluation.protocol import load_protocol
+from inpaintkit.evaluation.test_set import TestSet
+
+from .toys import read, tree
+
+
+def test_strips_of_large_pictures_have_wider_gaps(plugins: Plugins, tmp_path: Path) -> None:
+    folder = tmp_path / "large"
+    folder.mkdir()
+    Image.new("RGB", (96, 96), (10, 20, 30)).save(folder / "a.png")
+    test_set = TestSet.open(load_protocol(tree(), plugins), folder)
+    content = strip(test_set.batch([0]), np.zeros((3, 96, 96), np.uint8))
+    (tmp_path / "strip.png").write_bytes(content)
+    assert read(tmp_path / "strip.png").shape == (96, 4 * 96 + 3 * 3, 4)
