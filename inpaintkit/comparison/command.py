@@ -26,8 +26,9 @@ COMPARISONS = Path("comparisons")
 )  # fmt: skip
 @click.option("--best-of", type=click.IntRange(2), metavar="K", help="Random methods: also a row with the best of K.")
 @click.option(
-    "--blend", metavar="poisson", help="Each row also with what it drew fitted to the known pixels around it."
-)
+    "--blend", type=click.Choice(["poisson"]), metavar="poisson",
+    help="Each row also with its outputs fitted to the known pixels around the hole.",
+)  # fmt: skip
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="At most N pictures, spread evenly over all.")
 @click.option("--pictures", default=8, show_default=True, type=click.IntRange(0), help="Pictures in the grid.")
 @click.option(

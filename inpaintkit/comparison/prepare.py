@@ -8,13 +8,14 @@ from typing import Literal
 
 import attrs
 
-from ..components.blending import find_blend
-from ..core.errors import DataError, InpaintkitError, Problem, RecipeError
+from ..core.errors import DataError, InpaintkitError, Problem, RecipeError, did_you_mean
 from ..core.plugins import Plugins
 from ..data import ImageSet, Source
 from ..evaluation import Protocol, ProtocolSource, TestSet, build_metrics, load_protocol
 from ..runtime import Execution
 from .candidates import Candidate, MethodSource, collect_problems, load_candidates
+
+BLENDS = ("poisson",)
 
 Images = Source | Sequence[Source] | ImageSet
 
@@ -61,8 +62,9 @@ def prepare(
     for source in protocols:
         with collect_problems(problems):
             loaded.append(source if isinstance(source, Protocol) else load_protocol(source, plugins))
-    with collect_problems(problems):
-        find_blend(options.blend)
+    if options.blend not in (None, *BLENDS):
+        near = did_you_mean(str(options.blend), BLENDS)
+        problems.append(Problem(f"there is no blending {options.blend!r}{near}"))
     for name, number, least in (("best of", options.best_of, 2), ("limit", options.limit, 1)):
         if number is not None and number < least:
             problems.append(Problem(f"{name} {number}: at least {least} is needed"))

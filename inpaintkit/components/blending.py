@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Mapping
 
 import attrs
 import torch
 from torch import Tensor, nn
 
-from ..core.errors import OptionError, did_you_mean
+from ..core.errors import OptionError
 from ..core.interfaces import Batch, Loss, Method, Sample, composite
 from ..runtime import draw_padded
 from .multigrid import extended
 
 TOLERANCE = 1e-6  # of the equations: far below a level of 8 bits
-
-Blend = Callable[[Tensor, Tensor, Tensor], Tensor]  # (output, masked, mask) -> completed
 
 
 def poisson_blend(output: Tensor, masked: Tensor, mask: Tensor) -> Tensor:
@@ -115,19 +112,3 @@ class PoissonBlended(Method):
 
     def inpaint(self, masked: Tensor, mask: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
         return poisson_blend(draw_padded(self.method, masked, mask, rng), masked, mask)
-
-
-#: By the names that ``fill``, ``compare`` and the command line take.
-BLENDS: Mapping[str, Blend] = MappingProxyType({"poisson": poisson_blend})
-
-
-def find_blend(name: str | None) -> Blend | None:
-    """The blending of that name; None for None.
-
-    Raises:
-        OptionError: there is none of that name.
-    """
-    if name is None or name in BLENDS:
-        return BLENDS[name] if name else None
-    near = did_you_mean(str(name), BLENDS) or f": {', '.join(BLENDS)} is one"
-    raise OptionError(f"there is no blending {name!r}{near}", ("blend",))

@@ -16,7 +16,7 @@ from scipy.sparse.linalg import spsolve
 from torch import Tensor, nn
 
 from inpaintkit import Batch, Method
-from inpaintkit.components.blending import BLENDS, PoissonBlended, find_blend, poisson_blend
+from inpaintkit.components.blending import PoissonBlended, poisson_blend
 from inpaintkit.core.errors import OptionError
 from inpaintkit.runtime.apply import draw_padded, inpaint_padded
 
@@ -205,17 +205,6 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
             continue
         with pytest.raises(OptionError, match=r"the mask is \(B, 1, H, W\), not"):
             poisson_blend(other, output, mask)
-
-
-def test_names_of_blendings() -> None:
-    assert find_blend(None) is None
-    assert find_blend("poisson") is BLENDS["poisson"] is poisson_blend
-    with pytest.raises(OptionError, match="there is no blending 'possion', did you mean 'poisson'"):
-        find_blend("possion")
-    with pytest.raises(OptionError, match="there is no blending 'x': poisson is one"):
-        find_blend("x")
-    with pytest.raises(OptionError, match="there is no blending ''"):
-        find_blend("")
 
 
 # --- the method that wraps another ------------------------------------------------------------------------------------
