@@ -1,4 +1,4 @@
-"""The cache of decoded pictures: one flat uint8 file and an index, written aside and renamed when whole."""
+"""The cache of decoded pictures: a folder with one flat uint8 file and an index, written atomically."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import errno
 import json
 import os
 import shutil
-import tempfile
 import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -23,6 +22,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..core.errors import DataError
+from ..runtime import new_folder
 from .decoding import Entry, Pixels, Unreadable, decode, formats
 from .sources import Prepare
 
@@ -73,12 +73,14 @@ def cached(entries: Sequence[Entry], prepare: Prepare, folder: Path, *, progress
                 return home / _PIXELS, index
             for leftover in folder.glob(f".{key}.*") if alone else ():  # of a process that was killed
                 shutil.rmtree(leftover, ignore_errors=True)
-            aside = Path(tempfile.mkdtemp(prefix=f".{key}.", dir=folder))
+            shutil.rmtree(home, ignore_errors=True)  # damaged
             try:
-                index = _write(aside, entries, prepare, progress)
-                index = _publish(aside, home, index)
-            finally:
-                shutil.rmtree(aside, ignore_errors=True)
+                with new_folder(home) as temporary:
+                    index = _write(temporary, entries, prepare, progress)
+            except OSError:
+                index = _read(home)  # of another process, where there are no locks
+                if index is None:
+                    raise
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             why = "there is no space left for the decoded pictures"
@@ -96,7 +98,7 @@ def _key(entries: Sequence[Entry], prepare: Prepare) -> str:
 
 
 def _read(home: Path) -> Index | None:
-    """The index of a whole cache; None where there is none, or where it is damaged."""
+    """The index of a complete cache; None where there is none, or where it is damaged."""
     try:
         facts: dict[str, Any] = json.loads((home / _INDEX).read_text(encoding="utf-8"))
         index = Index(
@@ -105,15 +107,15 @@ def _read(home: Path) -> Index | None:
             facts["digests"],
             [(name, reason) for name, reason in facts["unreadable"]],
         )
-        whole = (home / _PIXELS).stat().st_size == index.nbytes
-        return index if whole and len(index.names) == len(index.sizes) == len(index.digests) else None
+        complete = (home / _PIXELS).stat().st_size == index.nbytes
+        return index if complete and len(index.names) == len(index.sizes) == len(index.digests) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _write(aside: Path, entries: Sequence[Entry], prepare: Prepare, progress: bool) -> Index:
+def _write(folder: Path, entries: Sequence[Entry], prepare: Prepare, progress: bool) -> Index:
     index = Index([], [], [], [])
-    with open(aside / _PIXELS, "wb") as file:
+    with open(folder / _PIXELS, "wb") as file:
         for entry, result in zip(entries, _decoded(entries, prepare, progress), strict=True):
             if isinstance(result, Unreadable):
                 index.unreadable.append((entry.name, str(result)))
@@ -124,37 +126,16 @@ def _write(aside: Path, entries: Sequence[Entry], prepare: Prepare, progress: bo
                 index.names.append(name)
                 index.sizes.append(pixels.shape[1:])
                 index.digests.append(blake2b(data, digest_size=16).hexdigest())
-        _flush(file)
-    with open(aside / _INDEX, "w", encoding="utf-8") as text:
-        json.dump(attrs.asdict(index), text)
-        _flush(text)
-    return index
-
-
-def _flush(file: Any) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _publish(aside: Path, home: Path, index: Index) -> Index:
-    """Puts a whole cache in its place; where another process did so meanwhile, its cache serves as well."""
-    if home.exists() and not _read(home):
-        shutil.rmtree(home)  # damaged
-    try:
-        aside.rename(home)
-    except OSError:
-        if theirs := _read(home):
-            return theirs
-        raise
+    (folder / _INDEX).write_text(json.dumps(attrs.asdict(index)), encoding="utf-8")
     return index
 
 
 def _decoded(
     entries: Sequence[Entry], prepare: Prepare, progress: bool
 ) -> Iterator[list[tuple[str, Pixels]] | Unreadable]:
-    """Each entry's pictures or what is wrong with it, in order, decoded in as many threads as there are cores.
+    """Each entry's pictures or error, in order, decoded in as many threads as there are cores.
 
-    Pillow's decoders run outside the interpreter's lock. No more than a few pictures a thread are held at a time.
+    Pillow's decoders release the interpreter's lock. Only a few pictures per thread are held at a time.
     """
 
     def one(entry: Entry) -> list[tuple[str, Pixels]] | Unreadable:
@@ -168,7 +149,7 @@ def _decoded(
     columns = (TextColumn("decoding pictures"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     bar = Progress(*columns, console=Console(stderr=True), disable=not progress, transient=True)
     with warnings.catch_warnings(), bar, ThreadPoolExecutor(workers) as pool:
-        warnings.simplefilter("ignore")  # decoders warn about odd metadata; what matters is whether pixels come
+        warnings.simplefilter("ignore")  # decoders warn about odd metadata, which changes no pixel
         task = bar.add_task("", total=len(entries))
         try:
             for entry in entries:
@@ -180,7 +161,7 @@ def _decoded(
                 yield waiting.popleft().result()
                 bar.advance(task)
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)  # after an error or Ctrl-C, what waits is not begun
+            pool.shutdown(wait=False, cancel_futures=True)  # after an error or Ctrl-C
 
 
 def _cores() -> int:
@@ -191,7 +172,7 @@ def _cores() -> int:
 
 @contextmanager
 def _lock(path: Path, progress: bool) -> Iterator[bool]:
-    """One process at a time, and True; where the system has no such locks two may do the same work, and it is False."""
+    """Waits until no other process holds the lock, and yields True; False where the file system has no locks."""
     if fcntl is None:
         yield False
         return

@@ -1,4 +1,4 @@
-"""Image sets: decoded once into a cache, then windows of them, a batch at a time, on the device."""
+"""Image sets: pictures decoded once into a cache, and batches of square crops of them on a device."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def load_images(
         digests=tuple(index.digests),
         sizes=sizes,
         offsets=ends - 3 * sizes[:, 0] * sizes[:, 1],
-        # copy-on-write, because torch wants writable memory; nobody writes
+        # copy-on-write, because torch wants writable memory; nothing writes to it
         pixels=torch.from_numpy(np.memmap(path, np.uint8, mode="c")),
     )
 
@@ -83,18 +83,17 @@ class ImageSet:
     offsets: Tensor = attrs.field(repr=False)  # (N,), of each picture's first byte in `pixels`
     pixels: Tensor = attrs.field(repr=False)  # flat, each picture (3, H, W); a file on the CPU, or on the device
     _ahead: dict[tuple[int, ...], Future[Tensor]] = attrs.field(factory=dict, init=False, repr=False)
-    _reader: list[ThreadPoolExecutor] = attrs.field(factory=list, init=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.names)
 
     @cached_property
     def digest(self) -> str:
-        """Of names and pixels, in order: equal digests are equal image sets, wherever they came from."""
-        whole = blake2b(digest_size=16)
+        """Of names and pixels, in order: equal digests are equal image sets, whatever their source."""
+        total = blake2b(digest_size=16)
         for name, (height, width), digest in zip(self.names, self.sizes.tolist(), self.digests, strict=True):
-            whole.update(f"{name}\0{height}x{width}\0{digest}\n".encode())
-        return whole.hexdigest()
+            total.update(f"{name}\0{height}x{width}\0{digest}\n".encode())
+        return total.hexdigest()
 
     @cached_property
     def side(self) -> int:
@@ -168,25 +167,27 @@ class ImageSet:
         fits = self.pixels.numel() <= budget
         return attrs.evolve(self, pixels=self.pixels.to(device)) if fits else self
 
-    def prefetch(self, indices: Tensor, device: torch.device | str, most: int = 4) -> None:
-        """Starts to read what a later :meth:`batch` of the same indices needs; does nothing unless it will stream.
+    @cached_property
+    def _reader(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(1, "inpaintkit-prefetch")
 
-        No more than ``most`` batches are held: the oldest that nobody asked for goes first.
+    def prefetch(self, indices: Tensor, device: torch.device | str, most: int = 4) -> None:
+        """Starts to read the pixels of a later :meth:`batch` of these indices, if they are streamed from the disk.
+
+        At most ``most`` batches are held; the oldest unused one is dropped first.
         """
         if torch.device(device).type == "cpu" or self.pixels.device.type != "cpu":
             return
-        if not self._reader:
-            self._reader.append(ThreadPoolExecutor(1, "inpaintkit-prefetch"))
         key = tuple(indices.tolist())
         if key not in self._ahead:
-            self._ahead[key] = self._reader[0].submit(self._gathered, key)
+            self._ahead[key] = self._reader.submit(self._gathered, key)
         while len(self._ahead) > most:
             self._ahead.pop(next(iter(self._ahead))).cancel()
 
     def batch(self, indices: Tensor, device: torch.device | str, rng: torch.Generator | None = None) -> Tensor:
-        """uint8 (B, 3, S, S) on ``device``: a square window of each picture, S the short side.
+        """uint8 (B, 3, S, S) on ``device``: a square crop of each picture, S the short side.
 
-        Windows lie at random along the long side with ``rng`` (drawn on its own device), in the center without.
+        With ``rng`` crops lie at random along the long side (drawn on its own device), without in the center.
         ``indices`` (B,) are on the CPU.
 
         Raises:
@@ -210,14 +211,14 @@ class ImageSet:
         return _windows(pixels, starts.to(device), sizes.to(device), corner.to(device), side)
 
     def _cut(self, indices: Tensor, corner: Tensor, side: int) -> Tensor:
-        """On the CPU plain copies of rows are faster than a gather by index."""
+        """Crops by copying rows, which on the CPU is faster than a gather by index."""
         out = torch.empty((len(indices), 3, side, side), dtype=torch.uint8)
         for place, (index, (top, left)) in enumerate(zip(indices.tolist(), corner.tolist(), strict=True)):
             out[place] = self.picture(index)[:, top : top + side, left : left + side]
         return out
 
     def _gathered(self, indices: tuple[int, ...]) -> Tensor:
-        """The whole pictures one after another, in pinned memory."""
+        """The pictures, uncropped, one after another in pinned memory."""
         parts = [self.picture(index).reshape(-1) for index in indices]
         out = torch.empty(sum(map(len, parts)), dtype=torch.uint8, pin_memory=torch.cuda.is_available())
         torch.cat(parts, out=out)
@@ -232,7 +233,7 @@ class ImageSet:
 
 
 def _windows(pixels: Tensor, starts: Tensor, sizes: Tensor, corner: Tensor, side: int) -> Tensor:
-    """Squares of flat pictures: ``starts`` (B,), ``sizes`` and ``corner`` (B, 2) -> (B, 3, side, side)."""
+    """Square crops of flat pictures: ``starts`` (B,), ``sizes`` and ``corner`` (B, 2) -> (B, 3, side, side)."""
     along = torch.arange(side, device=pixels.device)
     height, width = sizes[:, 0, None, None], sizes[:, 1, None, None]
     rows, columns = corner[:, 0, None, None] + along[:, None], corner[:, 1, None, None] + along

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
@@ -30,7 +31,6 @@ def new_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
         replace: an older ``path`` is removed; otherwise it is an OSError if there is one.
     """
     temporary = _temporary(path)
-    shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:
         yield temporary
@@ -46,7 +46,7 @@ def new_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
 
 
 def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
+    return path.with_name(f".{path.name}.{uuid4().hex[:12]}.part")
 
 
 def _flush(path: Path) -> None:
