@@ -24,6 +24,7 @@ _PUBLIC = {
     "training.stages": ("Adam", "Rate", "Stage"),
     "training.weights": ("Balance", "Ramp"),
     "training.adversarial": ("Adversarial",),
+    "training.terms": ("TrainingOptions",),
     "training.critic": ("Critic",),
     "recipe": ("load_recipe",),
     "training.loop": ("train",),
@@ -100,4 +101,5 @@ if TYPE_CHECKING:
     from .training.critic import Critic as Critic
     from .training.loop import train as train
     from .training.stages import Adam as Adam, Rate as Rate, Stage as Stage
+    from .training.terms import TrainingOptions as TrainingOptions
     from .training.weights import Balance as Balance, Ramp as Ramp

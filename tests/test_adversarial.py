@@ -376,7 +376,7 @@ def test_the_generators_turn_leaves_no_gradient_in_critics() -> None:
     kept = [p.grad.clone() for p in critic_of(made).parameters() if p.grad is not None]
     made.optimizers["critic/image"].zero_grad(set_to_none=True)
     with torch.enable_grad():
-        made._descend(made.stages[0], 1, [batch()], None)
+        made._update_generator(made.stages[0], 1, [batch()], [])
     assert kept
     assert all(p.grad is None for p in critic_of(made).parameters())
     assert all(p.requires_grad for p in critic_of(made).parameters())
@@ -434,11 +434,11 @@ def test_everything_that_is_wrong_at_once() -> None:
         ("stages", 0, "weights", "image", "match"): "match names another term of this stage (imag), not 'image'",
         ("stages", 1, "name"): "a second stage is named 'a'",
         ("stages", 1, "weights", "image", "match"): "match names another term of this stage (l2), not 'l1'",
-        ("stages", 2, "weights", "image", "hold"): "hold: 6 steps do not fit into a stage in which the generator has 5",
+        ("stages", 2, "weights", "image", "hold"): "hold: 6 steps do not fit into a stage in which",
         ("stages", 3, "weights"): "every weight is 0",
-        ("stages", 4, "generator_every"): "never descend in a stage of 5 steps",
-        ("stages", 5, "weights", "image", "hold"): "the generator has 4",
-        ("stages", 6, "weights"): "only critics learn in this stage, and none has a weight",
+        ("stages", 4, "generator_every"): "never be updated in a stage of 5 steps",
+        ("stages", 5, "weights", "image", "hold"): "the generator is updated 4 times",
+        ("stages", 6, "weights"): "only critics are trained in this stage, and none has a weight",
     }
     assert {path: words in found.get(path, "") for path, words in expected.items()} == dict.fromkeys(expected, True)
     assert set(found) == set(expected)

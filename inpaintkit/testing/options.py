@@ -52,14 +52,16 @@ def signature_problems(factory: Callable[..., Any]) -> list[str]:
     if isinstance(factory, type) and not own_constructor(factory):  # no options
         return []
     try:
-        signature_of(factory)
-        parameters = inspect.signature(factory).parameters.values()
+        options = signature_of(factory)
+        parameters = inspect.signature(factory).parameters
     except SignatureError as error:
         return [str(error)]
+    unpacked = any(option.name not in parameters for option in options)  # **options: Unpack[a TypedDict]
     return [
         f"{'*' if each.kind is each.VAR_POSITIONAL else '**'}{each.name} hides options: write each one out, annotated"
-        for each in parameters
-        if each.kind is each.VAR_POSITIONAL or (each.kind is each.VAR_KEYWORD and not is_torchmetric(factory))
+        for each in parameters.values()
+        if each.kind is each.VAR_POSITIONAL
+        or (each.kind is each.VAR_KEYWORD and not unpacked and not is_torchmetric(factory))
     ]
 
 

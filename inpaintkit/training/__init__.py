@@ -5,4 +5,5 @@ from .critic import Critic as Critic
 from .dry_run import check_steps as check_steps, failing_steps as failing_steps
 from .loop import train as train
 from .stages import Adam as Adam, Rate as Rate, Stage as Stage
+from .terms import TrainingOptions as TrainingOptions
 from .weights import Balance as Balance, Ramp as Ramp

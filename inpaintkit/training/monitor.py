@@ -1,4 +1,4 @@
-"""What is watched while a training goes on: that all is finite, means of what is logged, and the speed."""
+"""Checks that terms and weights are finite; means of logged values, and the speed of training."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from ..core.errors import NonFiniteError
+from ..core.errors import NonFiniteError, listed
 from ..core.interfaces import Method
 from ..runtime import distributed
 
@@ -16,7 +16,10 @@ NEVER = 2**62  # later than any step
 
 
 class FiniteGuard:
-    """Notes on the device at which step each logged term first was NaN or infinite: no step waits for the device."""
+    """Records, on the device, the first step in which each logged term was NaN or infinite.
+
+    Steps need not wait for the device; :meth:`check` does.
+    """
 
     ADVICE = "the last good checkpoint is kept. Lower learning rates or weights, set method.clip, or train in float32"
 
@@ -29,7 +32,7 @@ class FiniteGuard:
             self._first[name] = torch.minimum(self._first[name], now) if name in self._first else now
 
     def check(self) -> None:
-        """Raises NonFiniteError naming the first term and step; asked before anything is kept."""
+        """Raises NonFiniteError with the first terms and their step; called before anything is saved."""
         if not self._first:
             return
         first = torch.stack(list(self._first.values()))
@@ -41,19 +44,21 @@ class FiniteGuard:
             raise NonFiniteError(f"{', '.join(terms)} became NaN or infinite in step {step + 1}; {self.ADVICE}")
 
     def check_weights(self, method: Method, step: int) -> None:
-        """Raises NonFiniteError naming tensors: a finite loss can have a gradient that is not."""
+        """Raises NonFiniteError with the weights that are not finite: a finite loss can have a gradient that is not."""
         weights = {name: value for name, value in method.state_dict().items() if value.is_floating_point()}
         good = [torch.isfinite(value).all() for value in weights.values()]
         bad = [name for name, fine in zip(weights, torch.stack(good).tolist(), strict=True) if not fine] if good else []
         if bad:
-            names = ", ".join(bad[:3]) + (f" and {len(bad) - 3} more" if len(bad) > 3 else "")
-            raise NonFiniteError(f"weights became NaN or infinite by step {step}: {names}; {self.ADVICE}")
+            raise NonFiniteError(f"weights became NaN or infinite by step {step}: {listed(bad, 3)}; {self.ADVICE}")
 
 
 class Meter:
-    """Means of what was logged since the last line, and the speed."""
+    """Means of the values logged since the last line, and the speed."""
 
     def __init__(self) -> None:
+        self._reset()
+
+    def _reset(self) -> None:
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
         self._steps, self._began = 0, time.monotonic()
@@ -66,7 +71,7 @@ class Meter:
             self._counts[name] = self._counts.get(name, 0) + 1
 
     def flush(self, batch: int) -> tuple[dict[str, float], float]:
-        """(name -> mean, images a second), and starts over."""
+        """(name -> mean, images per second); resets both."""
         values: dict[str, float] = {}
         if self._sums:
             sums = torch.stack(list(self._sums.values()))
@@ -74,5 +79,5 @@ class Meter:
             means = sums.tolist()
             values = {name: mean / self._counts[name] for name, mean in zip(self._sums, means, strict=True)}
         speed = self._steps * batch / max(time.monotonic() - self._began, 1e-9)
-        self.__init__()  # type: ignore[misc]
+        self._reset()
         return values, speed

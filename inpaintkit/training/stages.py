@@ -1,4 +1,4 @@
-"""Stages of training: what learns, with which weights and rates; all functions of the global step."""
+"""Stages of training: which networks are updated, with which weights and learning rates."""
 
 from __future__ import annotations
 
@@ -56,10 +56,9 @@ class Adam:
 class Stage:
     """A stretch of training.
 
-    ``weights`` gives the terms that count and their weights; a critic learns in the stages that give it one, 0
-    included. ``train`` narrows what learns. The generator descends in every ``generator_every``-th step; ``steps``
-    counts them all.
-    ``lr`` and ``critic_lr`` replace the optimizers' own rates.
+    ``weights`` gives the weights of the terms; a critic is trained in the stages that give it one, 0 included.
+    ``train`` restricts which networks are updated. The generator is updated every ``generator_every`` steps; ``steps``
+    counts all steps. ``lr`` and ``critic_lr`` replace the optimizers' own rates.
     """
 
     name: str
@@ -75,12 +74,12 @@ class Stage:
         if not self.weights:
             wrong.append(OptionError("a stage needs at least one weighted term", ("weights",)))
         if not self.train:
-            wrong.append(OptionError("nothing learns in this stage: name generator, critics or both", ("train",)))
+            wrong.append(OptionError("nothing is trained in this stage: name generator, critics or both", ("train",)))
         if wrong:
             raise OptionError.join(wrong)
 
     def updates_generator(self, at: int) -> bool:
-        """Whether the generator descends in the stage's step ``at`` (critics come first)."""
+        """Whether the generator is updated in the stage's step ``at`` (critics come first)."""
         return "generator" in self.train and (at + 1) % self.generator_every == 0
 
 

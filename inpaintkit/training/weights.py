@@ -16,7 +16,7 @@ from ..runtime import distributed
 
 @attrs.frozen
 class Ramp:
-    """A weight that goes straight from ``start`` to ``end`` over the stage's first ``over`` steps, then stays."""
+    """A weight that changes linearly from ``start`` to ``end`` over the stage's first ``over`` steps, then stays."""
 
     start: Annotated[float, Ge(0)]
     end: Annotated[float, Ge(0)]
@@ -30,9 +30,9 @@ class Ramp:
 class Balance:
     """The weight at which a term's gradient at the raw output is ``scale`` times that of the term ``match``.
 
-    With ``hold``, the two gradient norms are averaged over the generator's first ``hold`` steps of the stage (the
-    weight follows the average meanwhile) and the weight is held from then on; without, it is measured anew in every
-    step. Gradients are those of the plain terms, before any weight.
+    With ``hold``, the two gradient norms are averaged over the generator's first ``hold`` updates of the stage, and the
+    weight follows their averages; after that it is constant. Without, it is measured in every update. Gradients are
+    those of the terms before any weight.
     """
 
     match: str
@@ -58,21 +58,21 @@ def gradient_norm(term: Tensor, anchor: Tensor) -> Tensor:
 
 
 def norm(gradient: Tensor) -> Tensor:
-    """The norm over the global batch of which each process holds a part."""
+    """The norm over the global batch, of which each process holds a part."""
     squared = gradient.float().square().sum()
     distributed.all_reduce_mean([squared])
     return (squared / distributed.world()).sqrt()  # the term is a mean: over N parts its gradient is 1/N of each's
 
 
 class Weigher(nn.Module):
-    """Turns the weights of stages into numbers; what balances measured is its state, so that checkpoints hold it."""
+    """Computes the weights of a step; the measurements of balances are its state, and so in checkpoints."""
 
     def __init__(self, stages: Iterable[tuple[str, Mapping[str, Weight]]]) -> None:
         super().__init__()
         for stage, weights in stages:
             for name, weight in weights.items():
                 if isinstance(weight, Balance) and weight.hold:
-                    # mean gradient norms of the two terms so far: (match, term)
+                    # mean gradient norms so far: (match, term)
                     self.register_buffer(self._key(stage, name), torch.zeros(2))
 
     @staticmethod
@@ -86,11 +86,11 @@ class Weigher(nn.Module):
         terms: Mapping[str, Tensor],
         anchor: Tensor,
         step: int,
-        turn: int | None = None,
+        update: int | None = None,
     ) -> dict[str, float | Tensor]:
-        """The numbers that multiply ``terms`` in step ``step`` of ``stage``; ``anchor`` is the raw output.
+        """The factors of ``terms`` in step ``step`` of ``stage``; ``anchor`` is the raw output.
 
-        ``turn``: how often the generator has descended in this stage, where that is not ``step``.
+        ``update``: how many updates of the generator the stage has had, if not ``step``.
 
         Raises:
             InpaintkitError: a balance's term, or the one it matches, does not depend on the raw output.
@@ -101,16 +101,16 @@ class Weigher(nn.Module):
                 numbers[name] = weight.at(step)
             elif isinstance(weight, Balance):
                 numbers[name] = self._balance(
-                    self._key(stage, name), name, weight, terms, anchor, step if turn is None else turn
+                    self._key(stage, name), name, weight, terms, anchor, step if update is None else update
                 )
             else:
                 numbers[name] = weight
         return numbers
 
     def _balance(
-        self, key: str, name: str, weight: Balance, terms: Mapping[str, Tensor], anchor: Tensor, turn: int
+        self, key: str, name: str, weight: Balance, terms: Mapping[str, Tensor], anchor: Tensor, update: int
     ) -> Tensor:
-        if weight.hold and turn >= weight.hold:
+        if weight.hold and update >= weight.hold:
             norms = self.get_buffer(key)
         else:
             measured = []
@@ -123,6 +123,6 @@ class Weigher(nn.Module):
             norms = torch.stack(measured)
             if weight.hold:
                 mean = self.get_buffer(key)
-                mean += (norms - mean) / (turn + 1)
+                mean += (norms - mean) / (update + 1)
                 norms = mean
         return weight.scale * norms[0] / norms[1].clamp_min(torch.finfo(norms.dtype).tiny ** 0.5)

@@ -39,19 +39,23 @@ class SignatureError(TypeError):
 
 @functools.cache
 def signature_of(factory: Callable[..., Any]) -> tuple[Option, ...]:
-    """The options of a component, in the order of its signature; ``*args`` and ``**kwargs`` are none.
+    """The options of a component, in the order of its signature; of ``**kwargs`` those that ``Unpack`` names.
 
     Raises:
         SignatureError: an annotation names something that cannot be found, or an option can only be passed by position.
     """
     try:
-        parameters = inspect.signature(factory).parameters.values()
+        parameters = inspect.signature(factory).parameters
         hints = option_types(factory)
     except (NameError, AttributeError, TypeError, ValueError) as error:
         raise SignatureError(f"the signature of {label_of(factory)} cannot be read: {error}") from error
     options = []
-    for parameter in parameters:
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+    for parameter in parameters.values():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            continue
+        if parameter.kind is parameter.VAR_KEYWORD:
+            named = [name for name in hints if name not in parameters and name != "return"]
+            options += [Option(name, hints[name], _inherited(factory, name)) for name in named]
             continue
         if parameter.kind is parameter.POSITIONAL_ONLY:
             raise SignatureError(f"{label_of(factory)} takes {parameter.name!r} by position only")
@@ -67,6 +71,13 @@ def _default(factory: Any, parameter: inspect.Parameter) -> Any:
         return parameter.default
     made = next(field.default for field in attrs.fields(factory) if field.alias == parameter.name)
     return "(from the other options)" if made.takes_self else made.factory()
+
+
+def _inherited(factory: Any, name: str) -> Any:
+    """The default of an option that is passed on to a base class."""
+    bases = [base for base in getattr(factory, "__mro__", ())[1:] if base is not object]
+    found = [option.default for base in bases for option in signature_of(base) if option.name == name]
+    return found[0] if found else None
 
 
 def label_of(factory: Any) -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, ClassVar
+from typing import ClassVar, Unpack
 
 import torch
-from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
 
-from inpaintkit import Adam, Adversarial, Batch, Critic, Generator, Loss, OptionError, Sample, Stage
+from inpaintkit import Adversarial, Batch, Generator, OptionError, Sample, TrainingOptions
 
 from .generator import DualPathGenerator
 
@@ -42,21 +40,15 @@ class DualPath(Adversarial):
     def __init__(
         self,
         generator: Generator,
-        stages: Sequence[Stage] = (),
-        losses: Mapping[str, Loss] | None = None,
-        critics: Mapping[str, Critic] | None = None,
-        optimizer: Adam | None = None,
-        ema: Annotated[float, Ge(0), Lt(1)] | None = None,
-        clip: Annotated[float, Gt(0)] | None = None,
-        accumulate: Annotated[int, Ge(1)] = 1,
-        log_gradients: bool = False,
+        *,
         reconstruction: bool = False,
         sampling: bool = False,
+        **training: Unpack[TrainingOptions],
     ) -> None:
         if not isinstance(generator, DualPathGenerator):
             raise OptionError(f"two paths need the generator dual-path, not {type(generator).__name__}", ("generator",))
-        super().__init__(generator, stages, losses, critics, optimizer, ema, clip, accumulate, log_gradients)
-        terms: dict[str, Loss] = {**(losses or {}), **(critics or {})}
+        super().__init__(generator, **training)
+        terms = {place[-1]: term for place, term in self.terms().items()}
         looking = [name for name, term in terms.items() if any("reconstruction" in of for of in term.views.values())]
         if looking and not reconstruction:
             text = (

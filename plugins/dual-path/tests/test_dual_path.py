@@ -197,7 +197,7 @@ def method(**options: Any) -> DualPath:
     if not options.get("reconstruction", True):
         del losses["rec"]
     stages = [Stage("both", 4, dict.fromkeys(losses, 1.0))]
-    return DualPath(DualPathGenerator(base=2), stages, losses, **{"reconstruction": True, **options})
+    return DualPath(DualPathGenerator(base=2), stages=stages, losses=losses, **{"reconstruction": True, **options})
 
 
 def hidden_changed(batch: Batch) -> Batch:
@@ -297,11 +297,11 @@ def test_a_reconstruction_path_and_what_looks_at_it_belong_together() -> None:
     with pytest.raises(
         OptionError, match="rec, judge: the view 'reconstruction' is drawn only where this is true"
     ) as no:
-        DualPath(DualPathGenerator(base=2), stages, losses, critics)
+        DualPath(DualPathGenerator(base=2), stages=stages, losses=losses, critics=critics)
     with pytest.raises(OptionError, match="nothing would train that path") as idle:
-        DualPath(DualPathGenerator(base=2), stages, {"gen": L1()}, reconstruction=True)
+        DualPath(DualPathGenerator(base=2), stages=stages, losses={"gen": L1()}, reconstruction=True)
     assert no.value.path == idle.value.path == ("reconstruction",)
-    DualPath(DualPathGenerator(base=2), stages, {"gen": L1()}, critics, reconstruction=True)
+    DualPath(DualPathGenerator(base=2), stages=stages, losses={"gen": L1()}, critics=critics, reconstruction=True)
     DualPath(DualPathGenerator(base=2), reconstruction=True)  # without training nothing has to look at it
 
 
@@ -309,7 +309,8 @@ def test_a_reconstruction_path_and_what_looks_at_it_belong_together() -> None:
 def test_networks_are_what_a_step_calls(reconstruction: bool) -> None:
     """Compiling wraps a network's call: whatever is drawn must go through one of them."""
     both = method(reconstruction=reconstruction)
-    assert {name.split(".")[0] for name, part in both.named_modules() if part in both.networks} == set(both.drawing)
+    compiled = {name.split(".")[0] for name, part in both.named_modules() if part in both.networks}
+    assert compiled == set(both.generator_networks)
     called: list[nn.Module] = []
     for network in both.networks:
         network.register_forward_hook(lambda module, _, __: called.append(module))

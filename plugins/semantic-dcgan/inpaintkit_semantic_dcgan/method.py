@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, ClassVar
+from typing import ClassVar, Unpack
 
 import attrs
 import torch
-from annotated_types import Ge, Gt, Lt
 from torch import Tensor
 from torch.nn import functional as F
 
 from inpaintkit import (
-    Adam,
     Adversarial,
     Batch,
-    Critic,
     FeatureDiscriminator,
     Generator,
-    Loss,
     OptionError,
     Sample,
-    Stage,
+    TrainingOptions,
 )
 from inpaintkit.nn import evaluating, per_image
 
@@ -51,27 +46,20 @@ class LatentSearch(Adversarial):
     def __init__(
         self,
         generator: Generator,
-        stages: Sequence[Stage] = (),
-        losses: Mapping[str, Loss] | None = None,
-        critics: Mapping[str, Critic] | None = None,
-        optimizer: Adam | None = None,
+        *,
         search: Search | None = None,
-        ema: Annotated[float, Ge(0), Lt(1)] | None = None,
-        clip: Annotated[float, Gt(0)] | None = None,
-        accumulate: Annotated[int, Ge(1)] = 1,
-        log_gradients: bool = False,
+        **training: Unpack[TrainingOptions],
     ) -> None:
-        super().__init__(generator, stages, losses, critics, optimizer, ema, clip, accumulate, log_gradients)
+        super().__init__(generator, **training)
         self.search = search or Search()
         wrong = []
         if not isinstance(generator, Generator) or generator.latent_shape is None:
             text = f"{type(generator).__name__} has no latent_shape: a generator that draws from a latent is needed"
             wrong.append(OptionError(text, ("generator",)))
-        if self.search.prior and not critics:
-            wrong.append(OptionError("prior: nobody judges, there is no critic; set it to 0", ("search", "prior")))
-        if self.search.consistency and not any(
-            isinstance(critic.net, FeatureDiscriminator) for critic in (critics or {}).values()
-        ):
+        if self.search.prior and not self.critics:
+            wrong.append(OptionError("prior: there is no critic; set it to 0", ("search", "prior")))
+        featured = [critic for critic in self.critics.values() if isinstance(critic.net, FeatureDiscriminator)]
+        if self.search.consistency and not featured:
             text = "consistency: no critic's network has features (is a FeatureDiscriminator); set it to 0"
             wrong.append(OptionError(text, ("search", "consistency")))
         if wrong:
