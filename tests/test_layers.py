@@ -82,7 +82,6 @@ def is_public(name: tuple[str, ...]) -> bool:
 PENDING = {
     "inpaintkit/training/adversarial.py",
     "inpaintkit/core/interfaces.py",
-    "inpaintkit/components/losses.py",
 }
 
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

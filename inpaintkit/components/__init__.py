@@ -16,7 +16,7 @@ def register_losses(register: Register) -> None:
     register("l2", "inpaintkit.components.losses:L2")
     register("smooth-l1", "inpaintkit.components.losses:SmoothL1")
     register("total-variation", "inpaintkit.components.losses:TotalVariation")
-    register("multi-scale", "inpaintkit.components.losses:MultiScale")
+    register("multi-scale", "inpaintkit.components.multi_scale:MultiScale")
     register("perceptual", "inpaintkit.components.perceptual:Perceptual")
 
 

@@ -1,4 +1,4 @@
-"""Frozen feature networks of timm and torchvision, tapped at named layers."""
+"""Frozen feature networks of timm and torchvision, and the features of their named layers."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from torch import Tensor, nn
 from ..core.errors import InpaintkitError, OptionError, did_you_mean
 from ..runtime import seed_of
 from .pretrained import read_weights, timm_weights, torchvision_weights
-from .taps import count_calls, find_layers, find_unused, freeze, prepared, tap, trim
+from .taps import count_calls, find_layers, find_unused, for_reading, freeze, tap, trim
 
 Pretrained = Literal["hub", "random"] | Path
 
 
 @attrs.frozen
-class Source:
-    """Where a network's definition comes from."""
+class Network:
+    """The name of a network: the library that defines it, the model, and which of its pretrained weights."""
 
     library: Literal["timm", "torchvision"]
     model: str
-    tag: str  # which of the model's pretrained weights; "" is the library's default
+    tag: str  # "" is the library's default
 
     @property
     def name(self) -> str:
@@ -36,13 +36,13 @@ class Source:
         return f"{self.library}/{self.name}"
 
 
-def find_source(name: str) -> Source:
+def find_network(name: str) -> Network:
     """Looks a name up in timm, then in torchvision; ``timm/`` or ``torchvision/`` before it picks one of them.
 
     A tag after a dot picks among several pretrained weights: ``vgg16.tv_in1k``, ``torchvision/resnet50.IMAGENET1K_V1``.
 
     Raises:
-        OptionError: neither library has such a model, or the model no such weights.
+        OptionError: neither library has such a model, or the model has no such weights.
     """
     import timm
     from torchvision import models  # type: ignore[import-untyped]
@@ -50,45 +50,42 @@ def find_source(name: str) -> Source:
     library, _, bare = name.rpartition("/")
     model, _, tag = bare.partition(".")
     if library not in ("", "timm", "torchvision"):
-        text = f"{library!r} is no library of networks: write timm/{bare} or torchvision/{bare}"
+        text = f"{library!r} is not a library of networks: write timm/{bare} or torchvision/{bare}"
         raise OptionError(text, ("backbone",))
-    torchvisions = models.list_models(module=models)
+    torchvision_models = models.list_models(module=models)
     if library in ("", "timm") and timm.is_model(model):
         tags = [known.partition(".")[2] for known in timm.list_models(f"{model}.*", pretrained=True)]
-        source = Source("timm", model, tag)
-    elif library in ("", "torchvision") and model in torchvisions:
+        network = Network("timm", model, tag)
+    elif library in ("", "torchvision") and model in torchvision_models:
         tags = [weights.name for weights in models.get_model_weights(model)]
-        source = Source("torchvision", model, tag)
+        network = Network("torchvision", model, tag)
     else:
-        known = {"timm": timm.list_models(), "torchvision": torchvisions}
-        candidates = known[library] if library else known["timm"] + torchvisions
-        raise OptionError(
-            f"{library or 'neither timm nor torchvision'} knows {'no' if library else 'a'} network {model!r}"
-            f"{did_you_mean(model, candidates)}",
-            ("backbone",),
-        )
+        known = {"timm": timm.list_models(), "torchvision": torchvision_models}
+        known[""] = known["timm"] + torchvision_models
+        where = f"{library} has no" if library else "neither timm nor torchvision has a"
+        raise OptionError(f"{where} network {model!r}{did_you_mean(model, known[library])}", ("backbone",))
     if tag and tag not in tags:
-        text = f"{source.library} has no weights {tag!r} of {model}{did_you_mean(tag, tags)}; it has {', '.join(tags)}"
+        text = f"{network.library} has no weights {tag!r} of {model}{did_you_mean(tag, tags)}; it has {', '.join(tags)}"
         raise OptionError(text, ("backbone",))
-    return source
+    return network
 
 
 class Backbone(nn.Module):
     """The features of a frozen network: ``forward(image) -> [features of each layer]``.
 
-    ``image`` is (B, 3, H, W) in [-1, 1]; it is mapped to [0, 1] and then by the mean and deviation that the network was
-    trained with. Weights are buffers outside the ``state_dict``: they follow ``.to()``, no optimizer sees them and no
-    checkpoint holds them. Always in eval mode. What comes after the last of the layers is neither kept nor run.
+    ``image`` is (B, 3, H, W) in [-1, 1]; it is normalized by the mean and deviation that the network was trained with.
+    Weights are buffers outside the ``state_dict``: they follow ``.to()``, are in no optimizer and in no checkpoint. The
+    network is always in eval mode. What comes after the last of the layers is neither kept nor run.
 
-    The constructor reads nothing; :meth:`setup` does, and until then the network runs on the meta device alone.
+    The constructor reads no weights; until :meth:`setup` the network runs on the meta device only.
 
     Args:
-        name: a network of timm or torchvision, see :func:`find_source`.
+        name: a network of timm or torchvision, see :func:`find_network`.
         layers: usual names (``relu3_3`` of a VGG, ``relu3`` of AlexNet, ``relu1`` and ``fire2`` to ``fire9`` of a
-            SqueezeNet) or paths of modules (``features.12``, ``layer2.0``). Of a module that runs several times the
-            last run counts.
+            SqueezeNet) or paths of modules (``features.12``, ``layer2.0``). A module that runs several times gives the
+            output of its last run.
         pretrained: ``hub``: the library's weights, from its cache or downloaded; ``random``: the library's own
-            initialization, always the same draw; or the path of a ``.safetensors`` file with the network's keys.
+            initialization with a fixed seed; or the path of a ``.safetensors`` file with the network's keys.
 
     Raises:
         OptionError: an unknown network, layer or kind of weights, at ``backbone``, ``layers`` or ``pretrained``.
@@ -103,15 +100,15 @@ class Backbone(nn.Module):
         with collecting(wrong):
             self.pretrained = check_pretrained(pretrained)
         with collecting(wrong):
-            self.source = find_source(name)
+            self.network = find_network(name)
             with torch.device("meta"):
-                blueprint = prepared(build(self.source))
-            self.layers = dict(zip(layers, find_layers(blueprint, layers, str(self.source)), strict=True))
+                blueprint = for_reading(build(self.network))
+            self.layers = dict(zip(layers, find_layers(blueprint, layers, str(self.network)), strict=True))
         if wrong:
             raise OptionError.join(wrong)
-        mean, std, side = expected_input(self.source, blueprint)
+        mean, std, side = expected_input(self.network, blueprint)
         picture = torch.empty(1, 3, side, side, device="meta")
-        self.calls = count_calls(blueprint, picture, self.layers, layers, str(self.source))
+        self.calls = count_calls(blueprint, picture, self.layers, layers, str(self.network))
         self.unused = find_unused(blueprint, picture, self.calls)
         trim(blueprint, self.unused)
         self.shapes = {
@@ -127,37 +124,37 @@ class Backbone(nn.Module):
         """Reads the weights, once; a network on the meta device needs none.
 
         Raises:
-            CheckpointError: weights that are not there, cannot be reached, or do not fit; says what to fetch.
+            CheckpointError: the weights are missing, cannot be downloaded, or do not fit; says what to fetch.
         """
         if self.net is not None or self.mean.is_meta:
             return
-        # Building draws random numbers: always the same ones, and the run's own stay where they are.
+        # Initialization draws random numbers: from a fixed seed, without advancing the run's own generator.
         with torch.random.fork_rng(devices=[]), torch.device("cpu"):
-            torch.manual_seed(seed_of("backbone", str(self.source)))
-            net = prepared(self._build_with_weights())
+            torch.manual_seed(seed_of("backbone", str(self.network)))
+            net = for_reading(self._build_with_weights())
         known = net.state_dict().keys()
         trim(net, self.unused)
         if isinstance(self.pretrained, Path):
-            read_weights(net, self.pretrained, str(self.source), known)
+            read_weights(net, self.pretrained, str(self.network), known)
         elif self.pretrained == "random":
-            text = f"{self.source} has random weights: its features are not those of the literature"
+            text = f"{self.network} has random weights: its features are not those of the literature"
             warnings.warn(text, stacklevel=2)
         self.net = freeze(net).to(self.mean.device, self.mean.dtype)
         self._blueprint = ()
 
     def _build_with_weights(self) -> nn.Module:
         if self.pretrained != "hub":
-            return build(self.source)
-        if self.source.library == "timm":
-            return build(self.source, pretrained=True, pretrained_cfg_overlay=timm_weights(self.source.name))
-        state = torchvision_weights(self.source.model, self.source.tag)
-        net = build(self.source)
+            return build(self.network)
+        if self.network.library == "timm":
+            return build(self.network, pretrained=True, pretrained_cfg_overlay=timm_weights(self.network.name))
+        state = torchvision_weights(self.network.model, self.network.tag)
+        net = build(self.network)
         net.load_state_dict(state)
         return net
 
     @property
     def variant(self) -> tuple[str, ...]:
-        """What a result says of weights other than the library's: ``random``, or the name of the file."""
+        """For the labels of metrics: ``random`` or the name of the file; empty for the library's own weights."""
         if isinstance(self.pretrained, Path):
             return (self.pretrained.stem,)
         return ("random",) if self.pretrained == "random" else ()
@@ -169,18 +166,18 @@ class Backbone(nn.Module):
         net = self.net
         if net is None:
             if not image.is_meta:
-                raise InpaintkitError(f"the weights of {self.source} are not read yet: call setup() first")
+                raise InpaintkitError(f"the weights of {self.network} are not loaded: call setup() first")
             net = self._blueprint[0]
         picture = ((image.to(self.mean.dtype) + 1) / 2 - self.mean) / self.std
         return tap(net, picture, self.calls)
 
     def extra_repr(self) -> str:
-        return f"{self.source}, layers={list(self.layers)}, pretrained={self.pretrained}"
+        return f"{self.network}, layers={list(self.layers)}, pretrained={self.pretrained}"
 
 
 @contextmanager
 def collecting(wrong: list[OptionError]) -> Iterator[None]:
-    """Adds what is wrong inside to ``wrong``, so that all of it can be told at once."""
+    """Adds an OptionError of the block to ``wrong``, so that several can be raised together."""
     try:
         yield
     except OptionError as error:
@@ -188,7 +185,7 @@ def collecting(wrong: list[OptionError]) -> Iterator[None]:
 
 
 def check_pretrained(pretrained: Pretrained | str) -> Pretrained:
-    """``hub``, ``random``, or the path of a ``.safetensors`` file, which need not be there yet.
+    """``hub``, ``random``, or the path of a ``.safetensors`` file, which need not exist yet.
 
     Raises:
         OptionError: anything else, for example a ``.pth``, which can run code when it is read.
@@ -205,29 +202,29 @@ def check_pretrained(pretrained: Pretrained | str) -> Pretrained:
     return path
 
 
-def build(source: Source, **options: Any) -> nn.Module:
-    """The network as its library makes it, on the current default device."""
+def build(network: Network, **options: Any) -> nn.Module:
+    """The network as its library builds it, on the current default device."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the libraries' deprecations are not the user's to mend
-        if source.library == "timm":
+        warnings.simplefilter("ignore")  # deprecations inside the libraries
+        if network.library == "timm":
             import timm
 
-            net: nn.Module = timm.create_model(source.name, **options)
+            net: nn.Module = timm.create_model(network.name, **options)
             return net
         from torchvision import models
 
-        # Both were trained behind a change of their input that torchvision makes only along with its own weights.
-        if source.model in ("inception_v3", "googlenet"):
+        # Both were trained with transformed inputs; torchvision sets this only together with its own weights.
+        if network.model in ("inception_v3", "googlenet"):
             options |= {"transform_input": True, "init_weights": False}
-        net = models.get_model(source.model, weights=None, **options)
+        net = models.get_model(network.model, weights=None, **options)
         return net
 
 
-def expected_input(source: Source, net: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...], int]:
+def expected_input(network: Network, net: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...], int]:
     """Mean, deviation and side of the pictures that a network was trained with."""
     from timm import data
 
-    if source.library == "timm":
+    if network.library == "timm":
         config: dict[str, Any] = data.resolve_model_data_config(net)  # type: ignore
         return config["mean"], config["std"], max(config["input_size"][1:])
-    return (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 299 if source.model == "inception_v3" else 224  # ImageNet's
+    return (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 299 if network.model == "inception_v3" else 224  # ImageNet's

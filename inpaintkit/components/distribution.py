@@ -61,8 +61,8 @@ class FeatureDistance(Metric):
         self.features = Features(backbone, layer, pretrained, size)
         self.on = on
         self.count = 0  # images seen
-        network = self.features.backbone
-        variant = [str(network.source), layer, *([str(size)] if size else []), *network.variant]
+        source = self.features.backbone
+        variant = [str(source.network), layer, *([str(size)] if size else []), *source.variant]
         variant += [on] if on != "completed" else []
         self.label = f"{self.kind}[{','.join(variant)}]"
 
@@ -123,7 +123,12 @@ class FID(FeatureDistance):
     depends on the number of images and on the method, so that with few of them it ranks wrongly; KID has none. Numbers
     compare within one backbone only: those of the literature are of another port of Inception.
 
-    The options are those of KID.
+    Args:
+        backbone: a network of timm or torchvision, as in the perceptual loss.
+        layer: its features, averaged over height and width.
+        pretrained: ``hub``, ``random``, or the path of a ``.safetensors`` file.
+        size: the side that pictures are scaled to (bilinear, antialiased); null leaves them as they are.
+        on: the view that is measured.
     """
 
     kind = "fid"

@@ -1,17 +1,17 @@
-"""Losses that compare pictures pixel by pixel, as plain functions and as modules that say which view they look at."""
+"""Losses that compare pictures pixel by pixel, as plain functions and as modules that name the views they compare."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
-import attrs
 import torch
 from annotated_types import Gt
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..core.interfaces import Loss, Sample, composite
+from ..core.config.checks import checked
+from ..core.interfaces import Loss, Sample
 
 Region = Literal["hole", "known", "whole"]
 Reduction = Literal["mean", "sum"]
@@ -24,8 +24,8 @@ def l1(
 
     Args:
         output, image: (B, C, H, W).
-        mask: (B, 1, H, W), 1 in the hole; may be None where the region is the whole.
-        region: the pixels that count. What lies outside gets no gradient, and a NaN there does not show.
+        mask: (B, 1, H, W), 1 in the hole; may be None for the region ``whole``.
+        region: the pixels that count. The others get no gradient, and a NaN among them has no effect.
         reduction: ``mean`` over the values of the region of each image, or ``sum`` over them; then the mean over the
             batch. An image without such pixels adds 0.
 
@@ -71,13 +71,13 @@ def total_variation(
 ) -> Tensor:
     """Absolute differences of horizontal and vertical neighbors (anisotropic total variation).
 
-    A pair belongs to the hole when either of its pixels does, so that the seam counts (Liu et al., "Image Inpainting
+    A pair belongs to the hole if either of its pixels does, so that the boundary counts (Liu et al., "Image Inpainting
     for Irregular Holes Using Partial Convolutions", 2018, section 3.3, where the hole is dilated by one pixel); it is
-    known when both are.
+    known if both are.
 
     Args:
         output: (B, C, H, W).
-        mask: (B, 1, H, W), 1 in the hole; may be None where the region is the whole.
+        mask: (B, 1, H, W), 1 in the hole; may be None for the region ``whole``.
         region: the pairs that count.
         reduction: ``mean`` over the region's pairs of each image, of both directions together, ``sum`` over them; then
             the mean over the batch.
@@ -152,7 +152,7 @@ def _shape(of: Tensor | tuple[int, ...]) -> str:
 
 
 class PixelLoss(Loss):
-    """A distance between the views ``on`` and ``against``, over a region of them."""
+    """Base of the losses between the views ``on`` and ``against`` over a region; subclasses add :meth:`distance`."""
 
     def __init__(
         self,
@@ -168,13 +168,12 @@ class PixelLoss(Loss):
     def views(self) -> Mapping[str, tuple[str, ...]]:
         return {"on": (self.on,), "against": (self.against,)}
 
-    def distance(self) -> Callable[[Tensor, Tensor, Tensor, Region, Reduction], Tensor]:
-        raise TypeError(f"{type(self).__name__} does not define distance()")
+    def distance(self, output: Tensor, image: Tensor, mask: Tensor) -> Tensor:
+        """``output`` and ``image`` (B, C, H, W), ``mask`` (B, 1, H, W) -> a scalar."""
+        raise TypeError(f"{type(self).__name__} does not define distance(output, image, mask)")
 
     def forward(self, sample: Sample) -> Tensor:
-        return self.distance()(
-            sample.view(self.on), sample.view(self.against), sample.mask, self.region, self.reduction
-        )
+        return self.distance(sample.view(self.on), sample.view(self.against), sample.mask)
 
     def extra_repr(self) -> str:
         return f"on={self.on}, against={self.against}, region={self.region}, reduction={self.reduction}"
@@ -184,41 +183,42 @@ class L1(PixelLoss):
     """Mean or summed absolute difference, see :func:`l1`.
 
     Args:
-        on: the view that is drawn.
-        against: the view that it is held against.
+        on: the view that is compared.
+        against: the view that it is compared with.
         region: the pixels that count: those in the hole, the known ones, or all.
         reduction: mean or sum over those of each image; then the mean over the batch.
     """
 
-    def distance(self) -> Callable[[Tensor, Tensor, Tensor, Region, Reduction], Tensor]:
-        return l1
+    def distance(self, output: Tensor, image: Tensor, mask: Tensor) -> Tensor:
+        return l1(output, image, mask, self.region, self.reduction)
 
 
 class L2(PixelLoss):
     """Mean or summed squared difference, see :func:`l2`.
 
     Args:
-        on: the view that is drawn.
-        against: the view that it is held against.
+        on: the view that is compared.
+        against: the view that it is compared with.
         region: the pixels that count: those in the hole, the known ones, or all.
         reduction: mean or sum over those of each image; then the mean over the batch.
     """
 
-    def distance(self) -> Callable[[Tensor, Tensor, Tensor, Region, Reduction], Tensor]:
-        return l2
+    def distance(self, output: Tensor, image: Tensor, mask: Tensor) -> Tensor:
+        return l2(output, image, mask, self.region, self.reduction)
 
 
 class SmoothL1(PixelLoss):
     """Quadratic below ``beta`` and linear above, see :func:`smooth_l1`.
 
     Args:
-        on: the view that is drawn.
-        against: the view that it is held against.
+        on: the view that is compared.
+        against: the view that it is compared with.
         region: the pixels that count: those in the hole, the known ones, or all.
         reduction: mean or sum over those of each image; then the mean over the batch.
         beta: the difference at which the loss becomes linear.
     """
 
+    @checked
     def __init__(
         self,
         on: str = "output",
@@ -230,17 +230,15 @@ class SmoothL1(PixelLoss):
         super().__init__(on, against, region, reduction)
         self.beta = beta
 
-    def distance(self) -> Callable[[Tensor, Tensor, Tensor, Region, Reduction], Tensor]:
-        return lambda output, image, mask, region, reduction: smooth_l1(
-            output, image, mask, region, reduction, self.beta
-        )
+    def distance(self, output: Tensor, image: Tensor, mask: Tensor) -> Tensor:
+        return smooth_l1(output, image, mask, self.region, self.reduction, self.beta)
 
 
 class TotalVariation(Loss):
     """Differences of neighboring pixels, see :func:`total_variation`.
 
     Args:
-        on: the view that is to be smooth; in the completed picture the seam counts too.
+        on: the view that is to be smooth; in the completed picture the boundary of the hole counts too.
         region: the pairs that count: those that touch the hole, those of two known pixels, or all.
         reduction: mean or sum over those of each image; then the mean over the batch.
     """
@@ -258,52 +256,3 @@ class TotalVariation(Loss):
 
     def extra_repr(self) -> str:
         return f"on={self.on}, region={self.region}, reduction={self.reduction}"
-
-
-class MultiScale(Loss):
-    """The sum of ``loss`` over all scales of the view ``on``.
-
-    At each scale the wrapped loss sees a sample of that size in which ``output`` is the scale itself, ``completed`` its
-    composite, the image is averaged down, and a pixel of the mask that touches the hole is hole. Other views lend
-    their scale of that size, or are averaged down.
-
-    Args:
-        loss: what is summed; its own ``on`` is ``output`` (the scale) unless it says otherwise.
-        on: the view whose scales are looked at; a view of one scale is compared at that scale alone.
-    """
-
-    def __init__(self, loss: Loss, on: str = "output") -> None:
-        super().__init__()
-        self.loss = loss
-        self.on = on
-
-    @property
-    def views(self) -> Mapping[str, tuple[str, ...]]:
-        return {"on": (self.on,)}
-
-    def forward(self, sample: Sample) -> Tensor:
-        values = [self.loss(at_scale(sample, self.on, scale)) for scale in sample.scales(self.on)]
-        return torch.stack(values).sum()
-
-    def extra_repr(self) -> str:
-        return f"on={self.on}"
-
-
-def at_scale(sample: Sample, name: str, scale: Tensor) -> Sample:
-    """The sample at the size of ``scale`` (B, C, h, w), one of the scales of the view ``name``."""
-    size = (int(scale.shape[-2]), int(scale.shape[-1]))
-    if sample.image.shape[-2:] == size:
-        image, mask = sample.image, sample.mask
-    else:
-        image = F.interpolate(sample.image, size, mode="area")
-        mask = F.adaptive_max_pool2d(sample.mask, size)
-    views = {other: _of_size(sample.scales(other), size) for other in sample.views}
-    views |= {"output": scale, "completed": composite(scale, image, mask), name: scale}
-    return attrs.evolve(sample, image=image, mask=mask, views=views)
-
-
-def _of_size(scales: tuple[Tensor, ...], size: tuple[int, int]) -> Tensor:
-    for scale in scales:
-        if scale.shape[-2:] == size:
-            return scale
-    return F.interpolate(scales[-1], size, mode="area")

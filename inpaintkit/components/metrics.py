@@ -1,12 +1,12 @@
-"""Measures of a completed picture, image by image: L1, L2, PSNR, SSIM and the sharpness of the hole.
+"""Metrics of a completed picture, image by image: L1, L2, PSNR, SSIM and the sharpness of the hole.
 
-All are taken of pictures rounded to 256 levels, as they would be saved. An image without a pixel of the region has no
-value: NaN among the values of the images, and left out of the mean.
+Pictures are first rounded to 256 levels, as they would be saved. An image without a pixel of the region has no value:
+it is NaN among the values of the images, and the mean leaves it out.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -17,12 +17,12 @@ from ..core.interfaces import Metric, Sample
 from ..runtime import to_uint8
 
 Region = Literal["hole", "whole", "ring"]
-RING = 4  # pixels: how far into the hole the ring reaches
-PSNR_CAP = 100.0  # dB: what two equal pictures are said to have
+RING = 4  # pixels: the width of the ring inside the hole
+PSNR_CAP = 100.0  # dB: the value of two equal pictures
 
 
 class PerImage(Metric):
-    """A metric that is the mean of a value of each image."""
+    """Base of the metrics that are the mean of one value per image; subclasses add :meth:`values`."""
 
     higher_is_better: bool | None = False
 
@@ -53,59 +53,69 @@ class PerImage(Metric):
         return float(torch.cat(self._values).cpu().double().nanmean())
 
 
-class L1(PerImage):
+class Difference(PerImage):
+    """Base of the mean differences over a region; subclasses add :meth:`error` and the power of its unit."""
+
+    kind: ClassVar[str]
+    power: ClassVar[int]
+
+    def __init__(
+        self,
+        region: Region = "hole",
+        range: Literal["signed", "unit", "byte"] = "signed",
+        on: str = "completed",
+    ) -> None:
+        super().__init__(on)
+        self.region = region
+        values, level = _RANGES[range]
+        self.scale = level**self.power
+        self.label = self.name(self.kind, region, values)
+
+    def error(self, difference: Tensor) -> Tensor:
+        """The error of each value, from its integer difference in 256 levels."""
+        raise TypeError(f"{type(self).__name__} does not define error(difference)")
+
+    def values(self, drawn: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
+        return _mean(self.error(drawn.long() - truth.long()), mask, self.region) * self.scale
+
+
+class L1(Difference):
     """Mean absolute difference.
 
     Args:
-        region: ``hole``; ``whole``; or ``ring``, the pixels of the hole within 4 of a known one (seams show there).
+        region: ``hole``; ``whole``; or ``ring``, the pixels of the hole within 4 of a known one (its boundary).
         range: the values of a picture: ``signed`` is [-1, 1], ``unit`` [0, 1], ``byte`` 0 to 255.
         on: the view that is measured.
     """
 
-    def __init__(
-        self,
-        region: Region = "hole",
-        range: Literal["signed", "unit", "byte"] = "signed",
-        on: str = "completed",
-    ) -> None:
-        super().__init__(on)
-        self.region, self.range = region, range
-        self.label = self.name("l1", region, _RANGES[range][0])
+    kind, power = "l1", 1
 
-    def values(self, drawn: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
-        return _mean((drawn.long() - truth.long()).abs(), mask, self.region) * _RANGES[self.range][1]
+    def error(self, difference: Tensor) -> Tensor:
+        return difference.abs()
 
 
-class L2(PerImage):
+class L2(Difference):
     """Mean squared difference.
 
     Args:
-        region: ``hole``; ``whole``; or ``ring``, the pixels of the hole within 4 of a known one.
+        region: ``hole``; ``whole``; or ``ring``, the pixels of the hole within 4 of a known one (its boundary).
         range: the values of a picture: ``signed`` is [-1, 1], ``unit`` [0, 1], ``byte`` 0 to 255.
         on: the view that is measured.
     """
 
-    def __init__(
-        self,
-        region: Region = "hole",
-        range: Literal["signed", "unit", "byte"] = "signed",
-        on: str = "completed",
-    ) -> None:
-        super().__init__(on)
-        self.region, self.range = region, range
-        self.label = self.name("l2", region, _RANGES[range][0])
+    kind, power = "l2", 2
 
-    def values(self, drawn: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
-        return _mean((drawn.long() - truth.long()).square(), mask, self.region) * _RANGES[self.range][1] ** 2
+    def error(self, difference: Tensor) -> Tensor:
+        return difference.square()
 
 
 class PSNR(PerImage):
-    """Peak signal-to-noise ratio in dB, 10 log10(255^2 / mean squared difference): the mean of that of each image.
+    """Peak signal-to-noise ratio in dB, 10 log10(255^2 / mean squared difference), averaged over the images.
 
-    Two pictures that are equal after rounding would have an infinite one; nothing counts more than 100 dB.
+    Values are capped at 100 dB: two pictures that are equal after rounding would have an infinite one.
 
     Args:
-        region: ``hole``; ``whole``; or ``ring``, the pixels of the hole within 4 of a known one.
+        region: ``hole``; ``whole``; or ``ring``, the pixels of the hole within 4 of a known one (its boundary).
         on: the view that is measured.
     """
 
@@ -125,7 +135,7 @@ class SSIM(PerImage):
     """Structural similarity.
 
     Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity", 2004, section III: a
-    Gaussian window of 11 x 11 with sigma 1.5, K1 = 0.01, K2 = 0.03, range 255; each of R, G and B by itself.
+    Gaussian window of 11 x 11 with sigma 1.5, K1 = 0.01, K2 = 0.03, range 255; R, G and B separately.
 
     Args:
         region: ``whole``: the mean over the windows that lie within the picture; ``hole``: the mean over the windows
@@ -154,8 +164,8 @@ class SSIM(PerImage):
 class GradientEnergy(PerImage):
     """Sharpness of the hole: its gradient energy over that of the truth; 1 is as sharp, 0 is flat.
 
-    The energy is the sum of the squared differences of horizontal and vertical neighbors of which both are in the hole,
-    so that the seam does not count. Pixel distances reward blur; this shows it. An image whose truth is flat in the
+    The energy is the sum of the squared differences of horizontal and vertical neighbors that are both in the hole, so
+    that its boundary does not count. It shows blur, which pixel distances reward. An image whose truth is flat in the
     hole has no value.
 
     Args:
@@ -173,6 +183,7 @@ class GradientEnergy(PerImage):
         return torch.where(expected > 0, _real(energy) / _real(expected), torch.nan)
 
 
+#: For each range: its values, and the size of one of the 256 levels.
 _RANGES = {"signed": ("-1..1", 1 / 127.5), "unit": ("0..1", 1 / 255), "byte": ("0..255", 1.0)}
 
 
@@ -227,8 +238,8 @@ def _real(values: Tensor) -> Tensor:
 
 
 def _mirrored(picture: Tensor, border: int) -> Tensor:
-    """Continues a picture beyond its borders, the outermost pixels twice (c b a | a b c)."""
-    for axis in (2, 3):
+    """Extends a picture beyond its borders by reflection that repeats the outermost pixels (c b a | a b c)."""
+    for axis in (2, 3):  # torch's "reflect" does not repeat them
         before = picture.narrow(axis, 0, border).flip(axis)
         after = picture.narrow(axis, picture.shape[axis] - border, border).flip(axis)
         picture = torch.cat([before, picture, after], axis)

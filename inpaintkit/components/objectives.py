@@ -1,7 +1,7 @@
-"""Games between generator and critic: non-saturating, least squares, hinge, and Wasserstein with gradient penalty.
+"""Adversarial objectives: non-saturating, least squares, hinge, and Wasserstein with gradient penalty.
 
-Scores are unbounded logits (B, *), higher for real. The real picture and the fakes go through the critic as separate
-batches, so that batch norm never mixes them, and several fakes are averaged. All values are computed in float32.
+Scores are unbounded logits (B, *), higher for real. The critic scores real and fake pictures as separate batches, so
+that batch norm never mixes them; several fakes are averaged. All values are computed in float32.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from annotated_types import Ge
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..core.config.checks import checked
 from ..core.errors import OptionError
 from ..core.interfaces import AdversarialInputs, Objective
 from ..nn import autocast_off
@@ -23,9 +24,9 @@ from ..runtime import per_image
 
 @attrs.frozen
 class Smooth:
-    """Label smoothing: each label is drawn anew from a range, for every image and every step.
+    """Label smoothing: each label is drawn from a range, for every image and every step.
 
-    Only the critic's labels are smoothed, never the target of the generator. Salimans et al., "Improved Techniques for
+    Only the critic's labels are smoothed, never the generator's. Salimans et al., "Improved Techniques for
     Training GANs", 2016, section 3.4, smooth the real side alone, which is the default when only ``real`` is given.
 
     Args:
@@ -49,98 +50,102 @@ class Smooth:
             raise OptionError.join(wrong)
 
 
-class _Mean(Objective):
-    """An objective whose sides are means of functions of the scores."""
+class ScoreObjective(Objective):
+    """Base of the objectives whose losses are means of functions of the scores; subclasses add the three functions."""
 
     def __init__(self) -> None:  # nn.Module's own takes any arguments
         super().__init__()
 
-    def real_side(self, score: Tensor) -> Tensor:
-        raise TypeError(f"{type(self).__name__} does not define real_side(score)")
+    def real_loss(self, score: Tensor) -> Tensor:
+        """The critic's loss for the scores (B, *) of real pictures."""
+        raise TypeError(f"{type(self).__name__} does not define real_loss(score)")
 
-    def fake_side(self, score: Tensor) -> Tensor:
-        raise TypeError(f"{type(self).__name__} does not define fake_side(score)")
+    def fake_loss(self, score: Tensor) -> Tensor:
+        """The critic's loss for the scores (B, *) of generated pictures."""
+        raise TypeError(f"{type(self).__name__} does not define fake_loss(score)")
 
-    def generator_side(self, score: Tensor) -> Tensor:
-        raise TypeError(f"{type(self).__name__} does not define generator_side(score)")
+    def generator_loss(self, score: Tensor) -> Tensor:
+        """The generator's loss for the scores (B, *) of generated pictures."""
+        raise TypeError(f"{type(self).__name__} does not define generator_loss(score)")
 
     def generator(self, inputs: AdversarialInputs) -> Tensor:
-        return _mean([self.generator_side(inputs.score(fake).float()) for fake in inputs.fakes])
+        return _mean([self.generator_loss(inputs.score(fake).float()) for fake in inputs.fakes])
 
     def critic(self, inputs: AdversarialInputs) -> dict[str, Tensor]:
         real = inputs.score(inputs.real).float()
         fakes = [inputs.score(fake).float() for fake in inputs.fakes]
-        loss = self.real_side(real) + _mean([self.fake_side(fake) for fake in fakes])
+        loss = self.real_loss(real) + _mean([self.fake_loss(fake) for fake in fakes])
         return {"loss": loss, **_scores(real, fakes)}
 
 
-class NonSaturating(_Mean):
-    """Goodfellow et al., "Generative Adversarial Nets", 2014, section 3; the generator's side does not saturate.
+class NonSaturating(ScoreObjective):
+    """Goodfellow et al., "Generative Adversarial Nets", 2014, section 3; the generator's loss does not saturate.
 
-    The critic descends 1/2 [BCE(D(x), real label) + BCE(D(fake), fake label)], the generator softplus(-D(fake)); both
-    on logits, which cannot overflow. The half (Isola et al., "Image-to-Image Translation with Conditional Adversarial
-    Networks", 2017, section 3.3) does not matter to Adam.
+    The critic minimizes 1/2 [BCE(D(x), real label) + BCE(D(fake), fake label)], the generator softplus(-D(fake)); both
+    are computed from logits, which cannot overflow. The factor 1/2 (Isola et al., "Image-to-Image Translation with
+    Conditional Adversarial Networks", 2017, section 3.3) makes no difference to Adam.
 
     Args:
-        smooth: ranges for the labels of the critic's side; hard labels 1 and 0 when left out.
+        smooth: ranges of the critic's labels; by default the labels are 1 and 0.
     """
 
     def __init__(self, smooth: Smooth | None = None) -> None:
         super().__init__()
         self.smooth = smooth or Smooth()
 
-    def real_side(self, score: Tensor) -> Tensor:
+    def real_loss(self, score: Tensor) -> Tensor:
         return 0.5 * F.binary_cross_entropy_with_logits(score, _labels(score, self.smooth.real))
 
-    def fake_side(self, score: Tensor) -> Tensor:
+    def fake_loss(self, score: Tensor) -> Tensor:
         return 0.5 * F.binary_cross_entropy_with_logits(score, _labels(score, self.smooth.fake))
 
-    def generator_side(self, score: Tensor) -> Tensor:
+    def generator_loss(self, score: Tensor) -> Tensor:
         return F.softplus(-score).mean()
 
     def extra_repr(self) -> str:
         return f"smooth={self.smooth}"
 
 
-class LeastSquares(_Mean):
+class LeastSquares(ScoreObjective):
     """Mao et al., "Least Squares Generative Adversarial Networks", 2017, eq. 9: a = 0, b = c = 1."""
 
-    def real_side(self, score: Tensor) -> Tensor:
+    def real_loss(self, score: Tensor) -> Tensor:
         return 0.5 * (score - 1).square().mean()
 
-    def fake_side(self, score: Tensor) -> Tensor:
+    def fake_loss(self, score: Tensor) -> Tensor:
         return 0.5 * score.square().mean()
 
-    def generator_side(self, score: Tensor) -> Tensor:
+    def generator_loss(self, score: Tensor) -> Tensor:
         return 0.5 * (score - 1).square().mean()
 
 
-class Hinge(_Mean):
+class Hinge(ScoreObjective):
     """Lim and Ye, "Geometric GAN", 2017; Miyato et al., "Spectral Normalization", 2018, eqs. 16 and 17."""
 
-    def real_side(self, score: Tensor) -> Tensor:
+    def real_loss(self, score: Tensor) -> Tensor:
         return F.relu(1 - score).mean()
 
-    def fake_side(self, score: Tensor) -> Tensor:
+    def fake_loss(self, score: Tensor) -> Tensor:
         return F.relu(1 + score).mean()
 
-    def generator_side(self, score: Tensor) -> Tensor:
+    def generator_loss(self, score: Tensor) -> Tensor:
         return -score.mean()
 
 
 class WGANGP(Objective):
     """Gulrajani et al., "Improved Training of Wasserstein GANs", 2017, eq. 3.
 
-    The critic descends E D(fake) - E D(real) + penalty * E (|grad D(x^)| - 1)^2 with x^ = a x + (1 - a) fake and one
-    a ~ U[0, 1] for each image; the generator -E D(fake). D is the mean over the map of a patch critic, image by image,
-    so that the target norm 1 means the same for every size of map. No batch norm in such a critic (their section 4).
+    The critic minimizes E D(fake) - E D(real) + penalty * E (|grad D(x^)| - 1)^2 with x^ = a x + (1 - a) fake and one
+    a ~ U[0, 1] for each image; the generator minimizes -E D(fake). For a patch critic D is the mean of each image's
+    map, so that the target norm 1 means the same for every map size. The critic must not use batch norm (section 4).
 
     Args:
-        penalty: weight of the gradient penalty; at 0 the norms are measured for the log and nothing holds them.
-        region: ``hole`` measures the gradient in the hole alone (Yu et al., "Generative Image Inpainting with
+        penalty: weight of the gradient penalty; at 0 the norms are logged but not penalized.
+        region: ``hole`` penalizes the gradient in the hole only (Yu et al., "Generative Image Inpainting with
             Contextual Attention", 2018, section 3.2).
     """
 
+    @checked
     def __init__(self, penalty: Annotated[float, Ge(0)] = 10.0, region: Literal["whole", "hole"] = "whole") -> None:
         super().__init__()
         self.penalty, self.region = penalty, region
@@ -152,13 +157,15 @@ class WGANGP(Objective):
         real = inputs.score(inputs.real).float()
         fakes = [inputs.score(fake).float() for fake in inputs.fakes]
         region = inputs.mask if self.region == "hole" else None
-        held = self.penalty > 0
-        norms = torch.stack([gradient_norms(inputs.score, inputs.real, fake, region, held) for fake in inputs.fakes])
+        penalized = self.penalty > 0
+        norms = torch.stack(
+            [gradient_norms(inputs.score, inputs.real, fake, region, penalized) for fake in inputs.fakes]
+        )
         penalty = (norms - 1).square().mean()
         scores = _scores(real, fakes)
         distance = _mean([fake.mean() for fake in fakes]) - real.mean()
         return {
-            "loss": distance + self.penalty * penalty if held else distance,
+            "loss": distance + self.penalty * penalty if penalized else distance,
             **scores,
             "penalty": penalty.detach(),
             "gradient_norm": norms.detach().mean(),
@@ -177,13 +184,13 @@ def gradient_norms(
 ) -> Tensor:
     """|grad of the mean score| at a random point between each real picture and its fake.
 
-    Runs eagerly and in float32: what is compiled cannot be differentiated twice, and half precision overflows.
+    Runs without torch.compile, which cannot differentiate twice, and in float32, because half precision overflows.
 
     Args:
         score: picture (B, C, H, W) -> logits (B, *).
         real, fake: (B, C, H, W).
         mask: (B, 1, H, W); the gradient is measured where it is 1.
-        differentiable: with respect to the critic's parameters, for which it is differentiated twice.
+        differentiable: whether the result can be differentiated by the critic's parameters (second derivatives).
 
     Returns:
         (B,), float32.
@@ -195,7 +202,7 @@ def gradient_norms(
         (gradient,) = torch.autograd.grad(per_image_score(score(point)).sum(), point, create_graph=differentiable)
         if mask is not None:
             gradient = gradient * mask
-        # The root has no finite slope at 0, where an untrained critic can be.
+        # The square root has an infinite derivative at 0, which the gradient of an untrained critic can be.
         return (gradient.reshape(len(point), -1).square().sum(1) + 1e-12).sqrt()
 
 
@@ -205,7 +212,7 @@ def per_image_score(scores: Tensor) -> Tensor:
 
 
 def _labels(score: Tensor, between: tuple[float, float]) -> Tensor:
-    """One label for each image, shared by its patches: (B, *)."""
+    """Labels of the shape of ``score`` (B, *): one for each image, shared by its patches."""
     low, high = between
     if low == high:
         return torch.full_like(score, low)
@@ -219,6 +226,6 @@ def _mean(values: Sequence[Tensor]) -> Tensor:
 
 
 def _scores(real: Tensor, fakes: Sequence[Tensor]) -> dict[str, Tensor]:
-    """The mean scores and the gap between them, to log."""
+    """The mean scores and the gap between them, for the log."""
     of_real, of_fakes = real.detach().mean(), _mean([fake.detach().mean() for fake in fakes])
     return {"real": of_real, "fake": of_fakes, "gap": of_real - of_fakes}

@@ -1,4 +1,4 @@
-"""Perceptual loss: distance in the features of a frozen network."""
+"""Perceptual loss: a distance between features of a frozen network."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Perceptual(Loss):
     """Weighted sum over layers of a distance between features of ``on`` and of ``against``.
 
     Johnson et al., "Perceptual Losses for Real-Time Style Transfer and Super-Resolution", 2016, eq. 2. On the completed
-    picture the gradient enters through the hole alone, and the features see the hole in its surroundings.
+    picture only the hole gets a gradient, while the features see it with its surroundings.
 
     Args:
         backbone: a network of timm or, if timm has none of that name, of torchvision: ``vgg16.tv_in1k``,
@@ -32,9 +32,9 @@ class Perceptual(Loss):
             a list, or as a mapping from each to its weight.
         pretrained: ``hub``, ``random``, or the path of a ``.safetensors`` file with the network's keys.
         distance: smooth L1 (beta 1), squared or absolute difference.
-        on: the view that is drawn.
-        against: the view that it is held against.
-        region: the features that count; one that covers any pixel of the hole is in the hole.
+        on: the view that is compared.
+        against: the view that it is compared with.
+        region: the features that count; one that covers any pixel of the hole belongs to the hole.
         reduction: mean or sum over those of each image; then the mean over the batch.
 
     Raises:
@@ -58,10 +58,10 @@ class Perceptual(Loss):
         self.distance, self.on, self.against = distance, on, against
         self.region, self.reduction = region, reduction
         if region != "whole":
-            # The network was tried on a square picture: in a map (C, H, W), height and width are equal.
+            # The shapes are those of a square picture: in a map (C, H, W), height and width are equal.
             flat = [name for name, shape in self.backbone.shapes.items() if len(shape) != 3 or shape[1] != shape[2]]
             if flat:
-                text = f"features of {', '.join(flat)} are no maps (C, H, W): only region 'whole' can be had of them"
+                text = f"features of {', '.join(flat)} are not maps (C, H, W): use the region 'whole'"
                 raise OptionError(text, ("region",))
 
     @property

@@ -1,8 +1,10 @@
-"""Taps into a network: which layers there are, running it up to the last of some, and leaving out the rest."""
+"""Reading features out of a network: finding layers by name, running up to the last one, and removing the rest."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import math
+from collections.abc import Callable, Collection, Mapping
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from torch import Tensor, nn
@@ -10,8 +12,8 @@ from torch import Tensor, nn
 from ..core.errors import OptionError, did_you_mean
 
 
-def prepared(net: nn.Module) -> nn.Module:
-    """In eval mode, and without layers that overwrite the features that are tapped before them."""
+def for_reading(net: nn.Module) -> nn.Module:
+    """Sets eval mode, and turns off in-place layers, which would overwrite the features before them."""
     for module in net.modules():
         if getattr(module, "inplace", False) is True:
             setattr(module, "inplace", False)  # noqa: B010
@@ -30,16 +32,16 @@ def find_layers(net: nn.Module, layers: Collection[str], network: str) -> list[s
     paths = [path for path, _ in net.named_modules() if path]
     found: list[str] = []
     wrong = []
-    for place, layer in enumerate(layers):
+    for index, layer in enumerate(layers):
         path = usual.get(layer, layer)
         if path not in paths:
             near = did_you_mean(layer, [*usual, *paths])
             known = ", ".join(usual) if usual else ", ".join(dict(net.named_children()))
-            text = f"{network} has no layer {layer!r}{near}; it has {known}, and whatever is a path of a module"
-            wrong.append(OptionError(text, _at(layers, place)))
+            text = f"{network} has no layer {layer!r}{near}; it has {known}, and every path of a module"
+            wrong.append(OptionError(text, option_path(layers, index)))
         elif path in found:
             twin = list(layers)[found.index(path)]
-            wrong.append(OptionError(f"{layer!r} and {twin!r} are one layer of {network}", _at(layers, place)))
+            wrong.append(OptionError(f"{layer!r} and {twin!r} are one layer of {network}", option_path(layers, index)))
         found.append(path)
     if wrong:
         raise OptionError.join(wrong)
@@ -47,7 +49,7 @@ def find_layers(net: nn.Module, layers: Collection[str], network: str) -> list[s
 
 
 def usual_names(net: nn.Module) -> dict[str, str]:
-    """The names that the literature has for the layers of VGG, AlexNet and SqueezeNet -> paths of modules.
+    """The names of the literature for the layers of VGG, AlexNet and SqueezeNet -> paths of modules.
 
     VGG: ``relu3_2`` is the second of the third block, likewise ``conv``, ``bn``, and ``pool3`` after the block.
     AlexNet: ``conv1`` to ``conv5``, ``relu1`` ... SqueezeNet: ``conv1``, ``relu1``, ``fire2`` to ``fire9``, and
@@ -57,117 +59,102 @@ def usual_names(net: nn.Module) -> dict[str, str]:
     features = getattr(net, "features", None)
     if family not in ("VGG", "AlexNet", "SqueezeNet") or not isinstance(features, nn.Sequential):
         return {}
+    vgg = family == "VGG"
     names: dict[str, str] = {}
-    block, index = (1, 0) if family == "VGG" else (0, 0)
-    for place, layer in features.named_children():
-        at = f"features.{place}"
+    block, index = int(vgg), 0
+    for number, layer in features.named_children():
         kind = type(layer).__name__
+        path = f"features.{number}"
         if isinstance(layer, nn.MaxPool2d):
-            names[f"pool{block}"] = at
-            if family == "VGG":
+            names[f"pool{block}"] = path
+            if vgg:
                 block, index = block + 1, 0
             continue
         if kind in ("Conv2d", "Fire"):
-            block, index = (block, index + 1) if family == "VGG" else (block + 1, 0)
+            block, index = (block, index + 1) if vgg else (block + 1, 0)
         prefix = {"Conv2d": "conv", "BatchNorm2d": "bn", "ReLU": "relu", "Fire": "fire"}.get(kind)
         if prefix:
-            names[f"{prefix}{block}_{index}" if family == "VGG" else f"{prefix}{block}"] = at
+            names[f"{prefix}{block}_{index}" if vgg else f"{prefix}{block}"] = path
     return names
 
 
-class _Done(Exception):
-    """Ends the forward pass behind the last layer that is asked for."""
+class _Stop(Exception):
+    """Ends the forward pass after the last of the layers."""
 
 
-def tap(net: nn.Module, picture: Tensor, calls: Mapping[str, int]) -> list[Tensor]:
-    """Runs ``net`` until each module of ``calls`` has run that many times; the outputs of those runs."""
-    found: dict[str, Tensor] = {}
-    left = dict(calls)
+def run_until(net: nn.Module, picture: Tensor, calls: Mapping[str, float]) -> dict[str, list[Any]]:
+    """Runs ``net`` until each module of ``calls`` has run that many times; the outputs of each, by its path."""
+    outputs: dict[str, list[Any]] = {path: [] for path in calls}
 
-    def keep(path: str) -> Any:
-        def hook(module: nn.Module, args: Any, output: Tensor) -> None:
-            left[path] -= 1
-            if left[path] == 0:
-                found[path] = output
-                if len(found) == len(calls):
-                    raise _Done
+    def keep(path: str) -> Callable[..., None]:
+        def hook(module: nn.Module, args: Any, output: Any) -> None:
+            outputs[path].append(output)
+            if all(len(outputs[other]) >= count for other, count in calls.items()):
+                raise _Stop
 
         return hook
 
-    handles = [net.get_submodule(path).register_forward_hook(keep(path)) for path in calls]
-    try:
-        net(picture)
-    except _Done:
-        pass
-    finally:
-        for handle in handles:
-            handle.remove()
-    return [found[path] for path in calls]
+    with ExitStack() as hooks:
+        for path in calls:
+            hooks.callback(net.get_submodule(path).register_forward_hook(keep(path)).remove)
+        with suppress(_Stop):
+            net(picture)
+    return outputs
+
+
+def tap(net: nn.Module, picture: Tensor, calls: Mapping[str, int]) -> list[Tensor]:
+    """The features of the layers: of each module of ``calls`` the output of its last run."""
+    return [outputs[calls[path] - 1] for path, outputs in run_until(net, picture, calls).items()]
 
 
 def count_calls(
-    net: nn.Module, picture: Tensor, layers: Mapping[str, str], asked: Collection[str], network: str
+    net: nn.Module, picture: Tensor, layers: Mapping[str, str], given: Collection[str], network: str
 ) -> dict[str, int]:
-    """How often each layer runs in one forward pass, by its path.
+    """The number of times that each layer runs in one forward pass, by its path.
+
+    Args:
+        layers: names -> paths.
+        given: the option as the user wrote it, for the places of errors.
 
     Raises:
         OptionError: the network does not run on a picture, or layers that do not run or give no tensor.
     """
-    calls = dict.fromkeys(layers.values(), 0)
-    given: dict[str, Any] = {}
-
-    def count(path: str) -> Any:
-        def hook(module: nn.Module, args: Any, output: Any) -> None:
-            calls[path] += 1
-            given[path] = output
-
-        return hook
-
-    handles = [net.get_submodule(path).register_forward_hook(count(path)) for path in calls]
     try:
-        net(picture)
+        outputs = run_until(net, picture, dict.fromkeys(layers.values(), math.inf))
     except Exception as error:
         text = f"{network} does not run on a {picture.shape[-2]} x {picture.shape[-1]} picture: {error}"
         raise OptionError(text, ("backbone",)) from error
-    finally:
-        for handle in handles:
-            handle.remove()
     wrong = []
-    for place, (layer, path) in enumerate(layers.items()):
-        if not isinstance(given.get(path), Tensor):
-            what = f"gives a {type(given[path]).__name__}, not a tensor" if path in given else "does not run"
-            wrong.append(OptionError(f"layer {layer!r} of {network} {what}", _at(asked, place)))
+    for index, (layer, path) in enumerate(layers.items()):
+        last = outputs[path][-1] if outputs[path] else None
+        if not isinstance(last, Tensor):
+            what = f"gives a {type(last).__name__}, not a tensor" if outputs[path] else "does not run"
+            wrong.append(OptionError(f"layer {layer!r} of {network} {what}", option_path(given, index)))
     if wrong:
         raise OptionError.join(wrong)
-    return calls
+    return {path: len(runs) for path, runs in outputs.items()}
 
 
 def find_unused(net: nn.Module, picture: Tensor, calls: Mapping[str, int]) -> list[str]:
-    """Paths of the modules that are not reached before the last layer has run.
+    """Paths of the modules that are not entered before the last layer has run.
 
-    Below a module that ran to its end everything stays: it may use a child's weights without calling it.
+    All modules below one that ran to its end are kept: it may use a child's weights without calling the child.
     """
     entered, finished = set[nn.Module](), set[nn.Module]()
-    handles = []
-    for module in net.modules():
-        handles.append(module.register_forward_pre_hook(lambda module, args: entered.add(module)))
-        handles.append(module.register_forward_hook(lambda module, args, output: finished.add(module)))
-    for path in calls:  # the last one ends the pass before its own hook above would tell
-        finished.add(net.get_submodule(path))
-    try:
+    with ExitStack() as hooks:
+        for module in net.modules():
+            hooks.callback(module.register_forward_pre_hook(lambda module, args: entered.add(module)).remove)
+            hooks.callback(module.register_forward_hook(lambda module, args, output: finished.add(module)).remove)
         tap(net, picture, calls)
-    finally:
-        for handle in handles:
-            handle.remove()
+    finished.update(net.get_submodule(path) for path in calls)  # the last one ended the pass in a hook before ours
     unused = []
 
-    def visit(module: nn.Module, path: str) -> None:
+    def visit(module: nn.Module, prefix: str) -> None:
         for name, child in module.named_children():
-            at = f"{path}.{name}" if path else name
             if not any(inner in entered for inner in child.modules()):
-                unused.append(at)
+                unused.append(prefix + name)
             elif child not in finished:
-                visit(child, at)
+                visit(child, f"{prefix}{name}.")
 
     if net not in finished:
         visit(net, "")
@@ -175,14 +162,14 @@ def find_unused(net: nn.Module, picture: Tensor, calls: Mapping[str, int]) -> li
 
 
 def trim(net: nn.Module, unused: Collection[str]) -> None:
-    """Takes modules out by their paths; something stands in for each, because a forward may still look them up."""
+    """Replaces modules by an ``Identity``: a forward pass may still look them up."""
     for path in unused:
         parent, _, name = path.rpartition(".")
         setattr(net.get_submodule(parent), name, nn.Identity())
 
 
 def freeze(net: nn.Module) -> nn.Module:
-    """Turns parameters and buffers into buffers that no ``state_dict`` holds."""
+    """Turns parameters and buffers into buffers that are not in the ``state_dict``."""
     for module in net.modules():
         for name, parameter in list(module.named_parameters(recurse=False)):
             delattr(module, name)
@@ -192,6 +179,6 @@ def freeze(net: nn.Module) -> nn.Module:
     return net
 
 
-def _at(layers: Collection[str], place: int) -> tuple[str | int, ...]:
-    """Where in the options a layer stands: a list has places, a mapping has names."""
-    return ("layers", list(layers)[place] if isinstance(layers, Mapping) else place)
+def option_path(layers: Collection[str], index: int) -> tuple[str | int, ...]:
+    """The path of a layer in the options: lists have indices, mappings have names."""
+    return ("layers", list(layers)[index] if isinstance(layers, Mapping) else index)

@@ -15,7 +15,8 @@ from inpaintkit_dual_path.method import DualPath
 from torch import Tensor, nn
 
 from inpaintkit import Batch, Critic, InpaintkitError, OptionError, Stage, load_recipe
-from inpaintkit.components.losses import L1, MultiScale
+from inpaintkit.components.losses import L1
+from inpaintkit.components.multi_scale import MultiScale
 from inpaintkit.components.objectives import WGANGP
 from inpaintkit.core.config.bundled import bundled
 from inpaintkit.recipe import build_method
