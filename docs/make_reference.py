@@ -31,7 +31,7 @@ from inpaintkit.core.config.bundled import bundled
 from inpaintkit.core.hookspecs import API_VERSION, HOOKS, KINDS
 from inpaintkit.core.interfaces import INTERFACES
 from inpaintkit.core.plugins import GROUP, Plugins, load_plugins, official
-from inpaintkit.data.augment import Augmentation
+from inpaintkit.data.augment import AugmentationStep
 from inpaintkit.data.sources import PackageFiles, Prepare
 from inpaintkit.evaluation.protocol import Protocol, load_protocol
 from inpaintkit.evaluation.transform import Transform
@@ -46,7 +46,7 @@ NOTE = "<!-- Made by docs/make_reference.py from the code: change the docstrings
 #: The page that describes a class, for links from the types of options.
 HOME: dict[str, str] = {
     **dict.fromkeys(
-        ("DataOptions", "PackageFiles", "Prepare", "Augmentation", "ValidateOptions", "RunOptions"), "recipe"
+        ("DataOptions", "PackageFiles", "Prepare", "AugmentationStep", "ValidateOptions", "RunOptions"), "recipe"
     ),
     **dict.fromkeys(("Stage", "Rate", "Ramp", "Balance", "Adam", "Critic", "Smooth"), "recipe"),
     "Transform": "protocol",
@@ -266,10 +266,10 @@ def recipe_page() -> str:
         section(DataOptions, "recipe"),
         section(PackageFiles, "recipe"),
         section(Prepare, "recipe"),
-        f"## Augmentation\n\n{Doc.of(Augmentation).text}\n",
+        f"## AugmentationStep\n\n{Doc.of(AugmentationStep).text}\n",
         prose("""
-            All augmentations of `kornia.augmentation` for single pictures can be used, with kornia's own options, which
-            are checked against its signatures. They run on the device, in [0, 1], and are a pure function of
+            All augmentations of `kornia.augmentation` for single pictures can be used, and those of plugins. Options
+            are checked against their signatures. They run on the device, in [0, 1], and are a pure function of
             (seed, step).
         """),
         section(ValidateOptions, "recipe"),

@@ -17,7 +17,7 @@ from .core.config.structure import Spec, Structurer
 from .core.errors import OptionError, Problem, RecipeError, did_you_mean
 from .core.interfaces import MaskSampler, Method, Metric, Observer
 from .core.plugins import Plugins, installed, official
-from .data import Augmentation, Prepare, Source
+from .data import AugmentationStep, Prepare, Source
 
 Count = Annotated[int, Ge(0)]
 Positive = Annotated[int, Ge(1)]
@@ -33,7 +33,7 @@ class DataOptions:
         batch: pictures in a step, over all processes together.
         size: the side of the square that training sees, or ``[height, width]``.
         prepare: what is done once, before the cache.
-        augment: kornia's augmentations, each step, in [0, 1]; the last one leaves ``size``.
+        augment: augmentations in turn, in [0, 1]; the last one leaves ``size``.
         validation: the part of ``train`` that is held out, chosen by a hash of the names.
         strict: whether a picture that cannot be read is an error.
         cache: the folder of decoded pictures; the user's cache folder by default.
@@ -44,7 +44,7 @@ class DataOptions:
     size: Positive | tuple[Positive, Positive]
     test: Source | list[Source] | None = None
     prepare: Prepare = attrs.Factory(Prepare)
-    augment: Sequence[Augmentation] = ()
+    augment: Sequence[AugmentationStep] = ()
     validation: Annotated[float, Ge(0), Lt(1)] = 0.05
     strict: bool = False
     cache: Path | None = None

@@ -1,6 +1,6 @@
 """Pictures: where they come from, decoding, the cache, augmentation, and the batches of a training."""
 
-from .augment import Augmentation as Augmentation, augmenter as augmenter, check_augment as check_augment
+from .augment import AugmentationStep as AugmentationStep, augmenter as augmenter, check_augment as check_augment
 from .batches import TrainingBatches as TrainingBatches, fixed_batch as fixed_batch
 from .decoding import Entry as Entry, Unreadable as Unreadable, decode as decode, find as find
 from .image_set import ImageSet as ImageSet, load_images as load_images

@@ -45,12 +45,12 @@ def _checked(init: Callable[..., None], owner: Any) -> Callable[..., None]:
 
     @functools.wraps(init)
     def wrapper(*args: Any, **kwargs: Any) -> None:
-        given = signature.bind(*args, **kwargs).arguments
-        for parameter in signature.parameters.values():
-            if parameter.kind is parameter.VAR_KEYWORD:
-                given |= given.pop(parameter.name, {})
-        types = option_types(owner)
-        errors = [error for name, value in given.items() for error in violations(value, types.get(name), (name,))]
+        errors = []
+        for name, value in signature.bind(*args, **kwargs).arguments.items():
+            hint = hints_of(owner).get(name)
+            errors += violations(value, hint, (name,))
+            for key, (inner, _) in keyword_hints(hint).items():
+                errors += violations(value[key], inner, (key,)) if key in value else []
         if errors:
             raise OptionError.join(errors)
         init(*args, **kwargs)
@@ -59,10 +59,10 @@ def _checked(init: Callable[..., None], owner: Any) -> Callable[..., None]:
 
 
 @functools.cache
-def option_types(factory: Any) -> Mapping[str, Any]:
-    """The annotations of a constructor's options, by name; those of ``**options: Unpack[...]`` among them."""
+def hints_of(factory: Any) -> Mapping[str, Any]:
+    """The annotations of a constructor's parameters, by name."""
     if isinstance(factory, functools.partial):
-        return option_types(factory.func)
+        return hints_of(factory.func)
     if isinstance(factory, type):
         # generated constructors have annotations that are resolved where the class stands
         if attrs.has(factory):
@@ -71,16 +71,23 @@ def option_types(factory: Any) -> Mapping[str, Any]:
         source = factory if dataclasses.is_dataclass(factory) else factory.__init__  # type: ignore[misc]
     else:
         source = factory if inspect.isroutine(factory) else type(factory).__call__
-    hints = typing.get_type_hints(source, include_extras=True)
-    for name, expected in list(hints.items()):
-        if get_origin(expected) is typing.Unpack:
-            del hints[name]
-            hints |= typing.get_type_hints(get_args(expected)[0], include_extras=True)
-    return {name: _without_required(expected) for name, expected in hints.items()}
+    return typing.get_type_hints(source, include_extras=True)
 
 
-def _without_required(expected: Any) -> Any:
-    return get_args(expected)[0] if get_origin(expected) in (typing.Required, typing.NotRequired) else expected
+@functools.cache
+def keyword_hints(expected: Any) -> Mapping[str, tuple[Any, bool]]:
+    """The annotations of ``**options: Unpack[SomeTypedDict]``, and whether each is required; empty for other types."""
+    if get_origin(expected) is not typing.Unpack:
+        return {}
+    [typed_dict] = get_args(expected)
+    found = {}
+    for name, hint in typing.get_type_hints(typed_dict, include_extras=True).items():
+        required = name in typed_dict.__required_keys__
+        if get_origin(hint) in (typing.Required, typing.NotRequired):
+            required = get_origin(hint) is typing.Required
+            [hint] = get_args(hint)
+        found[name] = (hint, required)
+    return found
 
 
 def violations(value: Any, expected: Any, path: Path) -> list[OptionError]:

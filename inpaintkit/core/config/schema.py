@@ -5,14 +5,16 @@ from __future__ import annotations
 import collections.abc
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from enum import EnumMeta
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import attrs
+from torch import Tensor
 
 from ..interfaces import INTERFACES
-from .checks import constraints, is_union, limit_text, option_types
+from .checks import constraints, hints_of, is_union, keyword_hints, limit_text
 
 KIND_OF: dict[Any, str] = {interface: kind for kind, interface in INTERFACES.items()}
 SEQUENCES = (list, tuple, collections.abc.Sequence, collections.abc.Collection, collections.abc.Iterable)
@@ -39,29 +41,31 @@ class SignatureError(TypeError):
 
 @functools.cache
 def signature_of(factory: Callable[..., Any]) -> tuple[Option, ...]:
-    """The options of a component, in the order of its signature; of ``**kwargs`` those that ``Unpack`` names.
+    """The options of a component, in the order of its signature, ``**kwargs: Unpack[SomeTypedDict]`` expanded.
 
     Raises:
         SignatureError: an annotation names something that cannot be found, or an option can only be passed by position.
     """
     try:
-        parameters = inspect.signature(factory).parameters
-        hints = option_types(factory)
+        parameters = inspect.signature(factory).parameters.values()
+        hints = hints_of(factory)
     except (NameError, AttributeError, TypeError, ValueError) as error:
         raise SignatureError(f"the signature of {label_of(factory)} cannot be read: {error}") from error
     options = []
-    for parameter in parameters.values():
-        if parameter.kind is parameter.VAR_POSITIONAL:
-            continue
+    for parameter in parameters:
+        hint = hints.get(parameter.name, Any)
         if parameter.kind is parameter.VAR_KEYWORD:
-            named = [name for name in hints if name not in parameters and name != "return"]
-            options += [Option(name, hints[name], _inherited(factory, name)) for name in named]
+            options += [
+                Option(name, inner, None if required else _inherited(factory, name), required)
+                for name, (inner, required) in keyword_hints(hint).items()
+            ]
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
         if parameter.kind is parameter.POSITIONAL_ONLY:
             raise SignatureError(f"{label_of(factory)} takes {parameter.name!r} by position only")
         required = parameter.default is parameter.empty
         default = None if required else _default(factory, parameter)
-        options.append(Option(parameter.name, hints.get(parameter.name, Any), default, required))
+        options.append(Option(parameter.name, hint, default, required))
     return tuple(options)
 
 
@@ -100,7 +104,11 @@ def describe(expected: Any) -> str:
         limits = [text for text in map(limit_text, constraints(expected)) if text]
         return " ".join([describe(args[0]), " and ".join(limits)]).strip()
     if is_union(expected):
-        return _either([describe(member) for member in args])
+        return _either([describe(member) for member in without_text(args)])
+    if isinstance(expected, EnumMeta):
+        return _either([repr(name.lower()) for name in expected.__members__])
+    if expected is Tensor:
+        return "numbers"
     if origin is Literal:
         return _either([repr(arg) for arg in args])
     container = origin or expected
@@ -113,6 +121,12 @@ def describe(expected: Any) -> str:
     if getattr(container, "__structures_as_argument__", False):
         return describe(args[0]) if args else "component"
     return KIND_OF.get(expected) or label_of(expected)
+
+
+def without_text(members: Sequence[Any]) -> list[Any]:
+    """The members of a union; beside an enumeration, a text can only be the name of one of its members."""
+    enumerated = any(isinstance(member, EnumMeta) for member in members)
+    return [member for member in members if not (enumerated and member is str)]
 
 
 def _either(words: list[str]) -> str:

@@ -13,16 +13,19 @@ import inspect
 import math
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from enum import EnumMeta
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import attrs
+import torch
+from torch import Tensor
 
 from ..errors import Path, PluginError, Problem, did_you_mean, short_repr
 from ..plugins import Plugins
 from .checks import bare, constraints, is_union, satisfies
 from .nodes import Node
-from .schema import KIND_OF, MAPPINGS, SEQUENCES, SignatureError, describe, label_of, signature_of
+from .schema import KIND_OF, MAPPINGS, SEQUENCES, SignatureError, describe, label_of, signature_of, without_text
 from .spec import INVALID as INVALID, Spec as Spec, located, problems_of
 
 
@@ -65,6 +68,10 @@ class Structurer:
             return self._component(value, KIND_OF[expected], path)
         if expected in (bool, int, float, str, FilePath):
             return self._scalar(value, expected, path)
+        if expected is Tensor:
+            return self._tensor(value, path)
+        if isinstance(expected, EnumMeta):
+            return self._member(value, expected, path)
         container = origin or expected
         if container in MAPPINGS:
             return self._mapping(value, expected, path)
@@ -112,6 +119,20 @@ class Structurer:
                 return value
         return self._mismatch(value, expected, path, did_you_mean(value, [c for c in choices if isinstance(c, str)]))
 
+    def _member(self, value: Any, expected: EnumMeta, path: Path) -> Any:
+        for name in expected.__members__:
+            if isinstance(value, str) and value.lower() == name.lower():
+                return expected.__members__[name]
+        return self._mismatch(value, expected, path, did_you_mean(value, _choices(expected)))
+
+    def _tensor(self, value: Any, path: Path) -> Any:
+        try:
+            if isinstance(value, list | tuple | int | float) and not isinstance(value, bool):
+                return torch.tensor(value, dtype=torch.float32)
+        except (ValueError, TypeError):  # lists of several lengths, or not of numbers
+            pass
+        return self._mismatch(value, Tensor, path)
+
     def _mapping(self, value: Any, expected: Any, path: Path) -> Any:
         if not isinstance(value, Mapping):
             return self._mismatch(value, expected, path)
@@ -137,8 +158,8 @@ class Structurer:
         return items if (get_origin(expected) or expected) is list else tuple(items)
 
     def _union(self, value: Any, members: Sequence[Any], path: Path) -> Any:
-        # an integer stays one where the union has both; else the first that fits
-        members = sorted(members, key=lambda member: bare(member) is not type(value))
+        # an integer stays one where the union has both, numbers become a tensor only where nothing else takes them
+        members = sorted(without_text(members), key=lambda member: (member is Tensor, bare(member) is not type(value)))
         trials = []
         for member in members:
             trial = Structurer(self.plugins, self.source)
@@ -148,8 +169,7 @@ class Structurer:
             trials.append((result, trial.problems))
         result, best = min(trials, key=lambda trial: _misfit(trial[1], path))
         if _misfit(best, path)[0]:  # of no member's type
-            literals = [bare(member) for member in members if get_origin(bare(member)) is Literal]
-            near = [choice for literal in literals for choice in get_args(literal) if isinstance(choice, str)]
+            near = [choice for member in map(bare, members) for choice in _choices(member)]
             expected = " or ".join([", ".join(words[:-1]), words[-1]] if len(words := _words(members)) > 1 else words)
             hint = did_you_mean(value, near) if isinstance(value, str) else ""
             return self.problem(f"expected {expected}, not {short_repr(value)}{hint}", path, "mismatch")
@@ -180,9 +200,12 @@ class Structurer:
         else:
             message = f"expected {kind} (a name or a mapping with 'use'), not {short_repr(value)}"
             return self.problem(message, path, "mismatch")
+        return self.component(kind, name, options, path, at)
+
+    def component(self, kind: str, name: str, options: Mapping[str, Any], path: Path, at: Path) -> Any:
+        """The Spec of a registered component; ``at`` is the path of its name."""
         try:
-            entry = self.plugins.registry.get(kind, name)
-            factory = entry.load()
+            factory = self.plugins.registry.get(kind, name).load()
         except PluginError as error:
             return self.problem(str(error), at)
         return self._options(options, factory, kind, name, path)
@@ -226,6 +249,12 @@ def _misfit(problems: list[Problem], path: Path) -> tuple[bool, int, int]:
     missing = sum(problem.kind == "missing" and problem.path == path for problem in problems)
     unknown = sum(problem.kind == "unknown" and problem.path[:-1] == path for problem in problems)
     return other, missing + unknown, len(problems)
+
+
+def _choices(expected: Any) -> list[str]:
+    if isinstance(expected, EnumMeta):
+        return [name.lower() for name in expected.__members__]
+    return [each for each in get_args(expected) if isinstance(each, str)] if get_origin(expected) is Literal else []
 
 
 def _words(members: Sequence[Any]) -> list[str]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Required, TypedDict, Unpack
 
 import attrs
 import pytest
+import torch
 import torchmetrics
 from annotated_types import Ge, Gt, Interval, Len, Lt, MinLen, MultipleOf, Predicate
 from hypothesis import given, strategies as st
-from torch import nn
+from torch import Tensor, nn
 
 from inpaintkit.core.config.nodes import parse
 from inpaintkit.core.config.schema import SignatureError, describe, signature_of
@@ -23,6 +25,27 @@ from inpaintkit.core.interfaces import Generator, Loss, MaskSampler
 from inpaintkit.core.plugins import Plugins
 from inpaintkit.training.stages import Adam, Stage
 from inpaintkit.training.weights import Weight
+
+
+class Hue(Enum):
+    RED = 0
+    BLUE = 1
+
+
+class Shared(TypedDict, total=False):
+    steps: Annotated[int, Ge(0)]
+    rate: Required[float]
+
+
+class Base(Loss):
+    def __init__(self, rate: float, steps: Annotated[int, Ge(0)] = 7) -> None:
+        super().__init__()
+        self.rate, self.steps = rate, steps
+
+
+class Keywords(Base):
+    def __init__(self, scale: float = 1.0, **shared: Unpack[Shared]) -> None:
+        super().__init__(**shared)
 
 
 class Width(Generator):
@@ -131,6 +154,11 @@ def good(plugins: Plugins, value: Any, expected: Any) -> Any:
         ([], list[int], []),
         ([1, 2], list, [1, 2]),
         ({"a": 1}, dict[str, float], {"a": 1.0}),
+        ("red", Hue, Hue.RED),
+        ("Blue", Hue | str | int, Hue.BLUE),
+        (2, Hue | str | int, 2),
+        (1.5, Tensor | float, 1.5),
+        ([1, 2], Tensor | tuple[float, float], (1.0, 2.0)),
         ({"a": {"b": 1}}, Mapping[str, Any], {"a": {"b": 1}}),
         ({"a": 1}, dict, {"a": 1}),
         ({"a": 1}, dict[Literal["a", "b"], int], {"a": 1}),
@@ -389,3 +417,31 @@ def test_any_value_is_structured_or_told(plugins: Plugins, value: Any, expected:
         again.structure(value, expected | None if expected is not None else None)
         assert not again.problems
     assert describe(expected)
+
+
+def test_numbers_become_a_tensor(plugins: Plugins) -> None:
+    found = good(plugins, [[1, 2], [3, 4.5]], Tensor)
+    assert found.dtype == torch.float32
+    assert found.tolist() == [[1, 2], [3, 4.5]]
+    assert good(plugins, 2, Tensor | str).item() == 2
+    for value in ([[1], [2, 3]], ["a"], True, "1", {"a": 1}):
+        assert told(plugins, value, Tensor)[0].startswith("expected numbers, not ")
+
+
+def test_members_of_an_enumeration_are_written_by_name(plugins: Plugins) -> None:
+    assert told(plugins, "rad", Hue) == ["expected 'red' or 'blue', not 'rad', did you mean 'red'?"]
+    assert told(plugins, 1.5, Hue | str | None) == ["expected 'red' or 'blue' or null, not 1.5"]
+    assert told(plugins, "blu", Hue | str) == ["expected 'red' or 'blue', not 'blu', did you mean 'blue'?"]
+
+
+def test_options_of_a_typed_dict_are_options(plugins: Plugins) -> None:
+    scale, steps, rate = signature_of(Keywords)
+    assert (scale.name, scale.default) == ("scale", 1.0)
+    assert (steps.name, steps.annotation, steps.default, steps.required) == ("steps", "integer >= 0", 7, False)
+    assert (rate.name, rate.annotation, rate.required) == ("rate", "number", True)
+    assert told(plugins, {"steps": -1}, Keywords) == [
+        "missing 'rate': expected number",
+        "steps: expected integer >= 0, not -1",
+    ]
+    assert good(plugins, {"rate": 1, "scale": 2}, Keywords).build().rate == 1.0
+    assert "did you mean 'steps'?" in told(plugins, {"rate": 1, "step": 2}, Keywords)[0]

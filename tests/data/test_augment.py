@@ -1,4 +1,3 @@
-import inspect
 import random
 
 import numpy as np
@@ -6,12 +5,29 @@ import pytest
 import torch
 from hypothesis import given, settings, strategies as st
 
-from inpaintkit.core.errors import OptionError
-from inpaintkit.data.augment import Augmentation, augmenter, check_augment, known
+from inpaintkit.components.augmentations import KORNIA
+from inpaintkit.core.config.schema import signature_of
+from inpaintkit.core.config.structure import Structurer
+from inpaintkit.core.errors import OptionError, RecipeError
+from inpaintkit.core.plugins import installed
+from inpaintkit.data.augment import AugmentationStep, augmenter, check_augment
 
-CROP = Augmentation("RandomCrop", {"size": [24, 24]})
-SHRINK = Augmentation("Resize", {"size": [16, 16]})
-FLIP = Augmentation("RandomHorizontalFlip", {"p": 0.5})
+
+def structured(value):
+    structurer = Structurer(installed())
+    found = structurer.structure(value, AugmentationStep)
+    if problems := structurer.located():
+        raise RecipeError(problems)
+    return found
+
+
+def step(name, options=None):
+    return structured({name: options})
+
+
+CROP = step("RandomCrop", {"size": [24, 24]})
+SHRINK = step("Resize", {"size": [16, 16]})
+FLIP = step("RandomHorizontalFlip", {"p": 0.5})
 
 
 def pictures(count=8, side=32):
@@ -19,10 +35,9 @@ def pictures(count=8, side=32):
 
 
 def refused(name, options):
-    with pytest.raises(OptionError) as caught:
-        Augmentation(name, options)
-    errors = getattr(caught.value, "errors", [caught.value])
-    return {error.path: error.message for error in errors}
+    with pytest.raises(RecipeError) as caught:
+        step(name, options)
+    return {problem.path: problem.message for problem in caught.value.problems}
 
 
 def test_steps_end_at_the_size_in_range():
@@ -34,7 +49,7 @@ def test_steps_end_at_the_size_in_range():
 
 
 def test_seed_and_input_decide():
-    steps = [CROP, SHRINK, FLIP, Augmentation("ColorJiggle", {"brightness": 0.2, "hue": [-0.1, 0.1]})]
+    steps = [CROP, SHRINK, FLIP, step("ColorJiggle", {"brightness": 0.2, "hue": [-0.1, 0.1]})]
     run, images = augmenter(steps, 16), pictures()
 
     def drawn(seed):
@@ -74,7 +89,7 @@ def test_without_steps_nothing_happens():
 
 
 def test_a_size_of_two_sides():
-    steps = [Augmentation("Resize", {"size": [16, 24]})]
+    steps = [step("Resize", {"size": [16, 24]})]
     assert augmenter(steps, (16, 24))(pictures()).shape == (8, 3, 16, 24)
     check_augment(steps, 32, (16, 24))
     with pytest.raises(OptionError, match="ends at 16x24, but `size` is 24x16"):
@@ -82,7 +97,7 @@ def test_a_size_of_two_sides():
 
 
 def test_results_are_clamped():
-    brighter = Augmentation("RandomGaussianNoise", {"std": 2.0, "p": 1.0})
+    brighter = step("RandomGaussianNoise", {"std": 2.0, "p": 1.0})
     result = augmenter([brighter], 32)(pictures())
     assert (result.min(), result.max()) == (0, 1)
 
@@ -99,15 +114,17 @@ def test_no_gradient_and_no_change_of_the_input():
 
 def test_every_mistake_of_one_step_is_told_with_its_place():
     told = refused("RandomCrop", {"size": [160, 1.5], "paddin": 2, "same_on_batch": "no", "p": 3})
-    assert set(told) == {("RandomCrop", key) for key in ("size", "paddin", "same_on_batch", "p")}
-    assert told["RandomCrop", "size"] == "expected [an integer, an integer], not [160, 1.5]"
+    assert set(told) == {("RandomCrop", key) for key in ("paddin", "same_on_batch", "p")} | {("RandomCrop", "size", 1)}
+    assert told["RandomCrop", "size", 1] == "expected integer, not 1.5"
     assert "did you mean 'padding'?" in told["RandomCrop", "paddin"]
-    assert told["RandomCrop", "same_on_batch"] == "expected true or false, not 'no'"
+    assert told["RandomCrop", "same_on_batch"] == "expected true or false, not 'no' (write false)"
     assert told["RandomCrop", "p"] == "expected a probability from 0 to 1, not 3"
 
 
 def test_what_is_required_is_named_with_its_type():
-    assert refused("RandomCrop", {}) == {("RandomCrop",): "RandomCrop requires 'size': [an integer, an integer]"}
+    assert refused("RandomCrop", {}) == {
+        ("RandomCrop",): "missing 'size' of augmentation 'RandomCrop': expected list [integer, integer]"
+    }
 
 
 @pytest.mark.parametrize(
@@ -127,13 +144,15 @@ def test_what_is_required_is_named_with_its_type():
     ],
 )
 def test_values_of_another_type_are_refused(name, options):
-    assert set(refused(name, options)) == {(name, list(options)[-1])}
+    assert {path[:2] for path in refused(name, options)} == {(name, list(options)[-1])}
 
 
 def test_enumerations_list_their_names():
     told = refused("Resize", {"size": 16, "resample": "bilinaer"})
-    assert told["Resize", "resample"] == "expected one of nearest, bilinear, bicubic, not 'bilinaer'"
-    assert Augmentation("Resize", {"size": 16, "resample": "BICUBIC"})
+    assert told["Resize", "resample"] == (
+        "expected integer or 'nearest', 'bilinear' or 'bicubic', not 'bilinaer', did you mean 'bilinear'?"
+    )
+    assert step("Resize", {"size": 16, "resample": "BICUBIC"})
 
 
 @pytest.mark.parametrize(
@@ -148,12 +167,12 @@ def test_enumerations_list_their_names():
     ],
 )
 def test_what_kornia_takes_is_taken_and_runs(name, options):
-    check_augment([Augmentation(name, options), Augmentation("Resize", {"size": [16, 16]})], 24, 16)
+    check_augment([step(name, options), step("Resize", {"size": [16, 16]})], 24, 16)
 
 
 def test_unknown_names_have_a_nearest():
     assert "did you mean 'RandomCrop'?" in refused("RandomCrp", {})["RandomCrp",]
-    assert "it has CenterCrop, ColorJiggle" in refused("Zzz", {})["Zzz",]
+    assert "known: CenterCrop, ColorJiggle" in refused("Zzz", {})["Zzz",]
 
 
 @pytest.mark.parametrize("name", ["Normalize", "RandomDissolving", "RandomCrop3D", "RandomMixUpV2", "CenterCrop3D"])
@@ -164,20 +183,20 @@ def test_what_is_no_augmentation_of_single_pictures_is_refused(name):
 def test_what_the_constructor_refuses_is_told_in_its_words():
     [(path, message)] = refused("RandomRotation", {"degrees": [-5, 5, 4]}).items()
     assert path == ("RandomRotation",)
-    assert "refuses its options: degrees" in message
+    assert "degrees should be" in message
 
 
-NEEDS_NO_OPTIONS = sorted(
+NEEDS_NO_OPTIONS = [
     name
-    for name, found in known().items()
-    if all(option.default is not option.empty for option in inspect.signature(found).parameters.values())
-)
+    for name in KORNIA
+    if not any(option.required for option in signature_of(installed().registry.get("augmentation", name).load()))
+]
 
 
 @pytest.mark.parametrize("name", NEEDS_NO_OPTIONS)
 def test_everything_that_kornia_has_runs_and_is_seeded_by_torch(name):
-    check_augment([Augmentation(name)], 32, 32)
-    run = Augmentation(name).build()
+    check_augment([step(name)], 32, 32)
+    run = step(name).build()
     results = []
     for noise in (1, 2):
         random.seed(noise)
@@ -191,23 +210,28 @@ def test_everything_that_kornia_has_runs_and_is_seeded_by_torch(name):
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"),
+    ("value", "options"),
     [
-        ("RandomVerticalFlip", Augmentation("RandomVerticalFlip")),
-        ({"RandomVerticalFlip": None}, Augmentation("RandomVerticalFlip")),
-        ({"RandomVerticalFlip": {"p": 0.1}}, Augmentation("RandomVerticalFlip", {"p": 0.1})),
+        ("RandomVerticalFlip", {}),
+        ({"RandomVerticalFlip": None}, {}),
+        ({"RandomVerticalFlip": {"p": 0.1}}, {"p": 0.1}),
+        ({"use": "RandomVerticalFlip", "p": 0.1}, {"p": 0.1}),
+        ({"use": "inpaintkit:RandomVerticalFlip"}, {}),
     ],
 )
-def test_a_step_is_read_from_a_recipe(value, expected):
-    assert Augmentation.__structure__(value, (), None) == expected
+def test_a_step_is_read_from_a_recipe(value, options):
+    spec = structured(value).spec
+    assert spec.name.endswith("RandomVerticalFlip")
+    assert spec.options == options
 
 
 @pytest.mark.parametrize(
-    "value", [3, None, [], {}, {"Resize": {"size": 3}, "RandomVerticalFlip": {}}, {3: {}}, {"Resize": 16}]
+    "value",
+    [3, None, [], {}, {"Resize": {"size": 3}, "RandomVerticalFlip": {}}, {3: {}}, {"Resize": 16}, {"use": 3}],
 )
 def test_what_is_no_step_is_refused(value):
-    with pytest.raises(OptionError):
-        Augmentation.__structure__(value, (), None)
+    with pytest.raises(RecipeError):
+        structured(value)
 
 
 # on two small pictures
@@ -217,7 +241,7 @@ def test_a_crop_that_does_not_fit_is_refused_instead_of_enlarging():
     with pytest.raises(OptionError, match="RandomCrop of 24x24 does not fit into pictures of 20x20") as caught:
         check_augment([FLIP, CROP], 20, 24)
     assert caught.value.path == (1, "RandomCrop", "size")
-    check_augment([Augmentation("RandomCrop", {"size": [24, 24], "pad_if_needed": True})], 20, 24)
+    check_augment([step("RandomCrop", {"size": [24, 24], "pad_if_needed": True})], 20, 24)
 
 
 def test_a_wrong_end_names_the_fix():
@@ -229,7 +253,7 @@ def test_a_wrong_end_names_the_fix():
 
 def test_a_step_that_fails_seldom_is_found():
     options = {"kernel_size": [99, 99], "sigma": [0.1, 2.0], "p": 1e-6}  # reflects more than there is
-    seldom = Augmentation("RandomGaussianBlur", options)
+    seldom = step("RandomGaussianBlur", options)
     with pytest.raises(OptionError, match="RandomGaussianBlur fails on pictures of 32x32") as caught:
         check_augment([FLIP, seldom], 32, 32)
     assert caught.value.path == (1, "RandomGaussianBlur")
@@ -244,7 +268,7 @@ def test_the_check_leaves_the_random_state_alone():
 @settings(max_examples=25, deadline=None)
 @given(st.integers(4, 40), st.integers(4, 40), st.integers(4, 40))
 def test_the_check_agrees_with_the_run(side, crop, size):
-    steps = [Augmentation("RandomCrop", {"size": [crop, crop]})]
+    steps = [step("RandomCrop", {"size": [crop, crop]})]
     try:
         check_augment(steps, side, size)
     except OptionError:
