@@ -6,7 +6,11 @@ implements any of these. Every hook is called once, when plugins are first neede
 The hooks for components are given ``register(name, factory)``: ``name`` in lower-case-with-dashes (augmentations may
 also be in CamelCase, such as ``RandomCrop``), ``factory`` a class or ``"package.module:Class"``. The string is imported
 when the component is used, so that listing imports no torch. The constructor's annotated signature is the schema of the
-component's options in a recipe.
+component's options in a recipe. For example::
+
+    @hookimpl
+    def register_generators(register):
+        register("small-fcn", "my_plugin.generator:SmallFCN")
 """
 
 from __future__ import annotations
@@ -29,16 +33,14 @@ hookspec = pluggy.HookspecMarker("inpaintkit")
 hookimpl = pluggy.HookimplMarker("inpaintkit")
 
 
+#: ``register(folder)``, the argument of ``register_recipes``.
+RegisterRecipes = Callable[["Path"], None]
+
+
 class Register(Protocol):
     """``register(name, factory)``, the argument of the hooks for components."""
 
     def __call__(self, name: str, factory: Factory) -> None: ...
-
-
-class RegisterRecipes(Protocol):
-    """``register(folder)``, the argument of ``register_recipes``."""
-
-    def __call__(self, folder: Path) -> None: ...
 
 
 class RegisterCommands(Protocol):
@@ -52,11 +54,8 @@ def register_generators(register: Register) -> None:
     """Networks that draw a picture: ``forward(masked, mask) -> output`` or a mapping of named views.
 
     ``masked`` is (B, 3, H, W) in [-1, 1] with 0 in the hole, ``mask`` (B, 1, H, W) with 1 in the hole, ``output``
-    (B, 3, H, W) in [-1, 1]. See :class:`inpaintkit.Generator`. Example::
-
-        @hookimpl
-        def register_generators(register):
-            register("dilated-fcn", "inpaintkit_perceptual_fcn.generator:DilatedFCN")
+    (B, 3, H, W) in [-1, 1]. See :class:`inpaintkit.Generator`.
+    Example: ``register("small-fcn", "my_plugin.generator:SmallFCN")``.
     """
 
 
@@ -64,11 +63,7 @@ def register_generators(register: Register) -> None:
 def register_discriminators(register: Register) -> None:
     """Networks that score a picture: ``forward(image, mask) -> logits`` (B, *), higher for real.
 
-    See :class:`inpaintkit.Discriminator`. Example::
-
-        @hookimpl
-        def register_discriminators(register):
-            register("dcgan", "inpaintkit_perceptual_fcn.discriminator:DCGANDiscriminator")
+    See :class:`inpaintkit.Discriminator`. Example: ``register("patches", "my_plugin.discriminator:Patches")``.
     """
 
 
@@ -76,11 +71,8 @@ def register_discriminators(register: Register) -> None:
 def register_losses(register: Register) -> None:
     """Terms of a generator's loss: ``forward(sample) -> scalar``.
 
-    ``sample`` holds the true image, the mask and the views. See :class:`inpaintkit.Loss`. Example::
-
-        @hookimpl
-        def register_losses(register):
-            register("smooth-l1", "inpaintkit.components.losses:SmoothL1")
+    ``sample`` holds the true image, the mask and the views. See :class:`inpaintkit.Loss`.
+    Example: ``register("smooth-l1", "inpaintkit.components.losses:SmoothL1")``.
     """
 
 
@@ -88,11 +80,8 @@ def register_losses(register: Register) -> None:
 def register_objectives(register: Register) -> None:
     """Adversarial objectives: ``generator(inputs) -> scalar`` and ``critic(inputs) -> {"loss": scalar, ...}``.
 
-    See :class:`inpaintkit.Objective` and :class:`inpaintkit.AdversarialInputs`. Example::
-
-        @hookimpl
-        def register_objectives(register):
-            register("hinge", "inpaintkit.components.objectives:Hinge")
+    See :class:`inpaintkit.Objective` and :class:`inpaintkit.AdversarialInputs`.
+    Example: ``register("hinge", "inpaintkit.components.objectives:Hinge")``.
     """
 
 
@@ -101,11 +90,7 @@ def register_mask_samplers(register: Register) -> None:
     """Sources of holes: ``sampler(count, (height, width), rng) -> masks`` (count, 1, H, W), 1 in the hole.
 
     All randomness comes from ``rng``, a ``torch.Generator``; the masks are on its device. See
-    :class:`inpaintkit.MaskSampler`. Example::
-
-        @hookimpl
-        def register_mask_samplers(register):
-            register("random-square", "inpaintkit.components.masks:RandomSquare")
+    :class:`inpaintkit.MaskSampler`. Example: ``register("random-square", "inpaintkit.components.masks:RandomSquare")``.
     """
 
 
@@ -114,11 +99,7 @@ def register_metrics(register: Register) -> None:
     """Measures of a completed picture: ``update(sample)`` over batches, then ``compute()``.
 
     Any ``torchmetrics.Metric`` that compares two pictures in [0, 1] serves too. See :class:`inpaintkit.Metric`.
-    Example::
-
-        @hookimpl
-        def register_metrics(register):
-            register("psnr", "inpaintkit.components.metrics:PSNR")
+    Example: ``register("psnr", "inpaintkit.components.metrics:PSNR")``.
     """
 
 
@@ -126,11 +107,8 @@ def register_metrics(register: Register) -> None:
 def register_methods(register: Register) -> None:
     """Whole methods: ``training_step(batch, step) -> logs`` and ``inpaint(masked, mask) -> image``.
 
-    A method that is not trained leaves ``steps`` at 0. See :class:`inpaintkit.Method`. Example::
-
-        @hookimpl
-        def register_methods(register):
-            register("adversarial", "inpaintkit.training.adversarial:Adversarial")
+    A method that is not trained leaves ``steps`` at 0. See :class:`inpaintkit.Method`.
+    Example: ``register("adversarial", "inpaintkit.training.adversarial:Adversarial")``.
     """
 
 
@@ -139,11 +117,8 @@ def register_augmentations(register: Register) -> None:
     """Random changes of training pictures: ``forward(pictures) -> pictures``, float (B, 3, H, W) in [0, 1].
 
     Random numbers come from torch's global generators; the size may change. The classes of ``kornia.augmentation`` are
-    registered by their own names. See :class:`inpaintkit.Augmentation`. Example::
-
-        @hookimpl
-        def register_augmentations(register):
-            register("RandomFog", "inpaintkit_weather.fog:RandomFog")
+    registered by their own names. See :class:`inpaintkit.Augmentation`.
+    Example: ``register("RandomFog", "my_plugin.fog:RandomFog")``.
     """
 
 
@@ -151,11 +126,8 @@ def register_augmentations(register: Register) -> None:
 def register_observers(register: Register) -> None:
     """Listeners to a run, such as experiment trackers: ``started``, ``logged``, ``evaluated``, ``ended``.
 
-    A recipe names them in ``run: {observers: [...]}``. See :class:`inpaintkit.Observer`. Example::
-
-        @hookimpl
-        def register_observers(register):
-            register("csv", "inpaintkit.components.observers:CSV")
+    A recipe names them in ``run: {observers: [...]}``. See :class:`inpaintkit.Observer`.
+    Example: ``register("csv", "inpaintkit.components.observers:CSV")``.
     """
 
 
@@ -165,11 +137,7 @@ def register_recipes(register: RegisterRecipes) -> None:
 
     ``register(folder)`` takes the absolute path of the folder. Its file ``small.yaml`` becomes the recipe
     ``my-plugin/small``, after the plugin's entry point, and is listed, run and extended by this name; likewise the
-    protocols. Example::
-
-        @hookimpl
-        def register_recipes(register):
-            register(Path(__file__).with_name("recipes"))
+    protocols. Example: ``register(Path(__file__).with_name("recipes"))``.
     """
 
 
@@ -179,11 +147,8 @@ def register_commands(register: RegisterCommands) -> None:
 
     ``register(name, command, help)`` takes a ``click.Command`` or ``"package.module:command"``, which is imported when
     the command is called or its own ``--help`` is asked for, and one line of help for the list of commands. A command
-    cannot replace one that comes with inpaintkit. Example::
-
-        @hookimpl
-        def register_commands(register):
-            register("outline", "inpaintkit_outline.command:outline", "Draws the outline of a mask.")
+    cannot replace one that comes with inpaintkit.
+    Example: ``register("outline", "my_plugin.command:outline", "Draws the outline of a mask.")``.
     """
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, requires
 from pathlib import Path
@@ -63,55 +64,49 @@ class Plugins:
         """Registers a plugin module or object; what is wrong with it stands in the report, nothing is raised."""
         report = PluginReport(name, getattr(plugin, "__name__", type(plugin).__name__), version)
         registered = self._manager.is_registered(plugin)
-        try:
-            self._check_name(report)
-            self._check_contract(plugin)
-            if registered:
-                raise PluginError(f"{report.origin} is registered by another name already")
+        with self._refusing(report):
+            self._check(report, plugin)
             self._manager.register(plugin, report.origin if name == BUILTIN else name)
             self._check_hooks(plugin)
             self._collect(report, plugin)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # SystemExit too: a plugin must not end the program
-            self._refuse(report, error)
-            if not registered and self._manager.is_registered(plugin):
-                self._manager.unregister(plugin)
+        if report.error and not registered and self._manager.is_registered(plugin):
+            self._manager.unregister(plugin)
         self.reports.append(report)
         return report
 
     def add_entry_point(self, entry: EntryPoint) -> PluginReport:
         """Imports and registers what an installed package declares."""
-        version = ""
+        report = PluginReport(entry.name, entry.value)
+        with self._refusing(report):
+            report.version = (entry.dist.version if entry.dist else "") or ""
+            return self.add(entry.name, entry.load(), report.version)
+        self.reports.append(report)
+        return report
+
+    @contextmanager
+    def _refusing(self, report: PluginReport) -> Iterator[None]:
+        """Whatever a plugin raises goes to its report: SystemExit too, since a plugin must not end the program."""
         try:
-            version = (entry.dist.version if entry.dist else "") or ""
-            plugin = entry.load()
+            yield
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            report = PluginReport(entry.name, entry.value, version)
-            self._refuse(report, error)
-            self.reports.append(report)
-            return report
-        return self.add(entry.name, plugin, version)
+            message = " ".join(str(error).split())
+            expected = isinstance(error, PluginError | pluggy.PluginValidationError)
+            report.error = message if expected else f"{type(error).__name__}: {message}"
+            self.registry.notes.append(f"plugin {report.name!r} is not available ({report.error})")
 
-    def _refuse(self, report: PluginReport, error: BaseException) -> None:
-        message = " ".join(str(error).split())
-        expected = isinstance(error, PluginError | pluggy.PluginValidationError)
-        report.error = message if expected else f"{type(error).__name__}: {message}"
-        self.registry.notes.append(f"plugin {report.name!r} is not available ({report.error})")
-
-    def _check_name(self, report: PluginReport) -> None:
+    def _check(self, report: PluginReport, plugin: Any) -> None:
+        """Checks the plugin's name and the contract that it is written for."""
         for other in self.reports:
             if other.name == report.name and not other.error and report.origin not in BUILTIN_MODULES:
                 raise PluginError(f"the name {other.name!r} is taken by {other.origin}; this is {report.origin}")
-
-    @staticmethod
-    def _check_contract(plugin: Any) -> None:
         version = getattr(plugin, "inpaintkit_api", None)
         if version != API_VERSION:
             said = "does not say which contract it is written for" if version is None else f"is written for {version!r}"
             raise PluginError(f"it {said}: this inpaintkit needs inpaintkit_api = {API_VERSION}")
+        if self._manager.is_registered(plugin):
+            raise PluginError(f"{report.origin} is registered by another name already")
 
     def _check_hooks(self, plugin: Any) -> None:
         for caller in self._manager.get_hookcallers(plugin) or ():
@@ -142,23 +137,23 @@ def _registering(plugin: str, collected: list[Entry]) -> dict[str, Callable[...,
     """The function ``register`` of each hook; what is registered is checked and goes to ``collected``."""
     scratch = Registry()
 
-    def add(entry: Entry) -> None:
+    def add(kind: str, name: str, factory: Any, help: str = "") -> None:
+        entry = Entry(kind, name, plugin, factory, help)
         scratch.add(entry)
         collected.append(entry)
 
     def components(kind: str) -> Callable[..., None]:
-        return lambda name, factory: add(Entry(kind, name, plugin, factory))
+        return lambda name, factory: add(kind, name, factory)
 
     def recipes(folder: Path) -> None:
-        prefix = "" if plugin == BUILTIN else f"{plugin}/"
         for kind, name, file in recipes_in(folder):
-            add(Entry(kind, prefix + name, plugin, file))
+            add(kind, name if plugin == BUILTIN else f"{plugin}/{name}", file)
 
     def commands(name: str, command: Any, help: str = "") -> None:
-        add(Entry("command", name, plugin, command, help))
+        add("command", name, command, help)
 
-    registering: dict[str, Callable[..., None]] = {hook: components(kind) for kind, hook in KINDS.items()}
-    return registering | {"register_recipes": recipes, "register_commands": commands}
+    hooks = {hook: components(kind) for kind, hook in KINDS.items()}
+    return {**hooks, "register_recipes": recipes, "register_commands": commands}
 
 
 def recipes_in(folder: Path) -> Iterator[tuple[str, str, Path]]:

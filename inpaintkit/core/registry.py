@@ -37,20 +37,14 @@ class Entry:
         name = getattr(self.factory, "__qualname__", None)  # a partial has none
         return f"{self.factory.__module__}:{name}" if name else repr(self.factory)
 
-    @property
-    def file(self) -> Path:
-        """The file of a recipe or protocol."""
-        assert isinstance(self.factory, Path)
-        return self.factory
-
     def load(self) -> Callable[..., Any]:
         """The class, function or command itself; imports its module.
 
         Raises:
             PluginError: the import fails.
         """
-        assert not isinstance(self.factory, Path)
         if not isinstance(self.factory, str):
+            assert not isinstance(self.factory, Path)
             return self.factory
         module, _, attribute = self.factory.partition(":")
         try:
@@ -67,24 +61,6 @@ class Entry:
                 f"{type(error).__name__}: {error}"
             ) from error
         return found  # type: ignore[no-any-return]
-
-    def check(self) -> None:
-        """Checks the form of the name and of the factory.
-
-        Raises:
-            PluginError: one of them is not of the required form.
-        """
-        if isinstance(self.factory, Path):
-            return  # the name is that of the file
-        allowed = (_DASHES, _CAMEL_CASE) if self.kind == "augmentation" else (_DASHES,)
-        if not isinstance(self.name, str) or not any(pattern.fullmatch(self.name) for pattern in allowed):
-            what = with_article(self.kind)
-            raise PluginError(f"{self.name!r} is no name for {what}: use lower-case letters, digits and dashes")
-        label = f"{self.kind} {self.name!r}: {self.factory!r}"
-        if isinstance(self.factory, str) and not _TARGET.fullmatch(self.factory):
-            raise PluginError(f"{label} is not of the form 'package.module:Class'")
-        if not callable(self.factory) and not isinstance(self.factory, str):
-            raise PluginError(f"{label} is neither a class nor 'package.module:Class'")
 
 
 class Registry:
@@ -105,7 +81,8 @@ class Registry:
         Raises:
             PluginError: it is not of the required form, or the same plugin has registered the name already.
         """
-        entry.check()
+        if not isinstance(entry.factory, Path):  # the name of a recipe is that of its file
+            _check(entry)
         claims = self._entries.setdefault((entry.kind, entry.name), [])
         if any(claim.plugin == entry.plugin for claim in claims):
             raise PluginError(f"{entry.kind} {entry.name!r} is registered twice by plugin {entry.plugin!r}")
@@ -156,12 +133,12 @@ class Registry:
 
     def names(self, kind: str) -> list[str]:
         """The names that can be written bare, and ``plugin:name`` where a name has rivals."""
-        names = []
-        for (of, name), claims in sorted(self._entries.items()):
-            if of == kind:
-                owner = self._owner(claims)
-                names += [name if claim is owner else f"{claim.plugin}:{name}" for claim in claims]
-        return names
+        return [
+            entry.name if entry is self._owner(claims) else f"{entry.plugin}:{entry.name}"
+            for (of, _), claims in sorted(self._entries.items())
+            if of == kind
+            for entry in claims
+        ]
 
     def entries(self, kind: str | None = None) -> list[Entry]:
         """Every entry, of one kind or of all, sorted by name."""
@@ -171,3 +148,15 @@ class Registry:
 def with_article(kind: str) -> str:
     """``an objective``, ``a loss``."""
     return f"an {kind}" if kind[0] in "ao" else f"a {kind}"
+
+
+def _check(entry: Entry) -> None:
+    allowed = (_DASHES, _CAMEL_CASE) if entry.kind == "augmentation" else (_DASHES,)
+    if not isinstance(entry.name, str) or not any(pattern.fullmatch(entry.name) for pattern in allowed):
+        what = with_article(entry.kind)
+        raise PluginError(f"{entry.name!r} is no name for {what}: use lower-case letters, digits and dashes")
+    label = f"{entry.kind} {entry.name!r}: {entry.factory!r}"
+    if isinstance(entry.factory, str) and not _TARGET.fullmatch(entry.factory):
+        raise PluginError(f"{label} is not of the form 'package.module:Class'")
+    if not isinstance(entry.factory, str) and not callable(entry.factory):
+        raise PluginError(f"{label} is neither a class nor 'package.module:Class'")

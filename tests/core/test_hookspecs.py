@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -137,9 +138,7 @@ def call(*arguments: str | Path) -> Result:
 def test_every_hook_says_when_what_and_how() -> None:
     for hook in HOOKS:
         text = getattr(hookspecs, hook).__doc__
-        assert "Example::" in text, hook
-        assert f"@hookimpl\n        def {hook}(register):" in text, hook
-        assert "register(" in text.partition("Example::")[2]
+        assert re.search(r"\sExample: ``register\(.+\)``\.\n", text), hook
 
 
 def test_all_that_a_plugin_brings_is_reported(site: Path) -> None:
@@ -227,10 +226,10 @@ def test_a_name_that_inpaintkit_has_stays_there(tmp_path: Path) -> None:
 
     plugin = type("Plugin", (), {"inpaintkit_api": 1, "register_recipes": staticmethod(register_recipes)})()
     plugins = Plugins()
-    ours = plugins.registry.get("recipe", "classical/telea").file
+    ours = plugins.registry.get("recipe", "classical/telea").target
     [warning] = plugins.add("classical", plugin).warnings
     assert "recipe 'classical/telea' is claimed by 'inpaintkit' (" in warning
-    assert plugins.registry.get("recipe", "classical/telea").file == ours
+    assert plugins.registry.get("recipe", "classical/telea").target == ours
     assert load_recipe("classical:classical/telea", plugins=plugins).method.name == "mean-color"
 
 

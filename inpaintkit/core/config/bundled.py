@@ -15,7 +15,7 @@ Kind = Literal["recipe", "protocol"]
 def bundled(kind: Kind = "recipe", plugins: Plugins | None = None) -> dict[str, Path]:
     """The recipes or protocols of inpaintkit (``classical/telea``) and of plugins (``my-plugin/small``), by name."""
     registry = (plugins or installed()).registry
-    return {name: registry.get(kind, name).file for name in registry.names(kind)}
+    return {name: Path(registry.get(kind, name).target) for name in registry.names(kind)}
 
 
 def find_recipe(source: str | Path, plugins: Plugins | None = None, folder: Path = Path()) -> Path:
@@ -28,11 +28,7 @@ def find_recipe(source: str | Path, plugins: Plugins | None = None, folder: Path
 
 
 def find_protocol(source: str | Path, plugins: Plugins | None = None, folder: Path = Path()) -> Path:
-    """The file of a protocol: a path, relative to ``folder``, or the name of a bundled one.
-
-    Raises:
-        RecipeError: there is none; names the nearest.
-    """
+    """The file of a protocol, found like that of a recipe."""
     return _find(source, "protocol", plugins or installed(), folder)
 
 
