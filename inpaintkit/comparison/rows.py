@@ -27,7 +27,7 @@ from ..evaluation import (
     picture_grid,
     ranking_metric,
 )
-from ..runtime import Execution, evenly, to_uint8
+from ..runtime import Execution, evenly_spaced, to_uint8
 from .candidates import Candidate, MethodSource
 from .comparison import Comparison, ComparisonRow
 from .files import write_comparison, write_json
@@ -83,7 +83,7 @@ def evaluate_rows(
         KeyboardInterrupt: what was measured is in ``folder``.
     """
     count = options.pictures
-    shown = evenly(range(len(test_set)), count) if count > 1 else list(range(len(test_set)))[:count]
+    shown = evenly_spaced(range(len(test_set)), count) if count > 1 else list(range(len(test_set)))[:count]
     comparison = Comparison.of(
         test_set,
         execution,

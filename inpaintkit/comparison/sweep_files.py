@@ -9,7 +9,7 @@ from typing import Any
 
 from ..core.errors import InpaintkitError
 from ..evaluation import decimals, direction_arrow, format_interval, picture_grid
-from ..runtime import evenly
+from ..runtime import evenly_spaced
 from .comparison import to_json as comparison_to_json
 from .files import COLUMNS, csv_lines
 from .sweep_charts import axis_label, metric_title, place_values, sweep_chart
@@ -148,7 +148,7 @@ def sheet_columns(sweep: Sweep) -> list[int]:
     """Indices of the values on the sheet."""
     values = sweep.plan.values
     if not sweep.plan.grid:
-        return evenly(range(len(values)), SIZES)
+        return evenly_spaced(range(len(values)), SIZES)
     axes = (sorted({axes_of(value)[at] for value in values}) for at in (0, 1))
-    rows, columns = ([axis[at] for at in evenly(range(len(axis)), PLACES)] for axis in axes)
+    rows, columns = ([axis[at] for at in evenly_spaced(range(len(axis)), PLACES)] for axis in axes)
     return [values.index((row, column)) for row in rows for column in columns]

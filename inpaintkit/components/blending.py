@@ -11,32 +11,32 @@ from torch import Tensor, nn
 from ..core.errors import OptionError
 from ..core.interfaces import Batch, Loss, Method, Sample, composite
 from ..runtime import draw_padded
-from .multigrid import extended
+from .multigrid import harmonic_extension
 
 TOLERANCE = 1e-6  # of the equations: far below a level of 8 bits
 
 
 def poisson_blend(output: Tensor, masked: Tensor, mask: Tensor) -> Tensor:
-    """Completes pictures with the gradients of ``output`` in place of its colors.
+    """Completes pictures with the gradients of ``output`` instead of its colors.
 
     In the hole u solves Poisson's equation, Laplace(u) = Laplace(output) with the four neighbors of each pixel; known
-    pixels beside the hole are Dirichlet data, and at the picture's border stands Neumann's condition. So u has the
+    pixels beside the hole are Dirichlet data, and Neumann's condition holds at the picture's border. So u has the
     gradients nearest to those of ``output``, across the seam too (Perez, Gangnet and Blake 2003, Poisson image editing,
     equation 4; Yeh et al. 2017, Semantic image inpainting with deep generative models, equation 6). It is
     ``output + h``, where h is the harmonic extension into the hole of ``masked - output`` beside it; a color cast of
-    ``output`` cancels out. No pixel under the mask is read but those of ``output``.
+    ``output`` cancels out.
 
     All pictures are solved at once by conjugate gradients with a multigrid preconditioner, in float32 (float64 if they
-    are), each until it is done itself: their batch changes nothing, up to rounding. Values are cut off at -1 and 1.
+    are); the result does not depend on the batch, up to rounding. Values are clipped to [-1, 1].
 
     Args:
-        output: (B, 3, H, W), the full frame: of its known pixels those beside the hole count.
-        masked: (B, 3, H, W) in [-1, 1]; what stands under the mask is ignored.
+        output: (B, 3, H, W), the full frame: its pixels in the hole and beside it count.
+        masked: (B, 3, H, W) in [-1, 1]; pixels under the mask are not read.
         mask: (B, 1, H, W), 1 in the hole.
 
     Returns:
         (B, 3, H, W) of the type of ``masked``, known pixels bit by bit. A picture without known pixels is ``output``
-        as it came. Where ``output`` is not finite in the hole or beside it, the channel is NaN in the hole.
+        unchanged. Where ``output`` is not finite in the hole or beside it, the channel is NaN in the hole.
 
     >>> masked = torch.tensor([0.0, 0.2, 0.0, 0.0, 0.5]).expand(1, 3, 1, 5)
     >>> mask = torch.tensor([0.0, 0.0, 1.0, 1.0, 0.0]).expand(1, 1, 1, 5)
@@ -51,7 +51,7 @@ def poisson_blend(output: Tensor, masked: Tensor, mask: Tensor) -> Tensor:
     kind = torch.promote_types(torch.promote_types(output.dtype, masked.dtype), torch.float32)
     drawn = output.detach().to(kind)
     misfit = (masked.to(kind) - drawn).masked_fill(hole, 0)
-    fitted = drawn + extended(misfit, hole & ~unknown, TOLERANCE)
+    fitted = drawn + harmonic_extension(misfit, hole & ~unknown, TOLERANCE)
     return composite(torch.where(unknown, drawn, fitted.clamp(-1, 1)), masked, mask)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from ..core.interfaces import Batch
-from ..runtime import HIDDEN, png, to_uint8
+from ..runtime import HOLE_GRAY, png, to_uint8
 from .results import Example, Results
 from .statistics import ranks
 from .test_set import TestSet
@@ -64,7 +64,7 @@ def strip(given: Batch, output: Pixels) -> bytes:
         output: (3, H, W) what the method drew, uint8.
     """
     truth, hole = to_uint8(given.image[0]).numpy(), given.mask[0].bool().numpy()
-    gray = to_uint8(torch.tensor(HIDDEN)).numpy()
+    gray = to_uint8(torch.tensor(HOLE_GRAY)).numpy()
     tiles = (np.where(hole, gray, truth), output, np.where(hole, output, truth), truth)
     _, height, width = truth.shape
     gap = max(1, width // 32)
@@ -83,7 +83,7 @@ def input_columns(test_set: TestSet, indices: Sequence[int]) -> list[tuple[str, 
         batch = test_set.batch([index])
         pixels, hole = to_uint8(batch.image[0]).numpy(), batch.mask[0].bool().numpy()
         truth.append(pixels)
-        masked.append(np.where(hole, to_uint8(torch.tensor(HIDDEN)).numpy(), pixels))
+        masked.append(np.where(hole, to_uint8(torch.tensor(HOLE_GRAY)).numpy(), pixels))
     return [("truth", truth), ("masked", masked)]
 
 

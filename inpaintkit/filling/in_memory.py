@@ -14,7 +14,7 @@ from ..core.errors import NonFiniteError, OptionError
 from ..core.interfaces import Method
 from ..runtime import Execution
 from .masked_image import MaskedImage, fill_images, sample_images
-from .options import FillOptions, check_samples, where_it_is
+from .options import DEFAULTS, FillOptions, check_samples, where_it_is
 
 Mask = Image.Image | NDArray[Any] | Tensor
 Kind = TypeVar("Kind", Image.Image, NDArray[Any], Tensor)
@@ -24,7 +24,7 @@ def fill(
     method: Method,
     image: Kind,
     mask: Mask,
-    options: FillOptions | None = None,
+    options: FillOptions = DEFAULTS,
     execution: Execution | None = None,
 ) -> Kind:
     """Fill the hole of one picture; the result is of the kind that was given.
@@ -60,7 +60,6 @@ def fill(
     >>> picture.mode, picture.getpixel((0, 0))
     ('RGBA', (255, 255, 255, 6))
     """
-    options = options or FillOptions()
     masked = MaskedImage.read("image", image, mask, options)
     fill_images(method, [masked], options, execution or where_it_is(method))
     results: list[Kind] = _results([masked])
@@ -71,7 +70,7 @@ def fill_many(
     method: Method,
     images: Iterable[Kind],
     masks: Mask | Sequence[Mask],
-    options: FillOptions | None = None,
+    options: FillOptions = DEFAULTS,
     execution: Execution | None = None,
 ) -> list[Kind]:
     """Fill several pictures together, each as :func:`fill` does.
@@ -84,7 +83,6 @@ def fill_many(
         OptionError: every picture or mask that cannot be used.
         NonFiniteError: the method drew NaN or infinity; nothing is returned.
     """
-    options = options or FillOptions()
     pictures = list(images)
     single = isinstance(masks, Image.Image) or (isinstance(masks, np.ndarray | Tensor) and masks.ndim == 2)
     each_mask: list[Any] = [masks] if single else list(masks)  # type: ignore[arg-type]
@@ -111,7 +109,7 @@ def fill_samples(
     image: Kind,
     mask: Mask,
     samples: int,
-    options: FillOptions | None = None,
+    options: FillOptions = DEFAULTS,
     execution: Execution | None = None,
 ) -> list[Kind]:
     """Several answers to the hole of one picture, see :func:`fill`.
@@ -126,7 +124,6 @@ def fill_samples(
         NonFiniteError: the method drew NaN or infinity; nothing is returned.
     """
     check_samples(method, samples)
-    options = options or FillOptions()
     masked = MaskedImage.read("image", image, mask, options)
     [answers] = sample_images(method, [masked], samples, options, execution or where_it_is(method))
     return _results(answers)

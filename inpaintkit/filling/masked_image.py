@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from ..core.errors import OptionError
 from ..core.interfaces import Method
-from ..runtime import HIDDEN, Execution, inpaint_padded, random_numbers, reflect_to, sheet
+from ..runtime import HOLE_GRAY, Execution, inpaint_padded, pad_by_reflection, random_numbers, sheet
 from .masks import grown, read_mask
 from .options import FillOptions
 from .rasters import Raster, read_raster
@@ -83,7 +83,7 @@ class MaskedImage:
             mask = (functional.interpolate(mask, window.shape, mode="bilinear") > 0).float()
         masked = masked.masked_fill(mask.bool(), 0)
         if size is not None:
-            masked, mask = reflect_to(masked, size, size), reflect_to(mask, size, size)
+            masked, mask = pad_by_reflection(masked, size, size), pad_by_reflection(mask, size, size)
         return masked[0], mask[0]
 
     def paste(self, window: Window, completed: Tensor) -> None:
@@ -148,7 +148,7 @@ def answer_sheet(answers: Sequence[MaskedImage]) -> Image.Image:
     """The masked picture and the answers to its hole, side by side, scaled down to at most 512 pixels."""
     raster, hole = answers[0].raster, answers[0].hole
     rgb = raster.rgb((slice(None), slice(None)))
-    columns = {"masked": np.where(hole[..., None], np.float32((HIDDEN + 1) / 2), rgb)}
+    columns = {"masked": np.where(hole[..., None], np.float32((HOLE_GRAY + 1) / 2), rgb)}
     columns |= {str(number): each.raster.decode(each.raster.filled) for number, each in enumerate(answers, 1)}
     tiles = {name: torch.from_numpy(column).permute(2, 0, 1)[None] * 2 - 1 for name, column in columns.items()}
     scale = SHEET_SIDE / max(hole.shape)

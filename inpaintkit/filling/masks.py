@@ -34,20 +34,19 @@ def read_mask(mask: object, threshold: float = 0.5) -> NDArray[np.bool_]:
 def levels(mask: object) -> Array:
     """(H, W) in [0, 1], 1 where a mask is white."""
     if isinstance(mask, Image.Image):
-        return _pil_levels(mask)
-    if isinstance(mask, np.ndarray | Tensor) and mask.ndim == 4 and len(mask) == 1:
-        mask = mask[0]
-    if isinstance(mask, Tensor):
+        array = _pil_array(mask)
+    elif isinstance(mask, Tensor):
         array = (mask.detach().float() if mask.is_floating_point() else mask.detach()).cpu().numpy()
-        array = np.moveaxis(array, 0, -1) if array.ndim == 3 else array
+        array = np.moveaxis(array, -3, -1) if array.ndim >= 3 else array
     elif isinstance(mask, np.ndarray):
-        array = mask[0][..., None] if mask.ndim == 3 and mask.shape[0] == 1 and mask.shape[-1] > 4 else mask
+        array = mask[..., None] if mask.ndim == 3 and mask.shape[0] == 1 and mask.shape[-1] > 4 else mask
     else:
         raise OptionError(f"a mask is a PIL image, a numpy array or a tensor, not {type(mask).__name__}")
+    array = array[0] if array.ndim == 4 and len(array) == 1 else array
     if array.ndim == 2:
         return _normalized(array)
     if array.ndim != 3 or not 1 <= array.shape[-1] <= 4:
-        raise OptionError(f"the mask's shape {tuple(mask.shape)} does not fit: one picture's mask is (H, W)")
+        raise OptionError(f"the mask's shape {array.shape} does not fit: one picture's mask is (H, W)")
     scaled = _normalized(array)
     brightest: Array = scaled[..., : 3 if array.shape[-1] >= 3 else 1].max(-1)
     return brightest * scaled[..., -1] if array.shape[-1] in (2, 4) else brightest
@@ -69,14 +68,12 @@ def _normalized(array: Array) -> Array:
     return array.astype(np.float32) / np.float32(white)
 
 
-def _pil_levels(mask: Image.Image) -> Array:
+def _pil_array(mask: Image.Image) -> Array:
     if mask.mode in ("1", "L", "I", "F") or mask.mode.startswith("I;16"):
-        return _normalized(np.asarray(mask))
+        return np.asarray(mask)
+    transparent = mask.mode in ("LA", "PA", "RGBA") or "transparency" in mask.info
     try:
-        if mask.mode in ("LA", "PA", "RGBA") or "transparency" in mask.info:
-            rgba: Array = np.asarray(mask.convert("RGBA")).astype(np.float32) / np.float32(255)
-            return np.asarray(rgba[..., :3].max(-1) * rgba[..., 3])
-        return np.asarray(np.asarray(mask.convert("RGB")).max(-1) / np.float32(255))
+        return np.asarray(mask.convert("RGBA" if transparent else "RGB"))
     except ValueError as error:  # LAB, premultiplied alpha
         raise OptionError(f"the mask's mode {mask.mode} is not understood: convert it to L") from error
 

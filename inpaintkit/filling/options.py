@@ -36,6 +36,9 @@ class FillOptions:
     seed: int = attrs.field(default=0, validator=whole_number)
 
 
+DEFAULTS = FillOptions()
+
+
 def check_samples(method: Method, samples: int) -> None:
     """Raises an OptionError if ``samples`` is not positive, or the method has only one answer to each hole."""
     if isinstance(samples, bool) or not isinstance(samples, int) or samples < 1:

@@ -1,4 +1,4 @@
-"""Pictures in their own representation: read as RGB in [0, 1], written pixel by pixel inside the hole."""
+"""Pictures in their own representation: read as RGB in [0, 1], and written inside the hole only."""
 
 from __future__ import annotations
 
@@ -25,16 +25,27 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # BT.601, as Pillow's conver
 
 @attrs.frozen(eq=False)
 class Raster:
-    """One picture and the copy that is being filled."""
+    """One picture, and a copy of its values that is filled.
 
-    values: Array  # (H, W, C), as it came: never written
-    filled: Array  # (H, W, C), a copy
-    decode: Callable[[Array], Array]  # (h, w, C) of its own -> (h, w, 3) float32 in [0, 1]
-    encode: Callable[[Array], Array]  # (n, 3) float32 in [0, 1] -> (n, C or fewer) of its own; the rest is alpha
-    finish: Callable[[Array], Any]  # (H, W, C) -> the kind that came
-    colors: int = 3  # how many of the channels are color
-    white: float | None = None  # where the type could hold other values too: colors lie between 0 and this
-    transparent: Callable[[Array], Array] | None = None  # (h, w, C) -> (h, w) bool, where alpha is a marked color
+    Attributes:
+        values: (H, W, C), as given; never changed.
+        decode: values (h, w, C) -> (h, w, 3) float32 in [0, 1].
+        encode: (n, 3) float32 in [0, 1] -> values of the first channels (n, up to C); the others are alpha.
+        finish: (H, W, C) -> a picture of the kind that was given.
+        colors: how many channels are colors.
+        white: the largest color; None if the type cannot have others.
+        transparent: values (h, w, C) -> (h, w) bool, where one color or some entries of a palette are transparent.
+        filled: the copy.
+    """
+
+    values: Array
+    decode: Callable[[Array], Array]
+    encode: Callable[[Array], Array]
+    finish: Callable[[Array], Any]
+    colors: int = 3
+    white: float | None = None
+    transparent: Callable[[Array], Array] | None = None
+    filled: Array = attrs.field(default=attrs.Factory(lambda self: self.values.copy(), takes_self=True))
 
     @property
     def size(self) -> tuple[int, int]:
@@ -42,7 +53,7 @@ class Raster:
         return self.values.shape[0], self.values.shape[1]
 
     def check_range(self, hole: Array) -> str:
-        """What is wrong with the known pixels' values, or ``""``. Hidden pixels are nobody's business."""
+        """What is wrong with the known pixels' values, or ``""``; hidden pixels may have any value."""
         if self.white is None or hole.all():
             return ""
         known = self.values[..., : self.colors][~hole]
@@ -54,14 +65,12 @@ class Raster:
         found = f"its values are {low:g} to {high:g}"
         if self.white != 1:
             return f"{found}: integers of this kind are read as 16 bits, 0 to 65535"
-        way = (
-            "divide by 255"
-            if low >= 0 and 2 < high <= 255
-            else "use (x + 1) / 2"
-            if low >= -1 and high <= 1
-            else "clip"
-        )
-        return f"{found}: floating-point pictures are in [0, 1] ({way})"
+        fix = "clip"
+        if low >= 0 and 2 < high <= 255:
+            fix = "divide by 255"
+        elif low >= -1 and high <= 1:
+            fix = "use (x + 1) / 2"
+        return f"{found}: floating-point pictures are in [0, 1] ({fix})"
 
     def rgb(self, box: Box) -> Array:
         """A part of the picture, (h, w, 3) float32 in [0, 1]."""
@@ -97,7 +106,7 @@ def read_raster(image: object) -> Raster:
 
 def _from_tensor(tensor: Tensor) -> Raster:
     dtype, device, shape = tensor.dtype, tensor.device, tuple(tensor.shape)
-    # numpy has no bfloat16; every bfloat16 is a float32, so that known pixels come back bit by bit
+    # numpy has no bfloat16; float32 holds each of its values exactly
     array = (tensor.detach().float() if dtype == torch.bfloat16 else tensor.detach()).cpu().numpy()
 
     def finish(filled: Array) -> Tensor:
@@ -121,19 +130,19 @@ def _from_array(array: Array, given: tuple[int, ...], wanted: str, finish: Calla
 
 def _plain(array: Array, top: float, finish: Callable[[Array], Any], white: float | None = None) -> Raster:
     colors = 3 if array.shape[-1] >= 3 else 1
-    whole = array.dtype.kind != "f"
+    integers = array.dtype.kind != "f"
 
     def decode(values: Array) -> Array:
-        with np.errstate(over="ignore", invalid="ignore"):  # a hidden pixel may be anything: it is blanked
+        with np.errstate(over="ignore", invalid="ignore"):  # hidden pixels may have any value: they are blanked
             rgb = values[..., :colors].astype(np.float32) / np.float32(top)
         return rgb if colors == 3 else np.repeat(rgb, 3, axis=-1)
 
     def encode(rgb: Array) -> Array:
         pixels = rgb if colors == 3 else (rgb @ LUMA)[:, None]
-        pixels = np.rint(pixels * np.float32(top)) if whole else pixels.clip(0, 1)  # the weights may sum to 1 + 1e-7
+        pixels = np.rint(pixels * np.float32(top)) if integers else pixels.clip(0, 1)  # the weights may sum to 1 + 1e-7
         return pixels.astype(array.dtype)
 
-    return Raster(array, array.copy(), decode, encode, finish, colors, white)
+    return Raster(array, decode, encode, finish, colors, white)
 
 
 def _from_pil(image: Image.Image) -> Raster:
@@ -160,7 +169,7 @@ def _from_pil(image: Image.Image) -> Raster:
         def from_bits(values: Array) -> Array:
             return values.repeat(3, axis=-1).astype(np.float32)
 
-        return Raster(array, array.copy(), from_bits, lambda rgb: (rgb @ LUMA >= 0.5)[:, None], finish)
+        return Raster(array, from_bits, lambda rgb: (rgb @ LUMA >= 0.5)[:, None], finish)
     if mode == "P":
         return _with_palette(image, array, finish)
     if mode in CONVERTED:
@@ -170,7 +179,7 @@ def _from_pil(image: Image.Image) -> Raster:
 
 
 def _with_key(raster: Raster, key: Array) -> Raster:
-    """One color that means transparent: such pixels stay, and no filled pixel takes that color by chance."""
+    """With one color that means transparent: pixels of it are kept, and no filled pixel is given that color."""
 
     def encode(rgb: Array) -> Array:
         new = raster.encode(rgb)
@@ -191,11 +200,11 @@ def _converted(mode: str, array: Array, finish: Callable[[Array], Any]) -> Raste
         pixels = np.rint(rgb * 255).astype(np.uint8)
         return np.asarray(Image.frombytes("RGB", (1, len(rgb)), pixels.tobytes()).convert(mode))[:, 0]
 
-    return Raster(array, array.copy(), decode, encode, finish)
+    return Raster(array, decode, encode, finish)
 
 
 def _with_palette(image: Image.Image, array: Array, finish: Callable[[Array], Any]) -> Raster:
-    """Filled pixels take the nearest opaque color of the palette, which stays as it is."""
+    """Filled pixels are given the nearest opaque color of the palette, which is not changed."""
     copy = image.copy()
     copy.apply_transparency()
     table = np.array(copy.getpalette("RGBA"), np.float32).reshape(-1, 4)
@@ -216,6 +225,4 @@ def _with_palette(image: Image.Image, array: Array, finish: Callable[[Array], An
         return nearest[back.reshape(-1)][:, None]
 
     transparent = full[:, 3] < 255
-    return Raster(
-        array, array.copy(), decode, encode, finish, transparent=lambda values: np.asarray(transparent[values[..., 0]])
-    )
+    return Raster(array, decode, encode, finish, transparent=lambda values: np.asarray(transparent[values[..., 0]]))

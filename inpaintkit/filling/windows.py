@@ -1,4 +1,4 @@
-"""Which parts of a picture a method is shown: the whole, or each hole with its context."""
+"""Which parts of a picture a method is shown: all of it, or each hole with its context."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from ..runtime import up
+from ..runtime import round_up
 from .masks import grown
 
 Mask = NDArray[np.bool_]
 Cells = NDArray[np.int64]  # (n, 2): rows and columns of a coarse grid
 
-WHOLE = 2**20  # pixels: pictures up to this size are shown whole to a method that takes any
-SPAN = 512  # pixels: in larger ones, holes that together are no longer than this share a window
-LARGEST = 2048  # pixels: the longer side of a window that is not scaled down
+FULL_FRAME = 2**20  # pixels: pictures up to this size are shown in full to a method that takes any size
+SPAN = 512  # pixels: in larger pictures, neighboring holes share a window if it need not be larger than this
+LARGEST = 2048  # pixels: windows with a longer side are scaled down
 
 
 @attrs.frozen(eq=False)
@@ -32,16 +32,16 @@ class Window:
 def windows(hole: Mask, stride: int = 1, size: int | None = None) -> list[Window]:
     """The windows that together fill every pixel of ``hole`` exactly once; none for an empty hole.
 
-    A picture that the method takes as it is, and one of no more than a megapixel where it takes any, is one window.
-    Else holes that lie near one another share a window, with context on each side: 256 to 512 pixels, or half of the
-    hole's length for a method tied to a ``size``. A long hole without a thick part, as a wire or scattered dust, is
-    filled piece by piece at full resolution; a large thick one is scaled down.
+    A picture of the method's ``size``, or of up to a megapixel if the method takes any size, is one window. In other
+    pictures holes that are near one another share a window, with context on each side: 256 to 512 pixels, or half of
+    the hole's length for a method tied to a ``size``. A long thin hole, such as a wire or scattered dust, is filled
+    piece by piece at full resolution; a large thick one is scaled down.
     """
     height, width = hole.shape
     if not hole.any():
         return []
     everything = (slice(0, height), slice(0, width))
-    if (height * width <= WHOLE) if size is None else (height == width == size):
+    if (height * width <= FULL_FRAME) if size is None else (height == width == size):
         return [Window(everything, everything, hole, hole.shape)]
     span = SPAN if size is None else max(size // 2, 4)
     cell = span // 4
@@ -54,7 +54,7 @@ def windows(hole: Mask, stride: int = 1, size: int | None = None) -> list[Window
 
 
 def _groups(hole: Mask, span: int, cell: int, tile: int) -> Iterator[tuple[Cells, bool]]:
-    """Cells of a grid, and whether they are a piece of a thin hole; each cell with hole in it is in one group."""
+    """Groups of grid cells, and whether each is a piece of a thin hole; each cell with hole is in one group."""
     solid = ~_any(~hole, cell)
     for component in _components(np.argwhere(_any(hole, cell)), reach=2):
         core, _ = _owned(hole, component, cell)
@@ -72,17 +72,17 @@ def _groups(hole: Mask, span: int, cell: int, tile: int) -> Iterator[tuple[Cells
 
 
 def _any(mask: Mask, cell: int) -> Mask:
-    """The mask seen from afar: for each cell of a grid, whether it holds a True pixel."""
+    """For each cell of a grid, whether the mask has a True pixel in it."""
     rows, columns = (np.arange(0, length, cell) for length in mask.shape)
     found: Mask = np.logical_or.reduceat(np.logical_or.reduceat(mask, rows, axis=0), columns, axis=1)
     return found
 
 
 def _components(cells: Cells, reach: int) -> Iterator[Cells]:
-    """Cells that are connected by steps of at most ``reach`` in each direction."""
+    """Groups of cells that are connected by steps of at most ``reach`` in each direction."""
     if len(cells) == 0:
         return
-    width = int(cells[:, 1].max()) + 1 + reach  # wider than the grid, or a step over its edge would come in again
+    width = int(cells[:, 1].max()) + 1 + reach  # wider than the grid, so that no step over its edge leads to a cell
     left = set((cells[:, 0] * width + cells[:, 1]).tolist())
     steps = [down * width + right for down in range(-reach, reach + 1) for right in range(-reach, reach + 1)]
     for seed in sorted(left):
@@ -90,7 +90,7 @@ def _components(cells: Cells, reach: int) -> Iterator[Cells]:
             continue
         left.remove(seed)
         component = [seed]
-        for known in component:  # grows while it is walked
+        for known in component:  # grows during the loop
             for step in steps:
                 if known + step in left:
                     left.remove(known + step)
@@ -99,7 +99,7 @@ def _components(cells: Cells, reach: int) -> Iterator[Cells]:
 
 
 def _grid(cells: Cells) -> tuple[Cells, Mask]:
-    """The first row and column of the cells, and which cells they are from there on."""
+    """The first row and column of the cells, and a boolean grid of the cells from there."""
     corner = cells.min(0)
     rows, columns = (cells - corner).T
     grid = np.zeros((rows.max() + 1, columns.max() + 1), np.bool_)
@@ -108,7 +108,7 @@ def _grid(cells: Cells) -> tuple[Cells, Mask]:
 
 
 def _owned(hole: Mask, cells: Cells, cell: int) -> tuple[tuple[slice, slice], Mask]:
-    """The box around the hole's pixels in these cells, and which pixels in that box they are."""
+    """The bounding box of the hole's pixels in these cells, and which pixels of the box they are."""
     corner, grid = _grid(cells)
     top, left = (int(each) * cell for each in corner)
     inside = grid.repeat(cell, 0).repeat(cell, 1)
@@ -126,12 +126,12 @@ def _longer(box: tuple[slice, slice]) -> int:
 def _free(
     core: tuple[slice, slice], picture: tuple[int, ...], stride: int, thin: bool
 ) -> tuple[tuple[slice, slice], tuple[int, int]]:
-    """The context for a method that takes any size. It begins at a multiple of the stride, as the picture does."""
+    """The context for a method that takes any size. It begins at a multiple of the stride."""
     margin = SPAN // 2 if thin else min(max(_longer(core), SPAN // 2), SPAN)
     sides = []
     for side, length in zip(core, picture, strict=True):
         start = max(side.start - margin, 0) // stride * stride
-        sides.append(slice(start, min(start + up(side.stop + margin - start, stride), length)))
+        sides.append(slice(start, min(start + round_up(side.stop + margin - start, stride), length)))
     context = (sides[0], sides[1])
     scale = min(1.0, LARGEST / _longer(context))
     return context, _scaled(context, scale)
@@ -140,7 +140,7 @@ def _free(
 def _tied(
     core: tuple[slice, slice], picture: tuple[int, ...], size: int
 ) -> tuple[tuple[slice, slice], tuple[int, int]]:
-    """The context for a method that takes one size: a square around the hole, as far as the picture has one."""
+    """The context for a method that takes one size: a square around the hole, cut off at the picture's border."""
     side = min(max(size, 2 * _longer(core)), max(picture))
     sides = []
     for along, length in zip(core, picture, strict=True):

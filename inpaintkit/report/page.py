@@ -25,7 +25,7 @@ from ..evaluation import (
     read_results,
 )
 from ..runs import ENVIRONMENT, REPORT, Run
-from ..runtime import evenly, write_atomically
+from ..runtime import evenly_spaced, write_atomically
 from .curves import Log, curves, flat, read_log, stages, title
 
 SHEETS = 8  # sample sheets over training, at most: the first, the last and evenly between
@@ -58,7 +58,7 @@ def write_report(folder: str | Path) -> Path:
         facts=_facts(recipe, log, results),
         results=results,
         charts=[line_chart(title(chart), lines, begins, steps) for chart, lines in curves(log)],
-        sheets={step: sheets[step] for step in evenly(sorted(sheets), SHEETS)},
+        sheets={step: sheets[step] for step in evenly_spaced(sorted(sheets), SHEETS)},
         sheet_count=len(sheets),
         examples=[(one, run.results / one.name, histogram(*_ranking(one))) for one in results if one.pictures],
         texts={

@@ -6,9 +6,9 @@ from .apply import (
     draw_padded as draw_padded,
     evaluating as evaluating,
     inpaint_padded as inpaint_padded,
+    pad_by_reflection as pad_by_reflection,
     random_numbers as random_numbers,
-    reflect_to as reflect_to,
-    up as up,
+    round_up as round_up,
 )
 from .devices import pick_device as pick_device, pick_precision as pick_precision
 from .distributed import average_gradients as average_gradients, per_image as per_image
@@ -18,6 +18,12 @@ from .memory import PeakMemory as PeakMemory
 from .pixels import to_float as to_float, to_uint8 as to_uint8
 from .progress import RunProgress as RunProgress, progress_bar as progress_bar, report_progress as report_progress
 from .seeds import generator as generator, seed_of as seed_of
-from .sheets import HIDDEN as HIDDEN, evenly as evenly, png as png, sample_sheet as sample_sheet, sheet as sheet
+from .sheets import (
+    HOLE_GRAY as HOLE_GRAY,
+    evenly_spaced as evenly_spaced,
+    png as png,
+    sample_sheet as sample_sheet,
+    sheet as sheet,
+)
 from .signals import stop_signals as stop_signals
 from .tensors import key_difference as key_difference, read_tensors as read_tensors

@@ -1,4 +1,4 @@
-"""Call a method on pictures of any height and width: pad to its stride, inpaint, crop back, composite."""
+"""Applies a method to pictures of any height and width: pads to its stride, draws, crops, composites."""
 
 from __future__ import annotations
 
@@ -15,26 +15,24 @@ from .seeds import generator
 
 
 def inpaint_padded(method: Method, masked: Tensor, mask: Tensor, rng: torch.Generator | None = None) -> Tensor:
-    """Complete a batch with a method, whatever stride the method asks for.
+    """Completes a batch with a method, whatever its stride.
 
-    The picture is padded below and on the right by reflection to a multiple of ``method.stride``. The mask is padded
-    with 0, except where a reflected pixel is itself hidden: a blank must never be taken for a known pixel. The method
-    runs in eval mode and without gradients (one that needs them inside opens ``torch.enable_grad()``); each module's
-    mode is put back.
+    Picture and mask are padded below and on the right by reflection to a multiple of ``method.stride``, so that no
+    blank pixel is taken for a known one. The method runs in eval mode and without gradients (one that needs them opens
+    ``torch.enable_grad()``); afterwards each module has the mode that it had.
 
     Args:
-        method: what draws; see :meth:`inpaintkit.Method.inpaint`.
-        masked: (B, 3, H, W) floats in [-1, 1]. Pixels under the mask are blanked here once more.
+        masked: (B, 3, H, W) floats in [-1, 1]; pixels under the mask are set to 0.
         mask: (B, 1, H, W), 1 in the hole and 0 where the pixel is known.
-        rng: see :func:`draw`.
+        rng: what the method draws from; see :func:`random_numbers`.
 
     Returns:
         (B, 3, H, W) of the type of ``masked``: known pixels bit-exact, and in the hole what the method drew, neither
         clamped nor rounded; a NaN stays in the hole.
 
     Raises:
-        OptionError: the shapes do not fit each other, the method is tied to another ``size``, or what it returned is
-            not one picture for each that it was given.
+        OptionError: the shapes do not fit each other, the method is tied to another ``size``, or it did not return one
+            picture for each that it was given.
 
     >>> class Gray(Method):
     ...     @property
@@ -54,7 +52,7 @@ def inpaint_padded(method: Method, masked: Tensor, mask: Tensor, rng: torch.Gene
 
 
 def draw_padded(method: Method, masked: Tensor, mask: Tensor, rng: torch.Generator | None = None) -> Tensor:
-    """What :func:`inpaint_padded` composites: (B, 3, H, W), the full frame that the method drew."""
+    """The output (B, 3, H, W) that :func:`inpaint_padded` composites with the known pixels."""
     if masked.ndim != 4 or masked.shape[1] != 3 or not masked.is_floating_point():
         raise OptionError(f"the pictures are floats (B, 3, H, W), not {masked.dtype} {tuple(masked.shape)}")
     count, _, height, width = masked.shape
@@ -69,9 +67,8 @@ def draw_padded(method: Method, masked: Tensor, mask: Tensor, rng: torch.Generat
         )
     masked = blanked(masked, mask)
     stride = 1 if size is not None else method.stride
-    padded, padded_mask = (
-        reflect_to(picture, up(height, stride), up(width, stride)) for picture in (masked, mask.to(masked.dtype))
-    )
+    tall, wide = round_up(height, stride), round_up(width, stride)
+    padded, padded_mask = (pad_by_reflection(each, tall, wide) for each in (masked, mask.to(masked.dtype)))
     with evaluating(method), torch.no_grad():
         output = draw(method, padded, padded_mask, rng)
     if not isinstance(output, Tensor) or output.shape != padded.shape:
@@ -85,7 +82,7 @@ class _RandomInpaint(Protocol):
 
 
 def draw(method: Method, masked: Tensor, mask: Tensor, rng: torch.Generator | None = None) -> Tensor:
-    """``method.inpaint``, with ``rng`` where there is one and the method draws at random."""
+    """``method.inpaint``, with ``rng`` if there is one and the method draws at random."""
     if rng is None or method.randomness == "none":
         return method.inpaint(masked, mask)
     return cast(_RandomInpaint, method).inpaint(masked, mask, rng=rng)
@@ -104,18 +101,18 @@ def random_numbers(
     return None
 
 
-def up(length: int, stride: int) -> int:
+def round_up(length: int, stride: int) -> int:
     """The smallest multiple of ``stride`` that is not less than ``length``."""
     return -(-length // stride) * stride
 
 
 def blanked(picture: Tensor, mask: Tensor) -> Tensor:
-    """``picture`` (B, C, H, W) with 0 in the hole, whatever stood there."""
+    """``picture`` (B, C, H, W) with 0 in the hole."""
     return picture.masked_fill(mask.bool(), 0)
 
 
-def reflect_to(picture: Tensor, height: int, width: int) -> Tensor:
-    """Grown below and on the right to ``height`` x ``width`` by reflection, repeated where the picture is smaller."""
+def pad_by_reflection(picture: Tensor, height: int, width: int) -> Tensor:
+    """Pads below and on the right to ``height`` x ``width``, by repeated reflection if the picture is small."""
     for axis, length in ((-2, height), (-1, width)):
         have = picture.shape[axis]
         if have < length:
@@ -126,7 +123,7 @@ def reflect_to(picture: Tensor, height: int, width: int) -> Tensor:
 
 @contextmanager
 def evaluating(method: Method) -> Iterator[None]:
-    """Eval mode inside; each module's own mode again after, so that what was frozen on purpose stays so."""
+    """Eval mode inside the block; afterwards each module has the mode that it had before."""
     training = [module for module in method.modules() if module.training]
     method.eval()
     try:

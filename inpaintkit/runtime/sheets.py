@@ -15,7 +15,7 @@ from ..core.interfaces import Sample
 from .pixels import to_uint8
 
 GAP, HEADER = 4, 16
-HIDDEN = 0.8  # the hole in "masked": light gray, because black could be content of the image
+HOLE_GRAY = 0.8  # the hole in "masked": light gray, because black could be content of the image
 
 
 def sheet(columns: Mapping[str, Tensor], rows: Sequence[str] = ()) -> Image.Image:
@@ -38,7 +38,7 @@ def sheet(columns: Mapping[str, Tensor], rows: Sequence[str] = ()) -> Image.Imag
 
 def sample_sheet(sample: Sample) -> Image.Image:
     """The masked image, every view that the method returned, and the truth."""
-    hidden = torch.where(sample.mask.bool(), torch.full_like(sample.image, HIDDEN), sample.image)
+    hidden = torch.where(sample.mask.bool(), torch.full_like(sample.image, HOLE_GRAY), sample.image)
     columns = {"masked": hidden, "output": sample.output, "completed": sample.completed}
     size = sample.image.shape[-2:]
     for name in sample.views:
@@ -54,7 +54,7 @@ def png(picture: Image.Image) -> bytes:
     return file.getvalue()
 
 
-def evenly(items: Sequence[int], limit: int) -> list[int]:
+def evenly_spaced(items: Sequence[int], limit: int) -> list[int]:
     """At most ``limit`` of the items: the first, the last, and others at even distances between them."""
     if len(items) <= limit:
         return list(items)

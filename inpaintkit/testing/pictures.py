@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..core.interfaces import Batch
 from ..runs import contiguous
-from ..runtime import generator, seed_of, up
+from ..runtime import generator, round_up, seed_of
 from .component import Component, NotApplicable, doing, few, require, seeded, shape
 
 
@@ -47,8 +47,8 @@ def frame(made: Any, side: int) -> tuple[int, int]:
         require(fine, f"it declares {name} = {value!r}: a whole number of at least 1 is needed")
     if size is not None:
         return size, size
-    side = up(side, stride)
-    return side, side + up(8, stride)
+    side = round_up(side, stride)
+    return side, side + round_up(8, stride)
 
 
 @torch.no_grad()

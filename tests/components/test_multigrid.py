@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from inpaintkit.components.multigrid import Grid, Multigrid, extended, laplacian
+from inpaintkit.components.multigrid import Grid, Multigrid, harmonic_extension, laplacian
 
 HOLES = ("center", "corner", "scattered", "two known")
 
@@ -68,17 +68,17 @@ def test_what_is_tiny_is_no_division_by_zero(dtype: torch.dtype) -> None:
     mask = hole("center", 16, 16).bool()
     for size in (0.0, 1e-30, 1e-20, 1e-12):
         values = (noise(16, 16) * size).to(dtype).masked_fill(mask, 0)
-        found = extended(values, mask, 1e-6)
+        found = harmonic_extension(values, mask, 1e-6)
         assert found.isfinite().all()
         assert found.abs().max() <= values.abs().max() * 1.001
 
 
 def test_what_is_not_finite_far_from_the_hole_stays_there() -> None:
     mask, values = hole("center", 16, 18).bool(), noise(16, 18)
-    wanted = extended(values, mask, 1e-8)
+    wanted = harmonic_extension(values, mask, 1e-8)
     values[0, 0, 0, 0] = values[0, 1, 2, 3] = torch.nan  # beside no hidden pixel: the second at its corner
     values[0, 2, 2, 8] = torch.nan  # beside one
-    found = extended(values, mask, 1e-8)
+    found = harmonic_extension(values, mask, 1e-8)
     assert torch.equal(found[:, :2, 3:11, 4:15], wanted[:, :2, 3:11, 4:15])
     assert found[0, 2, 3:11, 4:15].isnan().all()
     assert int(found[:, :2].isnan().sum()) == 2

@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 
 from inpaintkit.core.errors import OptionError
 from inpaintkit.core.interfaces import Method
-from inpaintkit.runtime.apply import inpaint_padded, reflect_to
+from inpaintkit.runtime.apply import inpaint_padded, pad_by_reflection
 
 
 @pytest.mark.parametrize("size", [(129, 131), (128, 128), (3, 5), (1, 1)])
@@ -31,7 +31,7 @@ def test_reflection_is_numpy_s(length, to):
     row = torch.arange(float(length))[None, None, None]
     to = max(length, to)
     wanted = np.pad(row.numpy(), [(0, 0)] * 3 + [(0, to - length)], mode="reflect" if length > 1 else "edge")
-    assert np.array_equal(reflect_to(row, 1, to), wanted)
+    assert np.array_equal(pad_by_reflection(row, 1, to), wanted)
 
 
 def test_the_padding_is_known_except_where_it_mirrors_the_hole():

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from inpaintkit.runtime.sheets import evenly
+from inpaintkit.runtime.sheets import evenly_spaced
 
 
 def test_evenly_keeps_both_ends() -> None:
-    assert evenly(range(100), 4) == [0, 33, 66, 99]
-    assert evenly([5, 6], 4) == [5, 6]
+    assert evenly_spaced(range(100), 4) == [0, 33, 66, 99]
+    assert evenly_spaced([5, 6], 4) == [5, 6]

@@ -9,7 +9,7 @@ from annotated_types import Gt, Lt
 from torch import Tensor
 
 from inpaintkit import Method
-from inpaintkit.components.multigrid import extended
+from inpaintkit.components.multigrid import harmonic_extension
 
 from .known import levels, require_known
 
@@ -45,7 +45,7 @@ class Harmonic(Method):
         require_known(mask)
         lowest, mean, highest = levels(masked, mask)
         hole = mask.bool()
-        found = extended(torch.where(hole, mean, masked.double()), hole, self.tolerance, self.order)
+        found = harmonic_extension(torch.where(hole, mean, masked.double()), hole, self.tolerance, self.order)
         return torch.where(hole, found.clamp(lowest, highest).to(masked.dtype), masked)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from inpaintkit import Method
-from inpaintkit.components.regions import around
+from inpaintkit.components.crops import crops_around
 
 from .known import levels, require_known
 
@@ -51,14 +51,14 @@ class TotalVariation(Method):
         """``masked`` (B, 3, H, W) and ``mask`` (B, 1, H, W) -> the picture with its hole filled, of the same type."""
         require_known(mask)
         dtype = torch.promote_types(masked.dtype, torch.float32)
-        region = around(mask, margin=1)  # a hidden pixel takes part in differences with its neighbors
-        hole = region.take(mask.bool())
-        known = region.take(masked)
+        crops = crops_around(mask, margin=1)  # a hidden pixel takes part in differences with its neighbors
+        hole = crops.take(mask.bool())
+        known = crops.take(masked)
         lowest, mean, highest = (level.to(dtype) for level in levels(masked, mask))
         found, _ = minimize(
             torch.where(hole, mean, known.to(dtype)), hole, lowest, highest, self.iterations, self.tolerance
         )
-        return region.put(masked, torch.where(hole, found.clamp(lowest, highest).to(masked.dtype), known))
+        return crops.put(masked, torch.where(hole, found.clamp(lowest, highest).to(masked.dtype), known))
 
 
 def gradient(u: Tensor) -> Tensor:

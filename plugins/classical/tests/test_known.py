@@ -11,7 +11,7 @@ from inpaintkit_classical.total_variation import TotalVariation
 from torch import Tensor
 
 from inpaintkit import InpaintkitError, Method
-from inpaintkit.components.regions import around
+from inpaintkit.components.crops import crops_around
 
 METHODS = (Harmonic, Biharmonic, TotalVariation, Telea, NavierStokes)
 
@@ -102,15 +102,15 @@ def test_windows_hold_each_hole_with_its_margin() -> None:
     image, mask = pictures(5), masks()
     mask[3] = 0
     mask[3, :, 2:6, 10:12] = 1
-    region = around(mask, margin=2)
-    assert (region.rows.shape[1], region.columns.shape[1]) == (13, 18)  # the second and third need so many
-    region = around(mask[3:], margin=2)
-    assert region.rows.tolist() == [list(range(8)), list(range(8))]
-    assert region.columns.tolist() == [list(range(8, 14)), list(range(6))]
-    assert torch.equal(region.take(image[3:])[0], image[3, :, :8, 8:14])
-    assert torch.equal(region.put(image[3:], region.take(image[3:])), image[3:])
+    crops = crops_around(mask, margin=2)
+    assert (crops.rows.shape[1], crops.columns.shape[1]) == (13, 18)  # the second and third need so many
+    crops = crops_around(mask[3:], margin=2)
+    assert crops.rows.tolist() == [list(range(8)), list(range(8))]
+    assert crops.columns.tolist() == [list(range(8, 14)), list(range(6))]
+    assert torch.equal(crops.take(image[3:])[0], image[3, :, :8, 8:14])
+    assert torch.equal(crops.put(image[3:], crops.take(image[3:])), image[3:])
     assert torch.equal(
-        region.put(torch.zeros(2, 3, 13, 18), torch.ones(2, 3, 8, 6)).sum((1, 2, 3)).int(), torch.tensor([144, 144])
+        crops.put(torch.zeros(2, 3, 13, 18), torch.ones(2, 3, 8, 6)).sum((1, 2, 3)).int(), torch.tensor([144, 144])
     )
 
 

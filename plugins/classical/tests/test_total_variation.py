@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize as descend
 from torch import Tensor
 
-from inpaintkit.components.regions import around
+from inpaintkit.components.crops import crops_around
 
 Array = NDArray[np.float64]
 
@@ -192,4 +192,4 @@ def test_the_window_around_the_hole_changes_nothing(kind: str) -> None:
     whole, _ = minimize(torch.where(hole, mean, picture), hole, lowest, highest, 300, 0)
     found = TotalVariation(300, 0).inpaint(picture * (1 - mask), mask)
     torch.testing.assert_close(found, torch.where(hole, whole.clamp(lowest, highest), picture), atol=1e-10, rtol=0)
-    assert kind != "corner" or around(mask, 1).rows.shape[1] < 17
+    assert kind != "corner" or crops_around(mask, 1).rows.shape[1] < 17

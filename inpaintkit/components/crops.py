@@ -1,4 +1,4 @@
-"""The part of each picture that matters to its hole: a window of one size for all pictures of a batch."""
+"""Crops of the pictures of a batch around their holes, all of one size, so that solvers work on what matters only."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from torch import Tensor
 
 
 @attrs.frozen(eq=False)
-class Region:
-    """A window into each picture of a batch, all of one size, each at its own place."""
+class Crops:
+    """One crop of each picture of a batch, all of one size, each at its own place."""
 
     rows: Tensor  # (B, h)
     columns: Tensor  # (B, w)
@@ -19,7 +19,7 @@ class Region:
         return pictures[self._index(pictures)]
 
     def put(self, pictures: Tensor, parts: Tensor) -> Tensor:
-        """``pictures`` (B, C, H, W) with ``parts`` (B, C, h, w) in the windows, a copy."""
+        """A copy of ``pictures`` (B, C, H, W) with ``parts`` (B, C, h, w) in place of the crops."""
         return pictures.index_put(self._index(pictures), parts)
 
     def _index(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -28,25 +28,25 @@ class Region:
         return picture.view(-1, 1, 1, 1), channel.view(1, -1, 1, 1), rows, columns
 
 
-def around(mask: Tensor, margin: int) -> Region:
-    """The windows that hold each picture's hole with ``margin`` pixels around it, where the picture has them.
+def crops_around(mask: Tensor, margin: int) -> Crops:
+    """Crops that contain each picture's hole and ``margin`` pixels around it, as far as the picture has them.
 
-    All are as large as the largest hole needs and lie inside their pictures, so that each side of a window is the
-    picture's own border or at least ``margin`` pixels away from the hole.
+    All are as large as the largest hole needs and lie inside their pictures: each side of a crop is the picture's
+    border or at least ``margin`` pixels away from the hole.
 
     Args:
         mask: (B, 1, H, W), 1 in the hole.
     """
     hole = mask.bool().squeeze(1)
     rows, columns = (_span(hole.any(axis), margin) for axis in (2, 1))
-    return Region(rows, columns)
+    return Crops(rows, columns)
 
 
 def _span(inside: Tensor, margin: int) -> Tensor:
-    """(B, length) -> (B, n), consecutive numbers in each row: those of its True places, of ``margin`` more, and on."""
+    """(B, length) -> (B, n): consecutive indices that hold each row's True places and ``margin`` on each side."""
     length = inside.shape[1]
     first = inside.int().argmax(1)  # 0 where there is no hole
     last = length - 1 - inside.flip(1).int().argmax(1)
     need = torch.where(inside.any(1), last - first + 1 + 2 * margin, 1)
-    most = min(int(need.max()), length)
-    return (first - margin).clamp(0, length - most)[:, None] + torch.arange(most, device=inside.device)
+    size = min(int(need.max()), length)
+    return (first - margin).clamp(0, length - size)[:, None] + torch.arange(size, device=inside.device)
