@@ -292,6 +292,15 @@ class ClassicalMethod(Method):
         return masked.mean((2, 3), keepdim=True).expand_as(masked)
 
 
+class RandomMethod(Method):
+    """One random color a picture."""
+
+    randomness = "always"
+
+    def inpaint(self, masked: Tensor, mask: Tensor, *, rng: torch.Generator | None = None) -> Any:
+        return torch.rand(len(masked), 3, 1, 1, generator=rng).expand_as(masked)
+
+
 GOOD = [
     ("generator", GoodGenerator, {}),
     ("generator", TiedGenerator, {"multiples of stride"}),
@@ -305,8 +314,9 @@ GOOD = [
     ("mask sampler", SameMasks, {}),
     ("metric", GoodMetric, {}),
     ("metric", SetMetric, {"a value for each image"}),
-    ("method", GoodMethod, {}),
-    ("method", ClassicalMethod, {"trains", "training repeats", "resumes", "meta device"}),
+    ("method", GoodMethod, {"draws from rng"}),
+    ("method", RandomMethod, {"trains", "training repeats", "resumes", "meta device"}),
+    ("method", ClassicalMethod, {"draws from rng", "trains", "training repeats", "resumes", "meta device"}),
 ]
 
 
