@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from filling_toys import MASK, bare_picture_of
 from PIL import Image
+
+from .toys import MASK, bare_picture_of
 
 
 @pytest.fixture

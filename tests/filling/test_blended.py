@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from filling_toys import MASK, METHODS, Constant, Fixed64, MeanFill, Ramp, picture_of, square
 from PIL import Image
 from torch import nn
 
@@ -14,6 +13,8 @@ from inpaintkit.core.errors import NonFiniteError
 from inpaintkit.core.interfaces import Method
 from inpaintkit.filling.in_memory import fill
 from inpaintkit.filling.windows import windows
+
+from .toys import MASK, METHODS, Constant, Fixed64, MeanFill, Ramp, picture_of, square
 
 
 class Cast(Method):

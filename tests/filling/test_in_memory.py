@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from filling_toys import MASK, METHODS, Asked, Constant, Conv8, MeanFill, Noise, Search, picture_of, square
 from hypothesis import given, settings, strategies as st
 from PIL import Image
 
@@ -14,6 +13,8 @@ from inpaintkit.core.errors import InpaintkitError, NonFiniteError, OptionError
 from inpaintkit.filling.in_memory import fill, fill_many, fill_samples
 from inpaintkit.filling.options import FillOptions
 from inpaintkit.runtime.execution import Execution
+
+from .toys import MASK, METHODS, Asked, Constant, Conv8, MeanFill, Noise, Search, picture_of, square
 
 
 @settings(max_examples=40, deadline=None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from filling_toys import MASK, MeanFill, picture_of, square
 from hypothesis import given, settings, strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
@@ -14,6 +13,8 @@ from scipy import ndimage
 from inpaintkit.filling.in_memory import fill
 from inpaintkit.filling.masks import grown, holds_square, read_mask
 from inpaintkit.filling.options import FillOptions
+
+from .toys import MASK, MeanFill, picture_of, square
 
 
 @pytest.mark.parametrize(

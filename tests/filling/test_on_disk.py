@@ -9,7 +9,6 @@ import time
 import numpy as np
 import pytest
 import torch
-from filling_toys import MASK, Constant, MeanFill, Noise, files_in, folders, square
 from PIL import Image
 from rich.console import Console
 
@@ -21,6 +20,8 @@ from inpaintkit.filling.on_disk import fill_files
 from inpaintkit.filling.options import FillOptions
 from inpaintkit.runtime.execution import Execution
 from inpaintkit.runtime.progress import report_progress
+
+from .toys import MASK, Constant, MeanFill, Noise, files_in, folders, square
 
 
 def test_damaged_files_are_named_and_the_rest_is_done(tmp_path):

@@ -6,12 +6,13 @@ import os
 
 import pytest
 import skimage.data
-from filling_toys import MASK, MeanFill, Noise, files_in, folders
 from PIL import Image
 
 from inpaintkit.core.errors import DataError, InpaintkitError
 from inpaintkit.filling.on_disk import fill_files
 from inpaintkit.runtime.execution import Execution
+
+from .toys import MASK, MeanFill, Noise, files_in, folders
 
 
 def test_folders_are_paired_by_stem(tmp_path):

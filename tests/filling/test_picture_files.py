@@ -7,11 +7,12 @@ import zlib
 
 import numpy as np
 import pytest
-from filling_toys import MASK, Constant, MeanFill, bare_picture_of, files_in, square
 from PIL import Image, ImageOps
 
 from inpaintkit.filling.in_memory import fill
 from inpaintkit.filling.on_disk import fill_files
+
+from .toys import MASK, Constant, MeanFill, bare_picture_of, files_in, square
 
 
 @pytest.mark.parametrize(

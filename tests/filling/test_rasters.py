@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from filling_toys import METHODS, Constant, Conv8, MeanFill, picture_of, square
 from PIL import Image
 
 from inpaintkit.filling.in_memory import fill
+
+from .toys import METHODS, Constant, Conv8, MeanFill, picture_of, square
 
 MODES = ["1", "L", "LA", "P", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV", "I;16", "I;16B", "I", "F"]
 

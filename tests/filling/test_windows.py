@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import skimage.data
 import torch
-from filling_toys import Conv8, Fixed64, Ramp, picture_of, square
 from hypothesis import given, settings, strategies as st
 from PIL import Image
 from scipy import ndimage
@@ -16,6 +15,8 @@ from scipy import ndimage
 from inpaintkit.filling.in_memory import fill
 from inpaintkit.filling.windows import LARGEST, windows
 from inpaintkit.runtime.apply import inpaint_padded
+
+from .toys import Conv8, Fixed64, Ramp, picture_of, square
 
 
 def covered(hole, found):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from filling_toys import Constant, Conv8, Fixed64, MeanFill
 from hypothesis import given, settings, strategies as st
 
 from inpaintkit.core.errors import OptionError
 from inpaintkit.core.interfaces import Method
 from inpaintkit.runtime.apply import inpaint_padded, pad_by_reflection
+
+from ..filling.toys import Constant, Conv8, Fixed64, MeanFill
 
 
 @pytest.mark.parametrize("size", [(129, 131), (128, 128), (3, 5), (1, 1)])
