@@ -113,12 +113,10 @@ def recipe_options(command: Any) -> Any:
 @click.option("--quiet", is_flag=True, help="Prints errors only.")
 def run(recipe: str, profile: str | None, sets: Sequence[str], out: Path | None, resume: bool, quiet: bool) -> None:
     """Trains RECIPE (a file or a bundled name), evaluates it under its protocols and writes report.html."""
-    from .pipeline import check, complete
+    from . import pipeline
     from .recipe import load_recipe
 
-    loaded = load_recipe(recipe, profile, sets)
-    check(loaded)
-    complete(loaded, out, RUNS, resume, show=not quiet)
+    pipeline.run(load_recipe(recipe, profile, sets), out, RUNS, resume, show=not quiet)
 
 
 @click.command()
@@ -134,7 +132,8 @@ def check(recipes: Sequence[str], profile: str | None, sets: Sequence[str]) -> N
     for recipe in recipes:
         try:
             loaded = load_recipe(recipe, profile, sets)
-            method = pipeline.check(loaded)
+            pipeline.check(loaded)
+            method = loaded.method_on_meta
             stages = ", ".join(method.trial_steps()) or "no training"
             click.echo(f"{recipe}: good ({loaded.method.name}; {method.steps} steps: {stages})")
         except RecipeError as error:
@@ -153,9 +152,9 @@ def check(recipes: Sequence[str], profile: str | None, sets: Sequence[str]) -> N
 @click.option("--device", default="auto", show_default=True)
 def evaluate(run: Path, protocols: Sequence[str], images: Sequence[Path], device: str) -> None:
     """Measures the trained method of RUN under protocols, and writes results.json and report.html."""
-    from .pipeline import measure
+    from . import pipeline
 
-    measure(run, list(protocols) or None, list(images) or None, device)
+    pipeline.evaluate(run, protocols, images, device)
 
 
 @click.command()

@@ -1,49 +1,129 @@
-"""The main job: a run's folder, its training, its evaluation and its report."""
+"""The main job as functions: :func:`check` a recipe, :func:`run` it, :func:`evaluate` a run."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from rich.console import Console
 
 from .core.config.nodes import dump
-from .core.errors import DataError, InpaintkitError, Problem, RecipeError
+from .core.errors import DataError, InpaintkitError, Problem, RecipeError, listed
 from .core.interfaces import Method
 from .data import Source, find
-from .evaluation import evaluate_run, load_protocol, results_table, to_json
+from .evaluation import (
+    Protocol,
+    evaluate_protocols,
+    load_protocol,
+    open_test_sets,
+    results_table,
+    run_row,
+    to_json,
+)
 from .recipe import Recipe
 from .report import write_report
-from .runs import RECIPE, Observers, Run, checkpoint, latest_run, new_run, take_over, training_needed
+from .runs import RECIPE, Observers, Run, adopt_weights, checkpoint, latest_run, method_of, new_run
 from .runtime import Execution, distributed, pick_device, write_atomically
 from .training import check_steps, train
 
 
-def check(recipe: Recipe) -> Method:
-    """Takes one step of each stage without memory or data, and reads the protocols; returns the method.
+def check(recipe: Recipe) -> list[Protocol]:
+    """Takes one step of each stage without memory or data, and loads the recipe's protocols, which it returns.
 
     Raises:
         RecipeError: everything that does not fit, see :func:`inpaintkit.training.check_steps`; wrong protocols; and
-            protocols without pictures, which are better told before the training than after it.
+            protocols without pictures, which are better reported before the training than after it.
     """
     problems: list[Problem] = []
+    protocols: list[Protocol] = []
     try:
-        method = check_steps(recipe)
+        check_steps(recipe)
     except RecipeError as error:
         problems += error.problems
     for number, source in enumerate(recipe.evaluate):
         try:
-            protocol = load_protocol(source)
+            protocols.append(load_protocol(source))
         except RecipeError as error:
             problems += error.problems
             continue
-        if protocol.images is None and (recipe.data is None or recipe.data.test is None):
-            text = f"protocol {protocol.name!r} names no pictures of its own: give the recipe `data: {{test: ...}}`"
+        if protocols[-1].images is None and (recipe.data is None or recipe.data.test is None):
+            name = protocols[-1].name
+            text = f"protocol {name!r} names no pictures of its own: give the recipe `data: {{test: ...}}`"
             path = ("evaluate", number)
             problems.append(Problem(text, path, str(recipe.source.find(path))))
     if problems:
         raise RecipeError(problems)
-    return method
+    return protocols
+
+
+def run(recipe: Recipe, out: Path | None, root: Path, resume: bool = False, show: bool = True) -> Run:
+    """Checks the recipe, trains what is left to train, evaluates under the recipe's protocols, and writes the report.
+
+    Under torchrun all processes train in the folder that rank 0 makes; rank 0 alone evaluates.
+
+    Args:
+        out: the run's folder; by default a new one under ``root``, or with ``resume`` the newest of the recipe's name.
+    """
+    protocols = check(recipe)
+    device = pick_device(recipe.run.device)
+    with distributed.process_group(device):
+        folder = distributed.broadcast_from_rank0(lambda: str(begin(recipe, out, root, resume).folder))
+        begun = Run(Path(folder))
+        first = distributed.rank() == 0
+        console = Console(quiet=not (show and first), highlight=False)
+        console.print(f"run folder: {begun.folder}", markup=False, soft_wrap=True)
+        resume = resume and bool(checkpoint.checkpoints(begun.checkpoints))  # none: killed before the first
+        method = None
+        if recipe.is_trained:
+            method = train(recipe, begun, resume=resume, show=show)
+        elif recipe.init_from is not None and first and not resume:
+            method = adopt_weights(recipe, begun, device)
+    if first:
+        _evaluate(begun, recipe, protocols, None, device, show, method)
+    return begun
+
+
+def evaluate(
+    folder: Path,
+    protocols: Sequence[str] | None = None,
+    images: Sequence[Path] | None = None,
+    device: str = "auto",
+    show: bool = True,
+) -> None:
+    """Evaluates a run under its recipe's protocols, or others, prints the tables and writes the report."""
+    begun = Run(folder)
+    recipe = begun.recipe()
+    loaded = [load_protocol(source) for source in protocols or recipe.evaluate]
+    _evaluate(begun, recipe, loaded, images, pick_device(device), show)
+
+
+def _evaluate(
+    begun: Run,
+    recipe: Recipe,
+    protocols: Sequence[Protocol],
+    images: Sequence[Path] | None,
+    device: torch.device,
+    show: bool,
+    method: Method | None = None,
+) -> None:
+    """``method``: the one of the run, where it is in memory already."""
+    console = Console(quiet=not show, highlight=False)
+    warnings = Console(stderr=True, quiet=not show, highlight=False)
+    if recipe.run.threads:
+        torch.set_num_threads(recipe.run.threads)
+    if protocols:
+        test_sets = open_test_sets(protocols, recipe.data, images, show)
+        row, _ = run_row(begun, recipe)
+        method = method or method_of(begun, recipe, device)
+        execution = Execution(device, progress=show)
+        observers = Observers(recipe, begun.folder, lambda text: warnings.print(f"warning: {text}", markup=False))
+        with observers:
+            for test_set in test_sets:
+                [results] = evaluate_protocols(method, [test_set], row, begun.results, execution)
+                console.print(results_table(results))
+                observers.call("evaluated", to_json(results))
+    console.print(f"report: {write_report(begun.folder)}", markup=False, soft_wrap=True)
 
 
 def begin(recipe: Recipe, out: Path | None, root: Path, resume: bool) -> Run:
@@ -58,11 +138,10 @@ def begin(recipe: Recipe, out: Path | None, root: Path, resume: bool) -> Run:
         if not run.recipe_file.is_file():
             raise InpaintkitError(f"nothing to resume: {run.folder} holds no {RECIPE}; leave --resume out to begin")
         if differences := changed(run.recipe().tree, recipe.tree):
-            shown = "; ".join(differences[:6])
-            more = f"; and {len(differences) - 6} more" if len(differences) > 6 else ""
+            shown = listed(differences, 6, separator="; ")
             raise InpaintkitError(
-                f"{run.folder} was begun with other values: {shown}{more}. Resume with the same ones, or begin anew "
-                "with init_from: to start from its weights"
+                f"{run.folder} was begun with other values: {shown}. Resume with the same ones, or begin anew with "
+                "init_from: to start from its weights"
             )
         require_pictures(recipe)
         return run
@@ -82,13 +161,13 @@ def begin(recipe: Recipe, out: Path | None, root: Path, resume: bool) -> Run:
 
 
 def require_pictures(recipe: Recipe) -> None:
-    """Missing and damaged sources are told together, and before the training that would end with them.
+    """Checks that all pictures can be found, before the training.
 
     Raises:
-        RecipeError: of which keys they are.
+        RecipeError: the missing and damaged sources, with their keys.
     """
     wanted = {}
-    if recipe.data is not None and training_needed(recipe):
+    if recipe.data is not None and recipe.is_trained:
         wanted["train"] = recipe.data.train
     if recipe.data is not None and recipe.evaluate and recipe.data.test is not None:
         wanted["test"] = recipe.data.test
@@ -103,40 +182,6 @@ def require_pictures(recipe: Recipe) -> None:
         raise RecipeError(problems)
 
 
-def complete(recipe: Recipe, out: Path | None, root: Path, resume: bool, show: bool = True) -> None:
-    """Trains what is left to train, evaluates under the recipe's protocols, and writes the report.
-
-    Under torchrun all processes train in the folder that the first one makes, and that one goes on alone.
-    """
-    with distributed.process_group(pick_device(recipe.run.device)):
-        run = Run(Path(distributed.broadcast_from_rank0(lambda: str(begin(recipe, out, root, resume).folder))))
-        first = distributed.rank() == 0
-        console = Console(quiet=not (show and first), highlight=False)
-        console.print(f"run folder: {run.folder}", markup=False, soft_wrap=True)
-        resume = resume and bool(checkpoint.checkpoints(run.checkpoints))  # killed before the first: begin again
-        if training_needed(recipe):
-            train(recipe, run, resume=resume, show=show)
-        elif recipe.init_from is not None and first and not resume:
-            take_over(recipe, run)
-    if first:
-        measure(run.folder, None, None, recipe.run.device, show)
-
-
-def measure(
-    folder: Path, protocols: Sequence[str] | None, images: Sequence[Path] | None, device: str, show: bool = True
-) -> None:
-    """Evaluates a run under its recipe's protocols, or others, prints the tables and writes the report."""
-    console = Console(quiet=not show, highlight=False)
-    recipe = Run(folder).recipe()
-    if protocols or recipe.evaluate:
-        warnings = Console(stderr=True, quiet=not show, highlight=False)
-        with Observers(recipe, folder, lambda text: warnings.print(f"warning: {text}", markup=False)) as observers:
-            for results in evaluate_run(folder, protocols, images, execution=Execution(device, progress=show)):
-                console.print(results_table(results))
-                observers.call("evaluated", to_json(results))
-    console.print(f"report: {write_report(folder)}", markup=False, soft_wrap=True)
-
-
 def changed(before: object, now: object, path: str = "") -> list[str]:
     """Where two recipe trees differ, member by member in dicts and in lists of one length; long values cut short."""
     if before == now:
@@ -147,10 +192,10 @@ def changed(before: object, now: object, path: str = "") -> list[str]:
     elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
         pairs = [(f"{path}[{at}]", *each) for at, each in enumerate(zip(before, now, strict=True))]
     else:
-        return [f"{path} was {told(before)}, is {told(now)}"]
+        return [f"{path} was {_shortened(before)}, is {_shortened(now)}"]
     return [line for where, old, new in pairs for line in changed(old, new, where)]
 
 
-def told(value: object) -> str:
+def _shortened(value: object) -> str:
     text = "not given" if value is None else repr(value)
     return text if len(text) <= 80 else f"{text[:76]} ..."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -150,6 +151,21 @@ class Recipe(RecipeKeys):
     tree: Mapping[str, Any] = attrs.field(repr=False)
     source: Node = attrs.field(repr=False)
     profiles: tuple[str, ...] = ()
+
+    @cached_property
+    def method_on_meta(self) -> Method:
+        """The method without memory for its weights, built once: for what it says of itself, and for trial steps.
+
+        Raises:
+            RecipeError: constructors refused values.
+        """
+        with torch.device("meta"):
+            return build_method(self)
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether the method has training steps."""
+        return self.method_on_meta.steps > 0
 
 
 def load_recipe(

@@ -87,7 +87,9 @@ def test_a_good_recipe_needs_no_data(write_recipe: Write, plugins: Plugins) -> N
         stage("fine", {"reconstruction": 1, "image": {"match": "reconstruction", "hold": 9}}, 10**6, generator_every=5),
     ]
     changes = {**NO_DATA, "method": {"critics": {"image": CRITIC}, "stages": stages, "ema": 0.99, "clip": 1.0}}
-    method = check_steps(load_recipe(write_recipe(changes), plugins=plugins))
+    recipe = load_recipe(write_recipe(changes), plugins=plugins)
+    check_steps(recipe)
+    method = recipe.method_on_meta
     assert method.steps == 1_100_000
     assert all(parameter.is_meta for parameter in method.parameters())
 

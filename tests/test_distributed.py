@@ -176,7 +176,7 @@ def trained(recipe: str, out: str) -> None:
     """``inpaintkit run`` with networks without batch norm, as every process of a run calls it."""
     import inpaintkit.core.plugins
     from inpaintkit import hookimpl
-    from inpaintkit.pipeline import complete
+    from inpaintkit.pipeline import run
     from inpaintkit.recipe import load_recipe
 
     @hookimpl
@@ -192,7 +192,7 @@ def trained(recipe: str, out: str) -> None:
         inpaintkit_api=1, register_generators=register_generators, register_discriminators=register_discriminators
     )
     assert not inpaintkit.core.plugins.installed().add("plain", module).error
-    complete(load_recipe(recipe), Path(out), Path(out).parent, resume=Path(out).exists(), show=False)
+    run(load_recipe(recipe), Path(out), Path(out).parent, resume=Path(out).exists(), show=False)
 
 
 def test_two_processes_do_what_one_does(write_recipe: Callable[..., Path], tmp_path: Path) -> None:

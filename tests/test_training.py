@@ -17,12 +17,12 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from inpaintkit import hookimpl
+from inpaintkit import hookimpl, pipeline
 from inpaintkit.core.errors import CheckpointError, InpaintkitError, Interrupted, NonFiniteError, RecipeError
 from inpaintkit.core.interfaces import Batch, Generator, Loss, Observer, Sample
 from inpaintkit.core.plugins import Plugins, load_plugins
 from inpaintkit.data.batches import TrainingBatches, fixed_batch
-from inpaintkit.pipeline import begin, changed, complete
+from inpaintkit.pipeline import begin, changed
 from inpaintkit.recipe import Recipe, load_recipe
 from inpaintkit.runs import checkpoint
 from inpaintkit.runs.folder import Run, latest_run, load, new_run, open_run
@@ -363,7 +363,7 @@ def test_resume_with_another_recipe_is_refused(write_recipe: Write, tmp_path: Pa
     changes = {"log_every": 77, "sample_every": 77, "checkpoint_every": 77}
     more = {"seed": 8, "data": {"batch": 2}, "validate": {"every": 3, "images": 5}, "run": changes}
     many = load_recipe(write_recipe(more), plugins=plugins)
-    with pytest.raises(InpaintkitError, match=r"; and [1-9] more\. Resume"):
+    with pytest.raises(InpaintkitError, match=r" and [1-9] more\. Resume"):
         begin(many, None, tmp_path, resume=True)
 
 
@@ -685,9 +685,9 @@ def _one_thread() -> Iterator[None]:
 
 def test_complete_trains_and_reports(write_recipe: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recipe = load_recipe(write_recipe({}))
-    complete(recipe, None, tmp_path / "runs", resume=False)
+    pipeline.run(recipe, None, tmp_path / "runs", resume=False)
     run = Run(tmp_path / "runs" / "small")
     assert "<html" in (run.folder / "report.html").read_text()[:2000]
     assert str(run.folder) in capsys.readouterr().out
-    complete(recipe, None, tmp_path / "runs", resume=True)
+    pipeline.run(recipe, None, tmp_path / "runs", resume=True)
     assert not (tmp_path / "runs" / "small-2").exists()

@@ -118,7 +118,7 @@ def run_row(run: Run, recipe: Recipe) -> tuple[Row, Path]:
         CheckpointError: there is no usable checkpoint.
     """
     row = Row(run.folder.resolve().name, recipe.method.name, seed=recipe.seed, training_seeds=0)
-    if not has_weights(run, recipe):
+    if not has_weights(recipe):
         return row, run.folder
     source, state, _ = latest(run.checkpoints)
     seconds = state.get("seconds")

@@ -7,13 +7,14 @@ from .folder import (
     RECIPE as RECIPE,
     REPORT as REPORT,
     Run as Run,
+    adopt_weights as adopt_weights,
     environment as environment,
     has_weights as has_weights,
     latest_run as latest_run,
     load as load,
+    method_of as method_of,
     new_run as new_run,
     open_run as open_run,
-    take_over as take_over,
-    training_needed as training_needed,
+    ready as ready,
 )
 from .observers import Observers as Observers

@@ -1,4 +1,4 @@
-"""The folder of a run: where things lie in it, what made it, and the trained method that comes out of it."""
+"""The folder of a run: its files, the environment that made it, and the trained method in it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Run:
         return load_recipe(self.recipe_file, plugins=plugins)
 
     def log(self) -> list[dict[str, Any]]:
-        """The lines of the log; a last line cut off by a crash is passed over."""
+        """The lines of the log; a last line cut off by a crash is skipped."""
         lines = []
         for line in self.log_file.read_text().splitlines() if self.log_file.is_file() else []:
             try:
@@ -127,13 +127,13 @@ def commit() -> str:
     if not (here / ".git").exists():
         return ""
     try:
-        told = subprocess.run(
+        result = subprocess.run(
             ["git", "-C", str(here), "describe", "--always", "--dirty=+", "--abbrev=12"],
             capture_output=True, text=True, timeout=10, check=True,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return ""
-    return told.stdout.strip()
+    return result.stdout.strip()
 
 
 def load(source: str | Path, device: str | torch.device = "cpu", plugins: Plugins | None = None) -> Method:
@@ -141,7 +141,7 @@ def load(source: str | Path, device: str | torch.device = "cpu", plugins: Plugin
 
     Args:
         source: a run's folder, a checkpoint in it, or a recipe's file or bundled name.
-        device: where it shall work.
+        device: where the method is moved to.
 
     Raises:
         CheckpointError: the run has no usable checkpoint, or it does not fit.
@@ -155,62 +155,64 @@ def open_run(
 ) -> tuple[Method, Recipe | None]:
     """What :func:`load` returns, and the recipe that the method was trained by; None for one without training."""
     path = Path(source)
-    trained_by = None
     if path.is_dir():
         is_checkpoint = (path / checkpoint.STATE).is_file()
         run = Run(path.parent.parent if is_checkpoint else path)
         recipe = run.recipe(plugins)
-        method = inference_method(recipe)
-        chosen = path if is_checkpoint else checkpoint.latest(run.checkpoints)[0] if has_weights(run, recipe) else None
-        if chosen is not None:
-            checkpoint.load_method(chosen, method, partly=True)
-            trained_by = recipe
-    else:
-        recipe = load_recipe(source, plugins=plugins)
-        if training_needed(recipe) or recipe.init_from is not None:
-            raise InpaintkitError(
-                f"{source} is the recipe of a method that is trained: run it first, then load its run folder"
-            )
-        method = inference_method(recipe)
-    return method.to(device).eval().requires_grad_(False), trained_by
+        method = method_of(run, recipe, device, path if is_checkpoint else None)
+        return method, recipe if is_checkpoint or has_weights(recipe) else None
+    recipe = load_recipe(source, plugins=plugins)
+    if has_weights(recipe):
+        raise InpaintkitError(
+            f"{source} is the recipe of a method that is trained: run it first, then load its run folder"
+        )
+    return ready(_without_training(recipe), device), None
 
 
-def inference_method(recipe: Recipe) -> Method:
-    """The recipe's method without what only training needs, set up."""
-    method = build_method(recipe, without=training_only(recipe))
+def method_of(run: Run, recipe: Recipe, device: str | torch.device, chosen: Path | None = None) -> Method:
+    """The method of a run, ready to fill holes, from its newest checkpoint or the ``chosen`` one.
+
+    Raises:
+        CheckpointError: the run has no usable checkpoint, or it does not fit.
+    """
+    method = _without_training(recipe)
+    if chosen is not None or has_weights(recipe):
+        checkpoint.load_method(chosen or checkpoint.latest(run.checkpoints)[0], method, partly=True)
+    return ready(method, device)
+
+
+def ready(method: Method, device: str | torch.device) -> Method:
+    """The method in eval mode, without gradients, on the device."""
+    return method.to(device).eval().requires_grad_(False)
+
+
+def _without_training(recipe: Recipe) -> Method:
+    """The recipe's method without the options that only training needs, set up."""
+    method = build_method(recipe, without=getattr(recipe.method.factory, "training_only", ()))
     method.setup()
     return method
 
 
-def training_only(recipe: Recipe) -> tuple[str, ...]:
-    return tuple(getattr(recipe.method.factory, "training_only", ()))
+def has_weights(recipe: Recipe) -> bool:
+    """Whether a run of the recipe has weights: of its own training, or of the one that ``init_from`` names."""
+    return recipe.init_from is not None or recipe.is_trained
 
 
-def has_weights(run: Run, recipe: Recipe) -> bool:
-    """Whether the run's method is a trained one: in this run, or in the one whose weights it has taken over."""
-    return recipe.init_from is not None or training_needed(recipe)
+def adopt_weights(recipe: Recipe, run: Run, device: str | torch.device) -> Method:
+    """The method with the weights that ``init_from`` names, which become the run's only checkpoint.
 
-
-def take_over(recipe: Recipe, run: Run) -> None:
-    """The weights that ``init_from`` names, under the recipe's other options, as the run's only checkpoint.
-
-    Steps, seconds and pictures of their training are those of the checkpoint that they come from.
+    For recipes without training steps. Steps, seconds and pictures are those of the checkpoint the weights come from.
 
     Raises:
-        CheckpointError: they do not fit, or some are lacking.
+        CheckpointError: they do not fit, or some are missing.
     """
     assert recipe.init_from is not None
     method = build_method(recipe)
     method.setup()
     source = checkpoint.newest(recipe.init_from)
-    if lacking := checkpoint.init_method(source, method):
-        raise CheckpointError(f"{recipe.init_from} holds no {', '.join(lacking)}, and nothing is trained here")
+    if missing := checkpoint.init_method(source, method):
+        raise CheckpointError(f"{recipe.init_from} holds no {', '.join(missing)}, and nothing is trained here")
     state = checkpoint.read_state(source) if source.is_dir() else {}
     kept: dict[str, Any] = {key: state[key] for key in ("seconds", "seed", "images") if key in state}
     checkpoint.save(run.checkpoints, state.get("step", 0), method, kept)
-
-
-def training_needed(recipe: Recipe) -> bool:
-    """Whether the recipe's method has training steps (it is built without memory to see)."""
-    with torch.device("meta"):
-        return build_method(recipe).steps > 0
+    return ready(method, device)

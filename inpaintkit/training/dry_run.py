@@ -13,13 +13,13 @@ from ..core.errors import InpaintkitError, OptionError, Path, Problem, RecipeErr
 from ..core.interfaces import Batch, Method
 from ..core.plugins import installed
 from ..data import check_augment
-from ..recipe import DataOptions, Recipe, build_method
+from ..recipe import DataOptions, Recipe
 from ..runtime import generator
 from .validation import validation_metrics
 
 
 def check_steps(recipe: Recipe) -> Method:
-    """Builds the recipe's method on the meta device and takes one step of each stage; returns the method.
+    """Takes one step of each stage with the recipe's method on the meta device; returns the method.
 
     Raises:
         RecipeError: constructors refused values, augmentation does not end at ``size``, masks do not fit into the
@@ -28,8 +28,7 @@ def check_steps(recipe: Recipe) -> Method:
     problems: list[Problem] = []
     method: Method | None = None
     try:
-        with torch.device("meta"):
-            method = build_method(recipe)
+        method = recipe.method_on_meta
     except RecipeError as error:
         problems += error.problems
     mask = None

@@ -18,7 +18,7 @@ from ..core.interfaces import Batch, Method, Sample
 from ..core.plugins import Plugins, installed
 from ..data import TrainingBatches, augmenter, fixed_batch, load_images
 from ..recipe import Recipe, build_method
-from ..runs import ENVIRONMENT, Observers, Run, checkpoint, environment, load
+from ..runs import ENVIRONMENT, Observers, Run, checkpoint, environment, method_of, ready
 from ..runtime import (
     RunProgress,
     distributed,
@@ -64,8 +64,8 @@ def train(
                 network.compile()
         training.loop(signal_received)
     if recipe.run.compile:  # modules stay compiled: the evaluation would round otherwise than `inpaintkit evaluate`
-        return load(run.folder, device, plugins)
-    return ready(training.method)
+        return method_of(run, recipe, device)
+    return as_loaded(training.method, device)
 
 
 @attrs.frozen(eq=False)
@@ -269,8 +269,8 @@ def initial_method(recipe: Recipe, device: torch.device) -> Method:
     return method
 
 
-def ready(method: Method) -> Method:
-    """A method after its training, ready to fill holes; its gradients and optimizer states are freed."""
+def as_loaded(method: Method, device: torch.device) -> Method:
+    """The trained method as if loaded from its checkpoint; gradients and optimizer states are freed."""
     for optimizer in method.optimizers.values():
         optimizer.state.clear()
         optimizer.zero_grad(set_to_none=True)
@@ -278,4 +278,4 @@ def ready(method: Method) -> Method:
         # The strides of a loaded method: `to(memory_format=...)` leaves those of a 1x1 kernel, and convolutions choose
         # their algorithm, and so their rounding, by them.
         tensor.data = tensor.data.clone(memory_format=torch.contiguous_format)
-    return method.eval().requires_grad_(False)
+    return ready(method, device)

@@ -10,10 +10,9 @@ import attrs
 import pytest
 import yaml
 
-from inpaintkit import OptionError, RecipeError, load_recipe
+from inpaintkit import OptionError, RecipeError, load_recipe, pipeline
 from inpaintkit.components.observers import CSV
 from inpaintkit.core.interfaces import Observer
-from inpaintkit.pipeline import complete, measure
 from inpaintkit.runs.folder import Run
 
 Write = Callable[..., Path]
@@ -88,12 +87,12 @@ def test_a_recipe_names_observers(
     listener = Listener()
     recipe = attrs.evolve(recipe, run=attrs.evolve(recipe.run, observers=(*recipe.run.observers, listener)))
     monkeypatch.setattr(Run, "recipe", lambda self, plugins=None: recipe)
-    complete(recipe, tmp_path / "run", tmp_path, resume=False, show=False)
+    pipeline.run(recipe, tmp_path / "run", tmp_path, resume=False, show=False)
     assert listener.calls == ["started", *["logged"] * 4, "ended: finished", "started", "evaluated", "ended: finished"]
     assert listener.results[0]["protocol"]["name"] == "tiny"
     assert (tmp_path / "run" / "log.csv").read_text().startswith("step,seconds,")
     listener.calls.clear()
-    measure(tmp_path / "run", None, None, "cpu", show=False)
+    pipeline.evaluate(tmp_path / "run", device="cpu", show=False)
     assert listener.calls == ["started", "evaluated", "ended: finished"]
 
 
