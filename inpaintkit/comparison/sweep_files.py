@@ -1,23 +1,102 @@
-"""The files of a sweep: charts as SVG, tables as Markdown and CSV, all values as JSON, and a sheet of one picture."""
+"""What a sweep found, and its files: charts as SVG, tables as Markdown and CSV, all values as JSON, and a sheet."""
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import attrs
+
 from ..core.errors import InpaintkitError
-from ..evaluation import decimals, direction_arrow, format_interval, picture_grid
+from ..evaluation import MetricResult, Pixels, decimals, direction_arrow, format_interval, input_columns, picture_grid
 from ..runtime import evenly_spaced
-from .comparison import to_json as comparison_to_json
+from .comparison import Comparison, ComparisonRow, to_json as comparison_to_json
 from .files import COLUMNS, csv_lines
-from .sweep_charts import axis_label, metric_title, place_values, sweep_chart
-from .sweep_plan import axes_of, format_value
-from .sweep_result import Sweep
+from .sweep_plan import Plan, Value, axes_of, format_value
 from .text import NONE, csv_text, markdown_table, plain_text, write_files
 
+_PSNR = {"psnr[hole,255]": "PSNR in the hole (dB)", "psnr[whole,255]": "PSNR of the whole picture (dB)"}
 SIZES, PLACES = 6, 3  # columns of the sheet: values, or places on each axis
+
+
+@attrs.frozen(eq=False)
+class Sweep:
+    """Methods over the values of one option of a protocol's mask sampler, on the same pictures.
+
+    Attributes:
+        plan: the option, its values, and a test set for each.
+        comparisons: value by value, the rows of the methods and what failed, without differences.
+        picture: the index of the picture on the sheet.
+        tiles: by method, how its first run completes the picture, value by value; None where it failed.
+        complete: whether every method was tried.
+    """
+
+    plan: Plan
+    comparisons: tuple[Comparison, ...]
+    picture: int
+    tiles: Mapping[str, Sequence[Pixels | None]] = attrs.field(factory=dict)
+    complete: bool = False
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The names of the methods that were tried."""
+        return tuple(self.tiles)
+
+    @property
+    def failed(self) -> dict[tuple[str, Value], str]:
+        """Why there are no numbers, by method and value."""
+        pairs = list(zip(self.plan.values, self.comparisons, strict=True))
+        return {(name, at): one.failed[name] for name in self.tiles for at, one in pairs if name in one.failed}
+
+    def rows(self, method: str) -> dict[Value, ComparisonRow]:
+        """The rows of a method by value."""
+        pairs = zip(self.plan.values, self.comparisons, strict=True)
+        return {value: row for value, comparison in pairs for row in comparison.rows if row.name == method}
+
+    def curve(self, method: str, label: str) -> dict[float, MetricResult]:
+        """A metric over the values; of pairs, over their Euclidean distance from (0, 0).
+
+        Pairs at the same distance are one point: each image's value is the mean over them.
+        """
+        points: dict[float, list[MetricResult]] = {}
+        for value, row in self.rows(method).items():
+            points.setdefault(math.hypot(*value) if isinstance(value, tuple) else value, []).append(row.metrics[label])
+        return {at: MetricResult.average(results) for at, results in sorted(points.items())}
+
+    def places(self, method: str, label: str) -> list[list[float]]:
+        """Of pairs: a method's means, row by row; NaN where there is none."""
+        means = {value: row.metrics[label].interval.mean for value, row in self.rows(method).items()}
+        rows, columns = self.plan.axes
+        return [[means.get((row, column), math.nan) for column in columns] for row in rows]
+
+    @cached_property
+    def metrics(self) -> Mapping[str, MetricResult]:
+        """By label, any result of each metric."""
+        return next((row.metrics for one in self.comparisons for row in one.rows), {})
+
+    @property
+    def charted(self) -> tuple[str, ...]:
+        """The metrics that are drawn: the protocol's first with a value per image, and PSNR over the whole picture."""
+        drawn = [label for label, result in self.metrics.items() if result.per_image is not None]
+        whole = [label for label in drawn if label.startswith("psnr[whole,")]
+        return tuple(dict.fromkeys([*drawn[:1], *whole[:1]]))
+
+    @property
+    def title(self) -> str:
+        return f"{self.comparisons[0].name}: {self.plan.option} of {self.plan.sampler}"
+
+    @property
+    def axis(self) -> str:
+        """The quantity that curves are drawn over, with its unit."""
+        plan = self.plan
+        unit = f" ({plan.unit})" if plan.unit else ""
+        if plan.sampler == "center-square":
+            return f"{'distance of the hole from the center, Euclidean' if plan.grid else 'side of the hole'}{unit}"
+        return f"distance of {plan.option} from (0, 0), Euclidean{unit}" if plan.grid else f"{plan.option}{unit}"
 
 
 def write_sweep(folder: Path, sweep: Sweep) -> list[Path]:
@@ -26,6 +105,8 @@ def write_sweep(folder: Path, sweep: Sweep) -> list[Path]:
     Raises:
         InpaintkitError: the folder cannot be written to.
     """
+    from .sweep_charts import sweep_chart  # imports matplotlib
+
     stem = f"sweep-{sweep.plan.option}"
     files: dict[str, bytes | str] = {
         f"{stem}.json": json.dumps(to_json(sweep), allow_nan=False),
@@ -55,11 +136,13 @@ def to_json(sweep: Sweep) -> dict[str, Any]:
     plan, trees = sweep.plan, [comparison_to_json(comparison) for comparison in sweep.comparisons]
     for row in (row for tree in trees for row in tree["rows"]):
         del row["images_by_seed"]
-        for label, result in row["metrics"].items():
-            if label not in sweep.charted:
-                del result["per_image"]
+        row["metrics"] = {
+            label: {key: value for key, value in result.items() if key != "per_image" or label in sweep.charted}
+            for label, result in row["metrics"].items()
+        }
+    shared = ("format", "images", "device", "batch", "environment", "plugins")
     return {
-        "format": trees[0]["format"],
+        **{key: trees[0][key] for key in shared},
         "complete": sweep.complete,
         "option": plan.option,
         "sampler": plan.sampler,
@@ -68,7 +151,6 @@ def to_json(sweep: Sweep) -> dict[str, Any]:
         "hashes": [comparison.hash for comparison in sweep.comparisons],
         "picture": {"index": sweep.picture, "name": sweep.comparisons[0].names[sweep.picture]},
         "charted": list(sweep.charted),
-        **{key: trees[0][key] for key in ("images", "device", "batch", "environment", "plugins")},
         "comparisons": [{key: tree[key] for key in ("protocol", "rows", "failed")} for tree in trees],
     }
 
@@ -87,24 +169,22 @@ def to_csv(sweep: Sweep) -> str:
 
 def to_markdown(sweep: Sweep) -> str:
     """GitHub's Markdown: chart, a table for each metric that is drawn, of pairs each method's places, and the sheet."""
-    plan, first = sweep.plan, sweep.comparisons[0]
-    stem = f"sweep-{plan.option}"
-    title = plain_text(f"{first.name}: {plan.option} of {plan.sampler}")
-    parts = [f"# {title}", f"{len(first.names):,} images at each value; 95 % intervals by bootstrap over images"]
+    stem, title, names = f"sweep-{sweep.plan.option}", plain_text(sweep.title), sweep.comparisons[0].names
+    parts = [f"# {title}", f"{len(names):,} images at each value; 95 % intervals by bootstrap over images"]
     if not sweep.complete:
         parts.append("INCOMPLETE: it was interrupted.")
     if sweep.charted:
         parts.append(f"![{title}]({stem}.svg)")
     for label in sweep.charted:
-        arrow = next(direction_arrow(row.metrics[label]) for one in sweep.comparisons for row in one.rows)
+        arrow = direction_arrow(sweep.metrics[label])
         parts += [f"## {plain_text(metric_title(label))} {arrow}".rstrip(), _table(sweep, label)]
-        if plan.grid and label == sweep.charted[0]:
+        if sweep.plan.grid and label == sweep.charted[0]:
             parts += [_places(sweep, method, label) for method in sweep.methods]
-    parts.append(f"## One picture ({sweep.picture}: {plain_text(first.names[sweep.picture])})")
+    parts.append(f"## One picture ({sweep.picture}: {plain_text(names[sweep.picture])})")
     parts.append(f"![What methods are given, and what each makes of it]({stem}.png)")
-    rows = [next(iter(sweep.rows(method).values()), None) for method in sweep.methods]
-    basis = [f"- {plain_text(row.name)}: {row.basis}" for row in rows if row is not None]
-    parts += ["## What the numbers rest on", "\n".join(basis)]
+    basis = {row.name: row.basis for comparison in sweep.comparisons for row in comparison.rows}
+    lines = [f"- {plain_text(name)}: {basis[name]}" for name in sweep.methods if name in basis]
+    parts += ["## What the numbers rest on", "\n".join(lines)]
     if sweep.failed:
         parts += ["## Without numbers", "\n".join(f"- {plain_text(line)}" for line in failures(sweep))]
     return "\n\n".join(parts) + "\n"
@@ -117,16 +197,16 @@ def _table(sweep: Sweep, label: str) -> str:
     for at in sorted({at for curve in curves for at in curve}):
         texts = [format_interval(curve[at].interval) if at in curve else (NONE, "") for curve in curves]
         rows.append([f"{at:.4g}", *(f"{mean} ({interval})" if interval else mean for mean, interval in texts)])
-    return markdown_table([plain_text(axis_label(sweep)), *map(plain_text, sweep.methods)], rows)
+    return markdown_table([plain_text(sweep.axis), *map(plain_text, sweep.methods)], rows)
 
 
 def _places(sweep: Sweep, method: str, label: str) -> str:
     """A map of a method's means in numbers: a line for each row offset."""
-    rows, columns, means = place_values(sweep, method, label)
+    rows, columns = sweep.plan.axes
     places = max((decimals(row.metrics[label].interval) for row in sweep.rows(method).values()), default=0)
     lines = [
-        [f"{row:g}", *(f"{mean:.{places}f}" if math.isfinite(mean) else NONE for mean in line)]
-        for row, line in zip(rows, means, strict=True)
+        [f"{row:g}", *(f"{mean:.{places}f}" if math.isfinite(mean) else NONE for mean in means)]
+        for row, means in zip(rows, sweep.places(method, label), strict=True)
     ]
     heads = ["rows, columns", *(f"{column:g}" for column in columns)]
     return f"**{plain_text(method)}**, by {sweep.plan.option}:\n\n{markdown_table(heads, lines)}"
@@ -138,17 +218,20 @@ def to_sheet(sweep: Sweep) -> bytes:
     Of more than six values six are spread evenly; of pairs nine places.
     """
     columns = []
-    for at in sheet_columns(sweep):
-        tiles = [sweep.masked[at], *(sweep.tiles[method][at] for method in sweep.methods), sweep.truth]
+    for at in sheet_columns(sweep.plan):
+        (_, [truth]), (_, [masked]) = input_columns(sweep.plan.test_sets[at], [sweep.picture])
+        tiles = [masked, *(tiles[at] for tiles in sweep.tiles.values()), truth]
         columns.append((f"{sweep.plan.option} {format_value(sweep.plan.values[at])}", tiles))
     return picture_grid(columns, ["masked", *sweep.methods, "truth"])
 
 
-def sheet_columns(sweep: Sweep) -> list[int]:
+def sheet_columns(plan: Plan) -> list[int]:
     """Indices of the values on the sheet."""
-    values = sweep.plan.values
-    if not sweep.plan.grid:
-        return evenly_spaced(range(len(values)), SIZES)
-    axes = (sorted({axes_of(value)[at] for value in values}) for at in (0, 1))
-    rows, columns = ([axis[at] for at in evenly_spaced(range(len(axis)), PLACES)] for axis in axes)
-    return [values.index((row, column)) for row in rows for column in columns]
+    if not plan.grid:
+        return evenly_spaced(range(len(plan.values)), SIZES)
+    rows, columns = ([axis[at] for at in evenly_spaced(range(len(axis)), PLACES)] for axis in plan.axes)
+    return [plan.values.index((row, column)) for row in rows for column in columns]
+
+
+def metric_title(label: str) -> str:
+    return _PSNR.get(label, label)

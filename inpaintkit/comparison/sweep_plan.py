@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from decimal import Decimal
 from itertools import product
-from types import NoneType
-from typing import Any, get_args, get_origin
+from typing import Any
 
 import attrs
 
 from ..core.config.bundled import bundled
-from ..core.config.checks import bare, is_union
 from ..core.config.schema import Option, signature_of
-from ..core.config.spec import INVALID, Spec
 from ..core.config.structure import Structurer
 from ..core.errors import InpaintkitError, OptionError, Problem, RecipeError, did_you_mean
-from ..core.interfaces import MaskSampler
 from ..core.plugins import Plugins, installed
 from ..evaluation import TestSet, load_protocol
 from .candidates import collect_problems
@@ -46,7 +42,7 @@ class Plan:
     Attributes:
         text: as it was asked for.
         sampler: the registered name.
-        own: the value that the protocol itself has; None where a pair or a number is not set there.
+        own: the protocol's own value; None where that is not one of the values.
         unit: of the values, in words; may be empty.
         values: rising; pairs are all combinations, row by row.
     """
@@ -64,27 +60,31 @@ class Plan:
         """Whether the values are pairs: rows and columns."""
         return isinstance(self.values[0], tuple)
 
+    @property
+    def axes(self) -> tuple[list[Number], ...]:
+        """The values on each axis, rising."""
+        return tuple(sorted(set(axis)) for axis in zip(*map(axes_of, self.values), strict=True))
+
 
 def plan(test_set: TestSet, text: str, plugins: Plugins | None = None) -> Plan:
     """Reads what to sweep, and tries every value.
 
     Args:
         test_set: of the protocol whose mask sampler is changed; its pictures are shared.
-        text: ``option=first..last``, ``option=first..last:step`` or ``option=4,8,12``, also mixed. The step is 1 unless
-            said, and the last value is met where the steps lead to it. For an option that is a pair of numbers these
-            are the values on both axes.
+        text: ``option=first..last``, ``option=first..last:step`` or ``option=4,8,12``, also mixed. The default step is
+            1. For an option that is a pair of numbers these are the values on both axes.
 
     Raises:
         RecipeError: the text cannot be read, the protocol's sampler has no such option of numbers, or it refuses
             values; all of them.
     """
-    option, numbers = parse(text)
-    spec = test_set.protocol.masks
+    name, numbers = parse(text)
     plugins = plugins or installed()
-    options = {each.name: each for each in signature_of(spec.factory)}
-    axes = numeric(options[option].type) if option in options else 0
-    if not axes:
-        raise RecipeError([Problem(_no_option(test_set, text, option, options, plugins))])
+    spec = test_set.protocol.masks
+    option = next((each for each in signature_of(spec.factory) if each.name == name), None)
+    axes = _axis_count(option, plugins) if option else 0
+    if option is None or not axes:
+        raise RecipeError([Problem(f"sweep {text}: {_no_option(test_set, name, option, plugins)}")])
     values: list[Value] = list(numbers) if axes == 1 else list(product(numbers, numbers))
     if len(values) > MOST:
         raise RecipeError([Problem(f"sweep {text}: these are {len(values):,} values: at most {MOST:,} are taken")])
@@ -93,21 +93,21 @@ def plan(test_set: TestSet, text: str, plugins: Plugins | None = None) -> Plan:
     for value in values:
         problems: list[Problem] = []
         with collect_problems(problems):
-            test_sets.append(_changed(test_set, spec, options[option], value, plugins))
+            test_sets.append(_changed(test_set, option, value, plugins))
         if problems:
             reasons = "; ".join(problem.message for problem in problems)
-            refused.append(f"{option} {format_value(value)}: {reasons}")
+            refused.append(f"{name} {format_value(value)}: {reasons}")
     if refused:
-        more = [f"and {len(refused) - SHOWN} more values"] if len(refused) > SHOWN + 1 else []
-        shown = [*refused[:SHOWN], *more] if more else refused
-        raise RecipeError([Problem(f"sweep {text}: {each}") for each in shown])
-    own = spec.options.get(option, None if options[option].required else options[option].default)
+        if len(refused) > SHOWN + 1:
+            refused[SHOWN:] = [f"and {len(refused) - SHOWN} more values"]
+        raise RecipeError([Problem(f"sweep {text}: {each}") for each in refused])
+    own = spec.options.get(name, None if option.required else option.default)
     return Plan(
         text=text,
-        option=option,
+        option=name,
         sampler=spec.name,
         own=own if own in values else None,
-        unit=_UNITS.get(option, "") if spec.factory.__module__ == _BUILTIN else "",
+        unit=_UNITS.get(name, "") if spec.factory.__module__ == _BUILTIN else "",
         values=tuple(values),
         test_sets=tuple(test_sets),
     )
@@ -165,10 +165,8 @@ def parse(text: str) -> tuple[str, list[Number]]:
     values: set[Decimal] = set()
     parts = [part.strip() for part in rest.split(",")]
     for part in parts:
-        try:
+        with collect_problems(problems, f"sweep {text}"):
             values |= set(_part_values(part))
-        except OptionError as error:
-            problems.append(Problem(f"sweep {text}: {error}"))
     if problems:
         raise RecipeError(problems)
     integers = all("." not in part.replace("..", "") for part in parts)
@@ -205,25 +203,26 @@ def axes_of(value: Value) -> tuple[Number, ...]:
     return value if isinstance(value, tuple) else (value,)
 
 
-def numeric(expected: Any) -> int:
-    """How many numbers an option is: 1, 2 for a pair, 0 for anything else. ``None`` beside them is passed over."""
-    expected = bare(expected)
-    if is_union(expected):
-        members = [member for member in get_args(expected) if member is not NoneType]
-        return max(map(numeric, members), default=0)
-    if expected in (int, float):
+def _axis_count(option: Option, plugins: Plugins) -> int:
+    """How many numbers an option is: 1, 2 for a pair, 0 for anything else."""
+    if _has_type(1, option, plugins):
         return 1
-    args = get_args(expected)
-    pair = get_origin(expected) is tuple and len(args) == 2 and Ellipsis not in args
-    return 2 if pair and all(numeric(arg) == 1 for arg in args) else 0
+    return 2 if _has_type([1, 1], option, plugins) and not _has_type([1, 1, 1], option, plugins) else 0
 
 
-def _changed(test_set: TestSet, spec: Spec[MaskSampler], option: Option, value: Value, plugins: Plugins) -> TestSet:
+def _has_type(value: Any, option: Option, plugins: Plugins) -> bool:
+    structurer = Structurer(plugins)
+    structurer.structure(value, option.type)
+    return all(problem.kind == "value" for problem in structurer.problems)
+
+
+def _changed(test_set: TestSet, option: Option, value: Value, plugins: Plugins) -> TestSet:
     """The test set with another value of the option; a mask is drawn to see that it fits into the pictures."""
     structurer = Structurer(plugins)
     structured = structurer.structure(list(value) if isinstance(value, tuple) else value, option.type)
-    if structurer.problems or structured is INVALID:
-        raise RecipeError(structurer.located())
+    if structurer.problems:
+        raise RecipeError(structurer.problems)
+    spec = test_set.protocol.masks
     changed = attrs.evolve(spec, options={**spec.options, option.name: structured}, source=None)
     opened = TestSet.open(attrs.evolve(test_set.protocol, masks=changed), test_set.images)
     try:
@@ -233,33 +232,28 @@ def _changed(test_set: TestSet, spec: Spec[MaskSampler], option: Option, value: 
     return opened
 
 
-def _no_option(test_set: TestSet, text: str, option: str, options: Mapping[str, Option], plugins: Plugins) -> str:
-    """That a sampler has no such option, which it has, and who else has this one."""
-    name = test_set.protocol.masks.name
-    whose = f"sweep {text}: the mask sampler {name!r} of protocol {test_set.protocol.name}"
-    known = [each.name for each in options.values() if numeric(each.type)]
-    if option in options:
-        text = f"{whose} takes for {option} {options[option].annotation}, and no number"
-    else:
-        text = f"{whose} has no option {option!r}{did_you_mean(option, known)}"
-    text += f"; its numbers are {', '.join(known)}" if known else "; it has no numbers"
-    others = []
+def _no_option(test_set: TestSet, name: str, option: Option | None, plugins: Plugins) -> str:
+    """Says which numbers the mask sampler has, and which other samplers and protocols have this option."""
+    numbers: dict[str, list[str]] = {}
     for entry in plugins.registry.entries("mask sampler"):
         with suppress(InpaintkitError, TypeError):  # of a plugin that is broken
-            if any(each.name == option and numeric(each.type) for each in signature_of(entry.load())):
-                others.append(entry.name)
-    if others:
-        text += f"; {option} is an option of {', '.join(others)}{_protocols_with(others, test_set.side, plugins)}"
-    return text
-
-
-def _protocols_with(samplers: Sequence[str], side: int, plugins: Plugins, most: int = 3) -> str:
-    """``" (as in objects_center_24)"``: bundled protocols with one of these samplers, those of the same size first."""
-    found = []
-    for name in bundled("protocol"):
+            numbers[entry.name] = [one.name for one in signature_of(entry.load()) if _axis_count(one, plugins)]
+    protocol = test_set.protocol
+    known = numbers.get(protocol.masks.name, [])
+    text = f"the mask sampler {protocol.masks.name!r} of protocol {protocol.name} "
+    if option is None:
+        text += f"has no option {name!r}{did_you_mean(name, known)}"
+    else:
+        text += f"takes for {name} {option.annotation}, and no number"
+    text += f"; its numbers are {', '.join(known)}" if known else "; it has no numbers"
+    others = [other for other, options in numbers.items() if name in options]
+    if not others:
+        return text
+    protocols = []
+    for other in bundled("protocol"):
         with suppress(InpaintkitError):  # it names a plugin that is missing here
-            protocol = load_protocol(name, plugins)
-            if protocol.masks.name in samplers:
-                found.append((protocol.size != side, name))
-    names = [name for _, name in sorted(found)[:most]]
-    return f" (as in the protocols {', '.join(names)})" if names else ""
+            loaded = load_protocol(other, plugins)
+            if loaded.masks.name in others:
+                protocols.append((loaded.size != test_set.side, other))
+    names = ", ".join(other for _, other in sorted(protocols)[:3])  # those of the same size first
+    return f"{text}; {name} is an option of {', '.join(others)}" + (f" (as in the protocols {names})" if names else "")

@@ -15,10 +15,8 @@ from ..evaluation import (
     ProtocolSource,
     Row,
     TestSet,
-    build_metrics,
     completions,
     evaluate_completions,
-    input_columns,
     load_protocol,
     ranking_metric,
     ranks,
@@ -27,9 +25,8 @@ from ..runtime import Execution
 from .candidates import Candidate, MethodSource, load_candidates
 from .comparison import Comparison, ComparisonRow
 from .rows import Watch, describe_error
-from .sweep_files import write_sweep
+from .sweep_files import Sweep, write_sweep
 from .sweep_plan import Plan, format_value, plan, require_picture
-from .sweep_result import Sweep
 
 
 def sweep(
@@ -70,18 +67,9 @@ def sweep(
         protocol = TestSet.open(loaded, images, progress=execution.progress)
     planned = plan(protocol, values, plugins) if isinstance(values, str) else values
     require_picture(protocol, picture)
-    inputs = [input_columns(test_set, [picture]) for test_set in planned.test_sets]
     first = Comparison.of(planned.test_sets[0], execution, plugins)
-    found = Sweep(
-        plan=planned,
-        comparisons=tuple(
-            attrs.evolve(first, protocol=each.protocol.settings(), hash=each.hash) for each in planned.test_sets
-        ),
-        labels=tuple(build_metrics(protocol, execution.device)),
-        picture=picture,
-        truth=inputs[0][0][1][0],
-        masked=tuple(masked[0] for _, (_, masked) in inputs),
-    )
+    comparisons = [attrs.evolve(first, protocol=each.protocol.settings(), hash=each.hash) for each in planned.test_sets]
+    found = Sweep(planned, tuple(comparisons), picture)
     for candidate in candidates:
         found = _with_candidate(found, candidate, execution)
         found = attrs.evolve(found, complete=len(found.methods) == len(candidates))
@@ -120,12 +108,8 @@ def _with_candidate(found: Sweep, candidate: Candidate, execution: Execution) ->
         else attrs.evolve(one, rows=(*one.rows, ComparisonRow.over(candidate, measured)))
         for one, measured, reason in zip(found.comparisons, rows, failed, strict=True)
     ]
-    return attrs.evolve(
-        found,
-        comparisons=tuple(comparisons),
-        methods=(*found.methods, candidate.name),
-        tiles={**found.tiles, candidate.name: [watch.tiles.get(found.picture) for watch in watches]},
-    )
+    tiles = [watch.tiles.get(found.picture) for watch in watches]
+    return attrs.evolve(found, comparisons=tuple(comparisons), tiles={**found.tiles, candidate.name: tiles})
 
 
 def median_picture(comparison: Comparison) -> int:
