@@ -85,31 +85,13 @@ class Candidate:
 
 @attrs.frozen(eq=False)
 class _Loaded:
-    """One source with its recipe, and the method that was built to check it."""
+    """One source as a candidate of its own; those with the same ``key`` share a row."""
 
     given: str
     label: str
-    recipe: Recipe
-    source: Path | str
-    method: Method  # for its declarations; its weights are dropped with it
-    run: Run | None = None
-    state: Mapping[str, Any] | None = None  # of a checkpoint; None for an untrained method
-    total: int = 0  # training steps of the recipe
-
-    @property
-    def key(self) -> str:
-        """Equal for runs that share a row."""
-        state = self.state or {}
-        return json.dumps([recipe_key(self.recipe), state.get("step"), state.get("images")], default=str)
-
-    @property
-    def name(self) -> str:
-        """The name of a row with this source alone."""
-        if self.run is None:
-            return self.recipe.name
-        name, total = self.run.folder.resolve().name, self.total
-        step = (self.state or {}).get("step", total)
-        return name if step == total or not total else f"{name} ({step} of {total} steps)"
+    recipe_name: str
+    key: str
+    candidate: Candidate
 
 
 def load_candidates(sources: Iterable[MethodSource], plugins: Plugins | None = None) -> list[Candidate]:
@@ -134,7 +116,7 @@ def load_candidates(sources: Iterable[MethodSource], plugins: Plugins | None = N
         text = str(given)
         with collect_problems(problems, text):
             loaded = _load(text, plugins)
-            if loaded.state is None and not loaded.label:  # of runs, the seeds tell
+            if not loaded.candidate.trained and not loaded.label:  # of runs, the seeds tell
                 if text in untrained:
                     raise OptionError(f"{text} is given twice: a name before it makes a second row, as in A={text}")
                 untrained.add(text)
@@ -142,7 +124,7 @@ def load_candidates(sources: Iterable[MethodSource], plugins: Plugins | None = N
     if not rows and not problems:
         problems.append(Problem("nothing to compare: name runs, or recipes of untrained methods"))
     problems += [problem for row in rows if isinstance(row, list) for problem in _repeated_seeds(row)]
-    candidates = [row if isinstance(row, Candidate) else _from_sources(row, plugins) for row in rows]
+    candidates = [row if isinstance(row, Candidate) else _merged(row) for row in rows]
     labelled = [isinstance(row, Candidate) or any(one.label for one in row) for row in rows]
     candidates = _with_distinct_names(candidates, labelled, problems)
     if problems:
@@ -176,21 +158,52 @@ def _load(given: str, plugins: Plugins | None) -> _Loaded:
         near = did_you_mean(text, names)
         raise InpaintkitError(f"there is no such run, checkpoint, recipe file or bundled recipe{near}")
     if not path.is_dir():
-        return _Loaded(given, label, load_recipe(text, plugins=plugins), text, load(text, plugins=plugins))
+        recipe = load_recipe(text, plugins=plugins)
+        return _Loaded(given, label, recipe.name, "", _candidate(recipe.name, recipe, text, plugins))
     chosen = path if (path / checkpoint.STATE).is_file() else None
     run = Run(path.resolve().parent.parent if chosen else path)
+    name = run.folder.resolve().name
     recipe = run.recipe(plugins)
     with torch.device("meta"):
         total = build_method(recipe).steps
     if not total and recipe.init_from is None:
-        return _Loaded(given, label, recipe, path, load(path, plugins=plugins), run)
+        return _Loaded(given, label, recipe.name, "", _candidate(name, recipe, path, plugins))
     if chosen is not None:
         state = checkpoint.read_state(chosen)
     else:
         chosen, state, damaged = checkpoint.latest(run.checkpoints)
         if damaged:  # an older checkpoint would be another method under the same name
             raise InpaintkitError(f"{'; '.join(damaged)}; to compare an older checkpoint name it: {chosen}")
-    return _Loaded(given, label, recipe, chosen, load(chosen, plugins=plugins), run, state, total)
+    if total and state["step"] != total:
+        name = f"{name} ({state['step']} of {total} steps)"
+    key = json.dumps([recipe_key(recipe), state["step"], state.get("images")], default=str)
+    return _Loaded(given, label, recipe.name, key, _candidate(name, recipe, chosen, plugins, state))
+
+
+def _candidate(
+    name: str, recipe: Recipe, source: Path | str, plugins: Plugins | None, state: Mapping[str, Any] | None = None
+) -> Candidate:
+    """A candidate with one source; without the ``state`` of a checkpoint of an untrained method."""
+    method = load(source, plugins=plugins)  # for its declarations; its weights are dropped with it
+    candidate = Candidate(
+        name=name,
+        kind=recipe.method.name,
+        sources=(source,),
+        stochastic=method.randomness == "always",
+        size=method.size,
+        data=recipe.data,
+        plugins=plugins,
+    )
+    if state is None:
+        return candidate
+    seconds = state.get("seconds")
+    return attrs.evolve(
+        candidate,
+        seeds=(recipe.seed,),
+        steps=state["step"],
+        training_seconds=float(seconds) if isinstance(seconds, int | float) else None,
+        trained=True,
+    )
 
 
 def _split_label(given: str) -> tuple[str, str]:
@@ -206,7 +219,7 @@ def _split_label(given: str) -> tuple[str, str]:
 def _add_to_row(loaded: _Loaded, rows: list[list[_Loaded] | Candidate]) -> None:
     """Adds a source to the row of its recipe, or as a new row."""
     for row in rows:
-        if isinstance(row, Candidate) or loaded.state is None or row[0].key != loaded.key:
+        if isinstance(row, Candidate) or not loaded.key or row[0].key != loaded.key:
             continue
         labels = {one.label for one in row} - {""}
         if not loaded.label or not labels or labels == {loaded.label}:
@@ -218,36 +231,31 @@ def _add_to_row(loaded: _Loaded, rows: list[list[_Loaded] | Candidate]) -> None:
 def _repeated_seeds(row: Sequence[_Loaded]) -> list[Problem]:
     """Runs of one row that share a seed: they would count the same numbers twice, or nearly."""
     problems: list[Problem] = []
-    seen: dict[int, _Loaded] = {}
+    first: dict[tuple[int, ...], _Loaded] = {}
     for one in row:
-        first = seen.setdefault(one.recipe.seed, one)
-        if first is not one:
-            problems.append(
-                Problem(
-                    f"{first.given} and {one.given} are runs of one recipe with the same seed {one.recipe.seed}, and "
-                    "no two seeds: leave one out, or name two rows with A=... and B=..."
-                )
-            )
+        seeds = one.candidate.seeds
+        if seeds in first:
+            text = f"{first[seeds].given} and {one.given} are runs of one recipe with the same seed {seeds[0]}, and no "
+            text += "two seeds: leave one out, or name two rows with A=... and B=..."
+            problems.append(Problem(text))
+        first.setdefault(seeds, one)
     return problems
 
 
-def _from_sources(row: Sequence[_Loaded], plugins: Plugins | None) -> Candidate:
-    first = row[0]
-    states = [one.state for one in row if one.state is not None]
-    seconds = [float(state["seconds"]) for state in states if isinstance(state.get("seconds"), int | float)]
+def _merged(row: Sequence[_Loaded]) -> Candidate:
+    """One candidate of the sources of a row."""
+    candidates = [one.candidate for one in row]
+    first = candidates[0]
     label = next((one.label for one in row if one.label), "")
-    return Candidate(
-        name=label or (first.name if len(row) == 1 else first.recipe.name),
-        kind=first.recipe.method.name,
-        sources=tuple(one.source for one in row),
-        seeds=tuple(one.recipe.seed for one in row if one.state is not None),
-        steps=states[0]["step"] if states else 0,
-        training_seconds=sum(seconds) / len(seconds) if seconds and len(seconds) == len(row) else None,
-        stochastic=first.method.randomness == "always",
-        size=first.method.size,
-        data=first.recipe.data,
-        trained=bool(states),
-        plugins=plugins,
+    if len(row) == 1:
+        return attrs.evolve(first, name=label or first.name)
+    seconds = [one.training_seconds for one in candidates if one.training_seconds is not None]
+    return attrs.evolve(
+        first,
+        name=label or row[0].recipe_name,
+        sources=tuple(source for one in candidates for source in one.sources),
+        seeds=tuple(seed for one in candidates for seed in one.seeds),
+        training_seconds=sum(seconds) / len(seconds) if len(seconds) == len(row) else None,
     )
 
 
