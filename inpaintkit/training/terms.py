@@ -19,6 +19,8 @@ Named = TypeVar("Named", bound=nn.Module)
 class TrainingOptions(TypedDict, total=False):
     """The options of :class:`Adversarial` besides the generator, for methods that pass them on to it.
 
+    >>> from inpaintkit import Adversarial, Generator
+    >>> from typing import Unpack
     >>> class Mine(Adversarial):
     ...     def __init__(self, generator: Generator, depth: int = 3, **training: Unpack[TrainingOptions]) -> None:
     ...         super().__init__(generator, **training)
