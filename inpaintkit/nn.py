@@ -1,4 +1,4 @@
-"""What networks and methods of several papers share: initial weights, windows around holes, modes, random rows."""
+"""Helpers for networks and methods: initial weights, windows around holes, eval mode, random numbers per image."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ def normal_init(module: nn.Module, std: float = 0.02) -> None:
 
 
 def autocast_off(device: torch.device) -> AbstractContextManager[object]:
-    """Inside, nothing is computed in lower precision than that of the tensors and parameters themselves."""
-    if not torch.amp.autocast_mode.is_autocast_available(device.type):  # the meta device has none to switch off
+    """A context without autocast: tensors and parameters keep their own precision."""
+    if not torch.amp.autocast_mode.is_autocast_available(device.type):  # the meta device has no autocast
         return nullcontext()
     return torch.autocast(device.type, enabled=False)
 
 
 def hole_windows(mask: Tensor, side: int) -> tuple[Tensor, Tensor]:
-    """Where to look at the hole: the top row and the left column of a ``side`` x ``side`` window, (B,) each.
+    """A ``side`` x ``side`` window at the hole of each image: its top row and its left column, (B,) each.
 
-    A hole that fits is in the middle of its window, as far as the picture's border lets it. Of several holes that do
-    not fit together, and of one that is larger, the window shows a part: any that is at least a quarter hole, picked by
-    a hash of the mask, so that the real picture and the fake are seen through the same window and other masks show
-    other parts; where there is none (scattered pixels), the one with the most of it. Without a hole it is the picture's
-    middle. A function of the mask alone; on its device, without synchronization.
+    A hole that fits is centered in its window, as far as the picture's border allows. If the hole is larger than the
+    window, or several holes do not fit together, a hash of the mask picks one of the windows of which at least a
+    quarter is hole: the same for the real picture and the fake, and others for other masks. If there is none (scattered
+    pixels), it is the window with the most of the hole; without a hole, the middle of the picture. The result depends
+    on the mask alone and is computed on its device, without synchronization.
 
     Args:
         mask: (B, 1, H, W), 1 in the hole.
@@ -51,14 +51,14 @@ def hole_windows(mask: Tensor, side: int) -> tuple[Tensor, Tensor]:
     across = covered.shape[2]
     flat = covered.flatten(1)
     most, best = flat.max(1)
-    # Larger than one window: any with a quarter of hole; the n-th of them, n a hash of where the hole is.
+    # Larger than one window: the n-th of the windows that are a quarter hole, n being a hash of the hole's pixels.
     enough = flat * 4 >= side * side
     weights = torch.arange(1, height * width + 1, device=mask.device) * 2654435761 % 4294967291
     nth = (hole.flatten(1) * weights).sum(1) % enough.sum(1).clamp(min=1)
     picked = (enough.cumsum(1) == nth[:, None] + 1).int().argmax(1)
     place = torch.where((most < total) & enough.any(1), picked, best)
     top, left = place // across, place % across
-    # What of the hole is in that window is brought to its middle.
+    # Center the part of the hole that is in this window.
     rows = torch.arange(height, device=mask.device).expand(count, height)
     columns = torch.arange(width, device=mask.device).expand(count, width)
     inside = ((rows >= top[:, None]) & (rows < top[:, None] + side))[:, :, None] & (
@@ -72,13 +72,13 @@ def hole_windows(mask: Tensor, side: int) -> tuple[Tensor, Tensor]:
 
 
 def windows_sum(hole: Tensor, side: int) -> Tensor:
-    """How many pixels of ``hole`` (B, H, W) each window holds: int64 (B, H - side + 1, W - side + 1)."""
+    """The number of pixels of ``hole`` (B, H, W) in each window: int64 (B, H - side + 1, W - side + 1)."""
     sums = F.pad(hole.long().cumsum(1).cumsum(2), (1, 0, 1, 0))
     return sums[:, side:, side:] - sums[:, :-side, side:] - sums[:, side:, :-side] + sums[:, :-side, :-side]
 
 
 def middle(taken: Tensor, side: int) -> Tensor:
-    """Where a window of ``side`` begins whose middle is that of the ``taken`` (B, L) places, within 0 to L - side."""
+    """The start of a window of ``side`` around the middle of the ``taken`` (B, L) positions, within 0 to L - side."""
     length = taken.shape[1]
     first, last = taken.int().argmax(1), length - 1 - taken.flip(1).int().argmax(1)  # of nothing: 0 and L - 1
     return ((first + last + 1 - side) // 2).clamp(0, length - side)

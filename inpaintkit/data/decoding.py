@@ -27,19 +27,25 @@ EXTENSIONS = frozenset([
     ".pbm", ".pnm", ".tga", ".avif", ".jp2", ".j2k", ".heic", ".heif",
 ])
 # fmt: on
-#: Decoders that are given a file, whatever its extension says: none of them runs another program (EPS would).
+#: Decoders that are tried, whatever the extension: none of them runs another program (the one for EPS would).
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM", "TGA", "AVIF", "JPEG2000", "HEIF")
 MAX_BYTES = 512 * 2**20  # of one file, unpacked: an archive entry cannot fill the memory
-MAX_PIXELS = 178_956_970  # of one picture, Pillow's own limit for what it takes for an attack
+MAX_PIXELS = 178_956_970  # of one picture: Pillow's own limit against decompression bombs
 
 
 class Unreadable(Exception):
-    """Why one picture cannot be used; it is listed by name."""
+    """The reason why one picture cannot be used; the caller lists it by name."""
 
 
 @attrs.frozen
 class Entry:
-    """One picture file: its name, what tells whether it changed, and how to read its bytes."""
+    """One picture file.
+
+    Attributes:
+        name: as messages and the cache show it.
+        mark: changes when the file does.
+        read: returns the bytes of the file.
+    """
 
     name: str
     mark: tuple[str | int, ...]
@@ -47,10 +53,10 @@ class Entry:
 
 
 def find(sources: Sequence[Source]) -> list[Entry]:
-    """The pictures of every source, sorted by name within each; a name that two sources share is told apart.
+    """The pictures of every source, sorted by name within each; names that occur in several sources get a prefix.
 
     Raises:
-        DataError: a source is missing, damaged as a whole, or holds no pictures; all such sources together.
+        DataError: a source is missing, unreadable, or holds no pictures; names all such sources.
     """
     entries: list[Entry] = []
     problems: list[str] = []
@@ -80,9 +86,9 @@ def _entries(source: Source) -> list[Entry]:
         return [_file_entry(name, path) for name, path in source.paths().items()]
     try:
         if source.is_dir():
-            entries, passed = _of_folder(source)
+            entries, others = _of_folder(source)
         elif source.is_file() and source.suffix.lower() == ".zip":
-            entries, passed = _of_zip(source)
+            entries, others = _of_zip(source)
         elif source.is_file():
             return [_file_entry(source.name, source)]
         else:
@@ -91,8 +97,8 @@ def _entries(source: Source) -> list[Entry]:
     except OSError as error:
         raise DataError(f"{source} cannot be read: {error.strerror or error}") from error
     if not entries:
-        others = f"; it has {len(passed)} other files, such as {min(passed)!r}" if passed else "; it is empty"
-        raise DataError(f"{source} holds no pictures (known extensions: {' '.join(sorted(EXTENSIONS))}){others}")
+        hint = f"; it has {len(others)} other files, such as {min(others)!r}" if others else "; it is empty"
+        raise DataError(f"{source} holds no pictures (known extensions: {' '.join(sorted(EXTENSIONS))}){hint}")
     return entries
 
 
@@ -102,18 +108,18 @@ def _is_picture(name: PurePosixPath) -> bool:
 
 
 def _of_folder(folder: Path) -> tuple[list[Entry], list[str]]:
-    entries, passed = [], []
+    entries, others = [], []
     for path in _walk(folder, set()):
         name = PurePosixPath(path.relative_to(folder).as_posix())
         if _is_picture(name):
             entries.append(_file_entry(str(name), path))
         else:
-            passed.append(str(name))
-    return entries, passed
+            others.append(str(name))
+    return entries, others
 
 
 def _walk(folder: Path, visited: set[str]) -> Iterator[Path]:
-    """Every file below; linked folders are followed, each once."""
+    """All files in a folder and below; links to folders are followed, each folder once."""
     real = os.path.realpath(folder)
     if real in visited:
         return
@@ -146,7 +152,7 @@ def _of_zip(path: Path) -> tuple[list[Entry], list[str]]:
             members = [member for member in archive.infolist() if not member.is_dir()]
     except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError) as error:
         raise DataError(f"{path} is no readable .zip: {error}") from error
-    opened = threading.local()  # a file handle for each thread, so that none waits for another's
+    opened = threading.local()  # one file handle for each thread, so that reads run in parallel
 
     def entry(member: zipfile.ZipInfo) -> Entry:
         def read() -> bytes:
@@ -159,12 +165,12 @@ def _of_zip(path: Path) -> tuple[list[Entry], list[str]]:
         return Entry(_printable(member.filename), (member.CRC, member.file_size), read)
 
     pictures = [member for member in members if _is_picture(PurePosixPath(member.filename))]
-    passed = [member.filename for member in members if not _is_picture(PurePosixPath(member.filename))]
-    return [entry(member) for member in pictures], passed
+    others = [member.filename for member in members if not _is_picture(PurePosixPath(member.filename))]
+    return [entry(member) for member in pictures], others
 
 
 def _printable(name: str) -> str:
-    """File names that are no text on this system keep a spelling that can be written to logs."""
+    """A file name that can be written to logs: bytes that are not text on this system are escaped."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
@@ -186,7 +192,7 @@ def decode(entry: Entry, prepare: Prepare) -> list[tuple[str, Pixels]]:
     """One file -> its prepared pictures, ``(name, (3, H, W))``; several where it is cut into tiles.
 
     Raises:
-        Unreadable: says why in a few words; whatever is wrong with a file ends here.
+        Unreadable: says why in a few words; every error of a decoder ends here.
     """
     try:
         return prepared(entry.name, open_rgb(entry.read(), draft=prepare.short_side), prepare)
@@ -206,17 +212,18 @@ def decode(entry: Entry, prepare: Prepare) -> list[tuple[str, Pixels]]:
 def open_rgb(data: bytes, draft: int | None = None) -> Image.Image:
     """The bytes of a picture file of any mode -> RGB, upright by its EXIF orientation.
 
-    16 bits become 8 by rounding, transparent parts lie over white, of several frames the first counts; color profiles
-    are not applied. ``draft``: the short side that is enough (a JPEG is then decoded at a fraction of its size).
+    16 bits become 8 by rounding, transparent parts are composited over white, and the first of several frames is taken;
+    color profiles are not applied. ``draft``: the short side that is needed (a larger JPEG is decoded at a fraction of
+    its size).
     """
     image: Image.Image = Image.open(io.BytesIO(data), formats=formats())
     if image.width * image.height > MAX_PIXELS:
         raise Image.DecompressionBombError
-    if draft and min(image.size) > 2 * draft:  # half of what the decoder could save is left to the better filter
+    if draft and min(image.size) > 2 * draft:  # at twice the size needed: the rest is left to the better filter
         scale = 2 * draft / min(image.size)
         image.draft(None, (round(image.width * scale), round(image.height * scale)))
     image.load()
-    with suppress(Exception):  # damaged EXIF data says nothing about the orientation; the pixels are good
+    with suppress(Exception):  # damaged EXIF data has no orientation; the pixels are usable
         image = ImageOps.exif_transpose(image)
     return to_rgb(image)
 
@@ -225,7 +232,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
     """Any mode to RGB.
 
     Raises:
-        Unreadable: floating-point pixels outside [0, 255], or a mode that has no RGB reading.
+        Unreadable: floating-point pixels outside [0, 255], or a mode that cannot be converted to RGB.
     """
     if image.mode.startswith("I"):  # Pillow's integer modes hold 16-bit gray, in either byte order
         values = np.asarray(image).astype(np.int64)
@@ -245,10 +252,10 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 
 def prepared(name: str, image: Image.Image, prepare: Prepare) -> list[tuple[str, Pixels]]:
-    """The steps of ``prepare`` on one RGB picture; tiles are named ``name#row,column``.
+    """One RGB picture after the steps of ``prepare``; tiles are named ``name#row,column``.
 
     Raises:
-        Unreadable: the picture is smaller than ``crop`` or ``tiles``, or so long that resizing would blow it up.
+        Unreadable: the picture is smaller than ``crop`` or ``tiles``, or so long that resizing would exceed the limit.
     """
     if prepare.short_side and min(image.size) != prepare.short_side:
         scale = prepare.short_side / min(image.size)

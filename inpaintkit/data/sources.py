@@ -1,4 +1,4 @@
-"""What a recipe says about pictures before training: where they lie, and what is done once, before the cache."""
+"""Where pictures come from, and the steps that are done to each of them once, before the cache."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class PackageFiles:
 
     def __attrs_post_init__(self) -> None:
         problems = [
-            OptionError(f"{name!r} is no path inside the package: write it as in data/astronaut.png", ("files", at))
+            OptionError(f"{name!r} is not a path inside the package: write it as in data/astronaut.png", ("files", at))
             for at, name in enumerate(self.files)
             if not name or PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\\" in name
         ]
@@ -61,10 +61,10 @@ class PackageFiles:
             raise OptionError.join(problems)
 
     def paths(self) -> dict[str, Path]:
-        """``package:file`` -> where it lies.
+        """``package:file`` -> the path of the file.
 
         Raises:
-            DataError: the package is not installed, or it lacks some of the files.
+            DataError: the package is not installed, or some of the files are missing.
         """
         try:
             module = import_module(self.package)
@@ -72,7 +72,7 @@ class PackageFiles:
             raise DataError(f"package {self.package!r} holds the pictures, but cannot be imported ({error})") from error
         roots = [Path(root) for root in getattr(module, "__path__", [])]
         if not roots:
-            raise DataError(f"{self.package!r} is a single module: it holds no files")
+            raise DataError(f"{self.package!r} is a single module, which holds no files")
         found: dict[str, Path] = {}
         missing: list[str] = []
         for name in self.files:

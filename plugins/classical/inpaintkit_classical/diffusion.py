@@ -8,7 +8,7 @@ import torch
 from annotated_types import Gt, Lt
 from torch import Tensor
 
-from inpaintkit import Method
+from inpaintkit import Method, checked
 from inpaintkit.components.multigrid import harmonic_extension
 
 from .known import levels, require_known
@@ -36,6 +36,7 @@ class Harmonic(Method):
 
     order = 1  # how often the Laplacian is applied
 
+    @checked
     def __init__(self, tolerance: Tolerance = 1e-8) -> None:
         super().__init__()
         self.tolerance = tolerance

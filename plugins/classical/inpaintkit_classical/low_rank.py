@@ -8,7 +8,7 @@ import torch
 from annotated_types import Ge, Gt, Lt
 from torch import Tensor
 
-from inpaintkit import Method
+from inpaintkit import Method, checked
 
 from .heldout import hold_out
 from .known import require_known
@@ -60,6 +60,7 @@ class LowRank(Method):
         InpaintkitError: a picture has no known pixel.
     """
 
+    @checked
     def __init__(
         self,
         rank: Annotated[int, Ge(1)] | None = None,

@@ -9,7 +9,7 @@ import torch
 from annotated_types import Ge, Le
 from torch import Tensor
 
-from inpaintkit import InpaintkitError, Method
+from inpaintkit import InpaintkitError, Method, checked
 
 from .known import require_known
 
@@ -23,6 +23,7 @@ class OpenCV(Method):
 
     flag = ""  # the name of cv2's constant
 
+    @checked
     def __init__(self, radius: Annotated[int, Ge(1), Le(100)] = 3) -> None:
         super().__init__()
         self.radius = radius

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal, get_args
 
 import torch
-from annotated_types import Ge
+from annotated_types import Ge, Lt
 from torch import Tensor
 from torch.nn import functional as F
 
-from inpaintkit import InpaintkitError, Method, OptionError, composite
+from inpaintkit import InpaintkitError, Method, OptionError, checked, composite
 
 from .patchfield import Patches, largest_radius
 from .patchsearch import Field
@@ -46,35 +47,24 @@ class PatchMatch(Method):
         search: ``exhaustive`` compares every patch with every known one, the reference for small pictures.
 
     Raises:
-        OptionError: for a value out of its range.
+        OptionError: a value is out of its range.
     """
 
     randomness = "always"
 
+    @checked
     def __init__(
         self,
         radius: Annotated[int, Ge(1)] | None = None,
         levels: Annotated[int, Ge(1)] | None = None,
         iterations: Annotated[int, Ge(1)] = 3,
         passes: Annotated[int, Ge(1)] = 6,
-        texture: Annotated[float, Ge(0)] = 5.0,
+        texture: Annotated[float, Ge(0), Lt(math.inf)] = 5.0,
         search: Search = "patchmatch",
     ) -> None:
         super().__init__()
-        least = {"radius": radius, "levels": levels, "iterations": iterations, "passes": passes}
-        problems = [
-            OptionError(f"{name} is {value}: at least 1 is needed", (name,))
-            for name, value in least.items()
-            if value is not None and value < 1
-        ]
-        if not 0 <= texture < float("inf"):
-            problems.append(OptionError(f"texture is {texture}: a number of at least 0 is needed", ("texture",)))
         if search not in get_args(Search):
-            problems.append(
-                OptionError(f"search is {search!r}: one of {', '.join(get_args(Search))} is needed", ("search",))
-            )
-        if problems:
-            raise OptionError.join(problems)
+            raise OptionError(f"search is {search!r}: one of {', '.join(get_args(Search))} is needed", ("search",))
         self.radius, self.levels, self.iterations = radius, levels, iterations
         self.passes, self.texture, self.search = passes, texture, search
 
@@ -82,10 +72,10 @@ class PatchMatch(Method):
     def inpaint(self, masked: Tensor, mask: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
         """``masked`` (B, 3, H, W) and ``mask`` (B, 1, H, W) -> completed (B, 3, H, W) in the dtype of ``masked``.
 
-        Known pixels come back bit-exact, and what ``masked`` holds under the hole is not looked at.
+        Known pixels are returned bit-exact; the values of ``masked`` in the hole are not used.
 
         Raises:
-            InpaintkitError: where pictures have no known pixel; names them.
+            InpaintkitError: pictures have no known pixel; names them.
         """
         hole = mask.float()
         if bool((lost := hole.flatten(1).all(1)).any()):

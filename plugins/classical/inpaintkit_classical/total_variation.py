@@ -10,7 +10,7 @@ from annotated_types import Ge, Lt
 from torch import Tensor
 from torch.nn import functional as F
 
-from inpaintkit import Method
+from inpaintkit import Method, checked
 from inpaintkit.components.crops import crops_around
 
 from .known import levels, require_known
@@ -41,6 +41,7 @@ class TotalVariation(Method):
         InpaintkitError: a picture has no known pixel.
     """
 
+    @checked
     def __init__(
         self, iterations: Annotated[int, Ge(1)] = 1000, tolerance: Annotated[float, Ge(0), Lt(1)] = 1e-3
     ) -> None:
