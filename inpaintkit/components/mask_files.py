@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 import attrs
 import numpy as np
@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..core.config.checks import checked
-from ..core.errors import DataError, OptionError, did_you_mean, listed
+from ..core.errors import DataError, listed
 from ..core.interfaces import MaskSampler
 from ..data import Entry, Prepare, Unreadable, decode, find
 
@@ -69,9 +69,6 @@ class MaskFiles(MaskSampler):
 
     def __attrs_post_init__(self) -> None:
         self.path = Path(self.path)
-        if self.hole not in get_args(Color):
-            near = did_you_mean(self.hole, get_args(Color))
-            raise OptionError(f"hole is {self.hole!r}{near}: white or black is needed", ("hole",))
 
     def __call__(self, count: int, size: tuple[int, int], rng: torch.Generator) -> Tensor:
         if not self._masks:

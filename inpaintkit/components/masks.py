@@ -16,7 +16,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from torch import Tensor
 
 from ..core.config.checks import checked
-from ..core.errors import OptionError, did_you_mean
+from ..core.errors import OptionError
 from ..core.interfaces import MaskSampler
 from .shapes import axes, below, between, boxes, cubic, near_segment, require_fit, require_ordered, size_text
 
@@ -264,16 +264,12 @@ class RandomPattern(MaskSampler):
         return random_pattern(count, size, rng, ratio=self.ratio, resolution=self.resolution)
 
 
+@checked
 @attrs.frozen
 class Half(MaskSampler):
     """:func:`halves`: the ``left``, ``right``, ``top`` or ``bottom`` half, or one at ``random`` for each picture."""
 
     side: Where = "random"
-
-    def __attrs_post_init__(self) -> None:
-        if self.side not in get_args(Where):
-            near = did_you_mean(self.side, get_args(Where))
-            raise OptionError(f"side is {self.side!r}{near}: one of {', '.join(get_args(Where))} is needed", ("side",))
 
     def __call__(self, count: int, size: Size, rng: torch.Generator) -> Tensor:
         return halves(count, size, rng, side=self.side)

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 import annotated_types as at
 import attrs
 
-from ..errors import OptionError, Path, dotted, short_repr
+from ..errors import OptionError, Path, did_you_mean, dotted, short_repr
 
 Target = TypeVar("Target", bound=Callable[..., Any])
 
@@ -24,7 +24,7 @@ Target = TypeVar("Target", bound=Callable[..., Any])
 def checked(target: Target) -> Target:
     """Decorates an ``__init__``, or a whole attrs class or dataclass: values beyond their limits raise an OptionError.
 
-    The error names every option that is out of its limits. Types are not checked.
+    The error names every option that is out of its limits or none of its choices. Types are not checked.
 
     >>> @checked
     ... @attrs.frozen
@@ -91,12 +91,14 @@ def keyword_hints(expected: Any) -> Mapping[str, tuple[Any, bool]]:
 
 
 def violations(value: Any, expected: Any, path: Path) -> list[OptionError]:
-    """What of ``value`` is beyond the limits in the annotation ``expected``; values of another type have none."""
+    """What of ``value`` is beyond the limits or choices in the annotation ``expected``; other types have none."""
     origin, args = get_origin(expected), get_args(expected)
     if origin is Annotated:
         if all(satisfies(value, limit) for limit in constraints(expected)):
             return violations(value, args[0], path)
         return [_violation(value, expected, path)]
+    if origin is Literal:
+        return [] if value in args else [_violation(value, expected, path, did_you_mean(str(value), map(str, args)))]
     if is_union(expected):
         found = [violations(value, member, path) for member in args if accepts(value, member)]
         if not found or not all(found):
@@ -111,10 +113,10 @@ def violations(value: Any, expected: Any, path: Path) -> list[OptionError]:
     return []
 
 
-def _violation(value: Any, expected: Any, path: Path) -> OptionError:
+def _violation(value: Any, expected: Any, path: Path, hint: str = "") -> OptionError:
     from .schema import describe  # knows the interfaces, and so imports torch: only where something is wrong
 
-    return OptionError(f"{dotted(path)}: expected {describe(expected)}, not {short_repr(value)}", path)
+    return OptionError(f"{dotted(path)}: expected {describe(expected)}, not {short_repr(value)}{hint}", path)
 
 
 def accepts(value: Any, expected: Any) -> bool:

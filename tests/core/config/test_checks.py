@@ -145,3 +145,15 @@ def test_it_imports_no_torch() -> None:
     code = "import sys, inpaintkit; inpaintkit.checked; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
     assert "checked" in inpaintkit.__all__
+
+
+def test_a_value_must_be_one_of_the_choices() -> None:
+    class Chosen:
+        @checked
+        def __init__(self, side: Literal["left", "right"] = "left", size: Side | Literal["all"] = "all") -> None:
+            pass
+
+    Chosen("right", 3)
+    assert refused(Chosen, side="lfet") == {
+        ("side",): "side: expected 'left' or 'right', not 'lfet', did you mean 'left'?"
+    }
