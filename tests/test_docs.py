@@ -257,9 +257,9 @@ PLUGIN = DOCS / "howto" / "write-a-plugin.md"
 def ellipses(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The plugin that the page makes, as if it were installed."""
     folder = tmp_path_factory.mktemp("ellipses")
-    for block in blocks(PLUGIN, "python", "toml"):
+    for block in blocks(PLUGIN, "python", "toml", "yaml"):
         if block.file:
-            (folder / block.file).parent.mkdir(exist_ok=True)
+            (folder / block.file).parent.mkdir(exist_ok=True, parents=True)
             (folder / block.file).write_text(block.text, encoding="utf-8")
     project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
     info = folder / "inpaintkit_ellipses-0.1.0.dist-info"
@@ -278,7 +278,9 @@ def ellipses(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
 def test_the_plugin_of_the_page_conforms(ellipses: Path, tmp_path: Path) -> None:
     [report] = [report for report in installed().reports if report.name == "ellipses"]
     assert (report.error, report.warnings) == ("", [])
-    assert report.provides == ["generator small-fcn", "loss mean-color", "mask sampler ellipse"]
+    components = ["generator small-fcn", "loss mean-color", "mask sampler ellipse", "augmentation fog", "observer best"]
+    others = ["recipe ellipses/photos", "protocol ellipses/ellipse_64", "command draw-ellipses"]
+    assert report.provides == [*components, *others]
     test = runpy.run_path(str(ellipses / "tests" / "test_conformance.py"))["test_conformance"]
     [marked] = [mark for mark in test.pytestmark if mark.name == "parametrize"]
     passed = 0
@@ -293,12 +295,20 @@ def test_the_plugin_of_the_page_conforms(ellipses: Path, tmp_path: Path) -> None
     assert passed > 20
 
 
-def test_the_recipe_of_the_page_trains(ellipses: Path, tmp_path: Path) -> None:
-    [recipe] = [block for block in blocks(PLUGIN, "yaml") if block.file]
-    (tmp_path / recipe.file).write_text(recipe.text, encoding="utf-8")
-    loaded = load_recipe(tmp_path / recipe.file)
+def test_the_recipe_of_the_page_trains(ellipses: Path) -> None:
+    loaded = load_recipe("ellipses/photos")
     check_steps(loaded)
     assert loaded.method_on_meta.steps == 2000
+
+
+def test_the_command_and_the_observer_of_the_page(ellipses: Path, tmp_path: Path) -> None:
+    main(["draw-ellipses", "-o", str(tmp_path / "masks.png"), "--size", "32"], standalone_mode=False)
+    assert read(str(tmp_path / "masks.png")).shape == (32, 256)
+    observer = installed().registry.get("observer", "best").load()()
+    observer.started(tmp_path, {})
+    for step, value in ((5, 20.0), (10, 19.0)):
+        observer.logged(step, {"validation/psnr[rgb]": value}, {})
+    assert (tmp_path / "best.txt").read_text() == "20.00 at step 5\n"
 
 
 def test_the_plugin_of_the_readme() -> None:
@@ -342,7 +352,7 @@ def test_commands_exist_with_their_options(
     monkeypatch.chdir(tmp_path)
     for block in blocks(page, "yaml"):
         if block.file:
-            Path(block.file).parent.mkdir(exist_ok=True)
+            Path(block.file).parent.mkdir(exist_ok=True, parents=True)
             Path(block.file).write_text(block.text, encoding="utf-8")
     for program, *arguments in commands(page):
         if program == "make":
