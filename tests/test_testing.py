@@ -1046,7 +1046,7 @@ BROKEN: list[tuple[str, str, Any, str]] = [
     ("loss", "truth stays detached", WritesTruth, "forward changes its input in place: image"),
     ("loss", "truth stays detached", OtherInTraining, "for the same sample detached"),
     ("loss", "mean over the batch", SumsBatch, "take the mean over the batch"),
-    ("loss", "nothing to train", Learns, "parameters that nobody trains: network.weight"),
+    ("loss", "nothing to train", Learns, "parameters that no optimizer trains: network.weight"),
     ("loss", "meta device", LossAsks, "raised RuntimeError"),
     ("objective", "both sides finite", LogOfProbability, r"generator\(match\) is inf .* some thousands large: "),
     ("objective", "both sides finite", SteepPenalty, r"gradient of scores \(B,\), all 0 at the critic's .* NaN"),

@@ -6,7 +6,7 @@ import io
 import os
 import threading
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -270,15 +270,14 @@ def prepared(name: str, image: Image.Image, prepare: Prepare) -> list[tuple[str,
         left, top = (image.width - prepare.crop) // 2, (image.height - prepare.crop) // 2
         image = image.crop((left, top, left + prepare.crop, top + prepare.crop))
     pixels = np.asarray(image).transpose(2, 0, 1)
-    if not prepare.tiles:
+    side = prepare.tiles
+    if not side:
         return [(name, pixels)]
-    return [(f"{name}#{row},{column}", tile) for row, column, tile in _tiles(pixels, prepare.tiles)]
-
-
-def _tiles(pixels: Pixels, side: int) -> Iterable[tuple[int, int, Pixels]]:
-    rows, columns = pixels.shape[1] // side, pixels.shape[2] // side
-    top, left = (pixels.shape[1] - rows * side) // 2, (pixels.shape[2] - columns * side) // 2
+    rows, columns = image.height // side, image.width // side
+    top, left = (image.height - rows * side) // 2, (image.width - columns * side) // 2
+    tiles = []
     for row in range(rows):
         for column in range(columns):
             y, x = top + row * side, left + column * side
-            yield row, column, pixels[:, y : y + side, x : x + side]
+            tiles.append((f"{name}#{row},{column}", pixels[:, y : y + side, x : x + side]))
+    return tiles

@@ -48,7 +48,7 @@ def shown_to(component: Component, net: nn.Module, count: int, *seed: int | str)
 
 
 def score(net: nn.Module, image: Tensor, mask: Tensor) -> Tensor:
-    """The scores, of which it is required that they are (B, *)."""
+    """The scores; fails unless they are (B, *)."""
     who = f"forward(image {shape(image)}, mask {shape(mask)})"
     tied = "" if getattr(net, "size", None) else "; if it is tied to one side, let it say so in an attribute `size`"
     with doing(who + tied):
@@ -83,7 +83,7 @@ def last_operation(scores: Tensor) -> str:
 
 
 def one_scored(component: Component) -> None:
-    """One picture is a batch, too, in eval mode."""
+    """In eval mode a batch of one picture works."""
     net = component.ready().eval()
     with torch.no_grad():
         scores = score(net, *shown_to(component, net, 1))
@@ -111,7 +111,7 @@ def gradients_of_discriminator(component: Component) -> None:
 
 
 def gradient_at_picture(component: Component) -> None:
-    """The generator learns through the scores, for every image of the batch."""
+    """The scores have a gradient at the picture, for every image of the batch."""
     net = component.ready().train()
     stir(net)
     image, mask = shown_to(component, net, 3)
@@ -127,7 +127,7 @@ def gradient_at_picture(component: Component) -> None:
 
 
 def double_backward(component: Component) -> None:
-    """A gradient penalty can be descended (WGAN-GP), unless there is batch norm, which it rules out anyway."""
+    """A gradient penalty (WGAN-GP) can be minimized, unless there is batch norm, which it does not allow."""
     net = component.ready().train()
     if any(isinstance(module, BATCH_NORMS) for module in net.modules()):
         raise NotApplicable("it has batch norm, with which no gradient penalty goes (Gulrajani et al. 2017, section 4)")
@@ -146,7 +146,7 @@ def double_backward(component: Component) -> None:
 
 
 def inputs_of_discriminator(component: Component) -> None:
-    """Neither picture nor mask is written to, whatever the mode."""
+    """Picture and mask are not modified, in either mode."""
     net = component.ready()
     for mode in (True, False):
         inputs = shown_to(component, net.train(mode), 2)

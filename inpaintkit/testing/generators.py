@@ -50,7 +50,7 @@ def call(net: nn.Module, inputs: tuple[Tensor, ...]) -> str:
 
 
 def draw(net: nn.Module, inputs: tuple[Tensor, ...]) -> Drawn:
-    """What a generator draws, every view as its scales; requires that it is of a form that the core understands."""
+    """The views that a generator returns, each as a tuple of scales; fails on a value of any other form."""
     who = call(net, inputs)
     with doing(who):
         drawn = net(*inputs)
@@ -158,7 +158,7 @@ def odd_sizes(component: Component) -> None:
 
 
 def batch_of_one(component: Component) -> None:
-    """One picture is a batch, too, in eval mode."""
+    """In eval mode a batch of one picture works."""
     net = component.ready().eval()
     with torch.no_grad():
         output = output_of(net, given(component, net, 1))

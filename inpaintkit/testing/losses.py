@@ -16,7 +16,7 @@ VIEWS = ("output", "coarse", "reconstruction")
 
 
 def drawn(shown: Batch, scales: bool = False, views: tuple[str, ...] = VIEWS) -> tuple[Sample, list[Tensor]]:
-    """A sample with the views that methods commonly draw, and the leaves they are made of, which want gradients."""
+    """A sample with the views that methods commonly draw, and the leaf tensors they are made of, with gradients."""
     count, _, height, width = shown.image.shape
     made: dict[str, Tensor | tuple[Tensor, ...]] = {}
     leaves: list[Tensor] = []
@@ -37,7 +37,7 @@ def value_of(component: Component, loss: nn.Module, sample: Sample, what: str = 
         except KeyError as error:
             options = f"{{{component.entry.name!r}: {{'on': 'output'}}}}"
             raise Violation(
-                f"{who}: {error.args[0] if error.args else error}. If it looks at a view that only its own method "
+                f"{who}: {error.args[0] if error.args else error}. If it reads a view that only its own method "
                 f"draws, make the name an option: conformance(..., options={options})"
             ) from error
     require(isinstance(value, Tensor), f"{who} returned a {type(value).__name__}, not a scalar tensor")
@@ -46,7 +46,7 @@ def value_of(component: Component, loss: nn.Module, sample: Sample, what: str = 
 
 
 def scalar(component: Component) -> None:
-    """A scalar in float32, also where the core computes in bfloat16; of pictures and of pictures in several scales."""
+    """The value is a float32 scalar, also under bfloat16 autocast; for single pictures and for several scales."""
     loss = component.ready()
     for scales in (False, True):
         sample, _ = drawn(batch(2, component.side, component.side + 8), scales)
@@ -58,7 +58,7 @@ def scalar(component: Component) -> None:
 
 
 def finite_loss(component: Component) -> None:
-    """Finite with its gradient: for ordinary holes, for none, for all hole, and where the output is the image."""
+    """Value and gradient are finite: for ordinary holes, empty and full masks, and an output equal to the image."""
     loss = component.ready()
     shown = batch(2, component.side, component.side)
     ones = torch.ones_like(shown.mask)
@@ -84,7 +84,7 @@ def check_finite(component: Component, loss: nn.Module, sample: Sample, leaves: 
 
 
 def gradient_of_loss(component: Component) -> None:
-    """A gradient reaches what the generator drew, for every image of the batch."""
+    """The output of the generator gets a gradient, for every image of the batch."""
     loss = component.ready()
     sample, leaves = drawn(batch(3, component.side, component.side))
     value = value_of(component, loss, sample)
@@ -98,7 +98,7 @@ def gradient_of_loss(component: Component) -> None:
 
 
 def detached_truth(component: Component) -> None:
-    """The sample stays as it was, and the truth wants no gradient; of a detached sample the value is the same."""
+    """The sample is not modified, the truth needs no gradient, and a detached sample has the same value."""
     loss = component.ready()
     sample, _ = drawn(batch(2, component.side, component.side))
     copies = [(name, tensor, tensor.detach().clone()) for name, tensor in tensors(sample)]
@@ -119,7 +119,7 @@ def tensors(sample: Sample) -> list[tuple[str, Tensor]]:
 
 
 def mean_over_batch(component: Component) -> None:
-    """A batch seen twice has the value of the batch: parts of a batch and processes are averaged."""
+    """A batch repeated twice has the value of the batch: accumulation and processes average over parts."""
     loss = component.ready()
     shown = batch(2, component.side, component.side)
     twice = Batch(torch.cat([shown.image] * 2), torch.cat([shown.mask] * 2))
@@ -134,18 +134,18 @@ def mean_over_batch(component: Component) -> None:
 
 
 def nothing_to_train(component: Component) -> None:
-    """No parameter of a loss is trained by anybody; feature networks are frozen and stay out of checkpoints."""
+    """A loss has no trainable parameters; feature networks are frozen and not in checkpoints."""
     loss = component.ready()
     trained = [name for name, parameter in loss.named_parameters() if parameter.requires_grad]
     require(
         not trained,
-        f"it has parameters that nobody trains: {few(trained)}. Turn a feature network's into buffers "
+        f"it has parameters that no optimizer trains: {few(trained)}. Turn a feature network's into buffers "
         "(register_buffer(..., persistent=False)); what learns is a critic",
     )
 
 
 def meta_loss(component: Component) -> None:
-    """Its value has no memory on the meta device."""
+    """It runs on the meta device."""
     loss = component.on_meta()
     shown = batch(2, component.side, component.side)
     sample, _ = drawn(Batch(shown.image.to("meta"), shown.mask.to("meta")))

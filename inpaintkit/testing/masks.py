@@ -28,7 +28,7 @@ def sampled(component: Component, sampler: Any, rng: torch.Generator, count: int
 
 
 def binary(component: Component) -> None:
-    """float32, 0 and 1 only, with a hole somewhere; any count."""
+    """Masks are float32, 0 and 1 only, and not all empty; for any count."""
     sampler = component.ready()
     for count in (1, COUNT):
         masks = sampled(component, sampler, generator(0), count)
@@ -41,7 +41,7 @@ def binary(component: Component) -> None:
 
 
 def repeats(component: Component) -> None:
-    """A seed's masks are always the same: whatever was drawn before, and from any instance."""
+    """A seed always gives the same masks, whatever was drawn before and from whichever instance."""
     sampler = component.ready()
     first = sampled(component, sampler, generator(1))
     sampled(component, sampler, generator(2))
@@ -64,7 +64,7 @@ def deterministic(component: Component, sampler: Any) -> bool:
 
 
 def per_image(component: Component) -> None:
-    """Each image of a batch has its own mask, and each seed its own masks, unless nothing is drawn at all."""
+    """Each image of a batch has its own mask, and each seed its own masks, unless the sampler is deterministic."""
     sampler = component.ready()
     masks = sampled(component, sampler, generator(0))
     alike = bool((masks == masks[:1]).all())
@@ -83,7 +83,7 @@ def global_random_state() -> list[Any]:
 
 
 def global_generators(component: Component) -> None:
-    """Neither reads nor moves the global generators of torch, NumPy and Python."""
+    """The global generators of torch, NumPy and Python are neither read nor advanced."""
     sampler = component.ready()
     sampled(component, sampler, generator(5))  # the first call may read files
     before = global_random_state()
@@ -98,7 +98,7 @@ def global_generators(component: Component) -> None:
 
 
 def on_device(component: Component) -> None:
-    """Masks and all that makes them are on ``rng.device``, whatever the default device is."""
+    """Masks and all intermediate tensors are on ``rng.device``, whatever the default device is."""
     sampler = component.ready()
     hint = "create every tensor with device=rng.device"
     try:

@@ -179,8 +179,8 @@ def trains(component: Component) -> None:
     stir(method)
     held = optimized(method)
     trainable = [name for name, parameter in method.named_parameters() if parameter.requires_grad]
-    nobody = [name for name in trainable if name not in held]
-    require(not nobody, f"no optimizer holds {few(nobody)}: add them to `optimizers`, or freeze them")
+    missing = [name for name in trainable if name not in held]
+    require(not missing, f"no optimizer holds {few(missing)}: add them to `optimizers`, or freeze them")
     reached: set[str] = set()
     before = {name: parameter.detach().clone() for name, parameter in held.items()}
     for stage, logs in take_steps(component, method):

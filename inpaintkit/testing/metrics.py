@@ -65,7 +65,7 @@ def computed(component: Component, metric: Any) -> float:
 
 
 def a_number(component: Component) -> None:
-    """A finite number of ordinary pictures; of one image, too; and better where the picture is better."""
+    """A finite number for ordinary pictures and for a single image, and a better one for a better picture."""
     sample = measured(component)
     value, _ = run(component, sample, [len(sample.image)])
     require(math.isfinite(value), f"it is {value} for ordinary pictures")
@@ -87,7 +87,7 @@ def a_number(component: Component) -> None:
 
 
 def any_split(component: Component) -> None:
-    """However the images are split into batches, the result is the same."""
+    """The result does not depend on how the images are split into batches."""
     sample = measured(component)
     count = len(sample.image)
     whole, returned = run(component, sample, [count])
@@ -125,7 +125,7 @@ def each_its_own(component: Component) -> None:
 
 
 def leaves_sample(component: Component) -> None:
-    """``update`` writes to nothing that it is given."""
+    """``update`` does not modify its inputs."""
     sample = measured(component)
     copies = [(name, tensor, tensor.clone()) for name, tensor in tensors(sample)]
     run(component, sample, [len(sample.image)])  # part() gives views of these tensors

@@ -89,7 +89,7 @@ def both_sides_finite(component: Component) -> None:
 
 
 def reaches_fakes(component: Component) -> None:
-    """The generator's side has a gradient at every fake."""
+    """The generator's loss has a gradient at every fake."""
     objective = component.ready()
     inputs = inputs_of(Patches(flat=False), 2, grown=True)
     value = generators_side(objective, inputs, "")
@@ -113,7 +113,7 @@ def critic_learns(component: Component) -> None:
 
 
 def critics_turn(component: Component) -> None:
-    """In the critic's turn no gradient stays on the pictures, and they are not written to."""
+    """The critic's loss leaves no gradient on the pictures and does not modify them."""
     objective = component.ready()
     inputs = inputs_of(Patches(flat=False), 2, grown=False)
     named = [("real", inputs.real), *((f"fakes[{number}]", fake) for number, fake in enumerate(inputs.fakes))]
@@ -154,7 +154,7 @@ def higher_is_real(component: Component) -> None:
 
 
 def meta_objective(component: Component) -> None:
-    """Both sides work on the meta device."""
+    """Both losses run on the meta device."""
     objective, net = component.on_meta(), Patches(flat=False, device="meta")
     values = critics_side(objective, inputs_of(net, 1, False, "meta"), " on the meta device")
     value = generators_side(objective, inputs_of(net, 1, True, "meta"), " on the meta device")

@@ -21,7 +21,7 @@ SCALARS = (bool, int, float, str, Path, None, type(None))
 
 
 def options_are_typed(component: Component) -> None:
-    """Every option is annotated with what a recipe can write, defaults fit, and the docstring says what it is."""
+    """Every option is annotated with a type that a recipe can write, and has a valid default and a description."""
     factory = component.factory
     problems = signature_problems(factory)
     if not problems:
@@ -48,7 +48,7 @@ def options_are_typed(component: Component) -> None:
 
 
 def signature_problems(factory: Callable[..., Any]) -> list[str]:
-    """What keeps a signature from being a schema."""
+    """The reasons why a signature cannot be read as a schema."""
     if isinstance(factory, type) and not own_constructor(factory):  # no options
         return []
     try:
@@ -108,7 +108,7 @@ def own_constructor(factory: type) -> bool:
 
 
 def is_plain(value: Any) -> bool:
-    """Whether a value could stand in a recipe as it is."""
+    """Whether a recipe can contain this value."""
     if isinstance(value, list | tuple):
         return all(map(is_plain, value))
     if isinstance(value, dict):
@@ -123,7 +123,7 @@ def has_docstring(factory: Callable[..., Any]) -> bool:
 
 
 def builds(component: Component) -> None:
-    """It builds with its defaults or the options given, is of its kind, and finds what its ``setup`` reads."""
+    """It builds with its defaults or the given options, has the interface of its kind, and ``setup`` succeeds."""
     kind, name = component.entry.kind, component.entry.name
     try:
         options = signature_of(component.factory)

@@ -1,4 +1,4 @@
-"""What components are shown, and what several kinds of networks have in common."""
+"""Inputs for the tests of components, and checks that several kinds of networks share."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def frame(made: Any, side: int) -> tuple[int, int]:
 
 @torch.no_grad()
 def stir(module: nn.Module) -> None:
-    """Moves every trained parameter a little: what starts at 0 (a gate, a residual's last weight) hides no gradient."""
+    """Perturbs every trained parameter, so that none that starts at 0 (a gate, a last weight) hides a gradient."""
     rng = generator(seed_of("stir"))
     for parameter in module.parameters():
         if parameter.requires_grad:
@@ -74,7 +74,7 @@ def require_unchanged(named: Iterable[tuple[str, Tensor, Tensor]], who: str) -> 
 
 
 def require_gradients(module: nn.Module, total: Callable[[int], Tensor]) -> None:
-    """Some of three draws brings a gradient to every trained parameter; ``total(seed)`` is a scalar."""
+    """In at least one of three draws every trained parameter gets a gradient; ``total(seed)`` is a scalar."""
     trained = [(name, parameter) for name, parameter in module.named_parameters() if parameter.requires_grad]
     if not trained:
         raise NotApplicable("it has no trained parameters")
@@ -100,7 +100,7 @@ def require_gradients(module: nn.Module, total: Callable[[int], Tensor]) -> None
 def require_same_state(
     component: Component, run: Callable[[Any], Sequence[Tensor]], train: Callable[[Any], object]
 ) -> None:
-    """A second instance that loads the first one's ``state_dict`` through safetensors does just what the first does."""
+    """A second instance that loads the ``state_dict`` of the first through safetensors gives the same results."""
     first, second = component.ready(1), component.ready(2)
     stir(first)
     with seeded("train"):
@@ -140,7 +140,7 @@ def require_independent(
     inputs: tuple[Tensor, ...],
     others: tuple[Tensor, ...],
 ) -> None:
-    """The first image is the same in both batches: so is its result."""
+    """The first image is the same in both batches, and so must be its result."""
     results = []
     for shown in (inputs, others):
         with seeded("mates"), torch.no_grad():
