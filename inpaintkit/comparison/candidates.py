@@ -16,7 +16,7 @@ from ..core.config.bundled import bundled
 from ..core.errors import InpaintkitError, OptionError, Problem, RecipeError, did_you_mean
 from ..core.interfaces import Method
 from ..core.plugins import Plugins
-from ..recipe import DataOptions, Recipe, build_method, load_recipe
+from ..recipe import DataOptions, Recipe, load_recipe
 from ..runs import Run, checkpoint, load
 
 #: Keys of a recipe that do not change what is learned: two runs may differ in them and still share a row.
@@ -164,8 +164,7 @@ def _load(given: str, plugins: Plugins | None) -> _Loaded:
     run = Run(path.resolve().parent.parent if chosen else path)
     name = run.folder.resolve().name
     recipe = run.recipe(plugins)
-    with torch.device("meta"):
-        total = build_method(recipe).steps
+    total = recipe.method_on_meta.steps
     if not total and recipe.init_from is None:
         return _Loaded(given, label, recipe.name, "", _candidate(name, recipe, path, plugins))
     if chosen is not None:

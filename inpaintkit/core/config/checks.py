@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import operator
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -147,48 +148,36 @@ def constraints(expected: Any) -> list[Any]:
     return found
 
 
+#: Kinds of limits: the attribute that holds the bound, the test of (value, bound), and words.
+_LIMITS: dict[Any, tuple[str, Callable[[Any, Any], Any], str]] = {
+    at.Ge: ("ge", operator.ge, ">= {}"),
+    at.Gt: ("gt", operator.gt, "> {}"),
+    at.Le: ("le", operator.le, "<= {}"),
+    at.Lt: ("lt", operator.lt, "< {}"),
+    at.MultipleOf: ("multiple_of", lambda value, factor: value % factor == 0, "divisible by {}"),
+    at.MinLen: ("min_length", lambda value, length: len(value) >= length, "of at least {}"),
+    at.MaxLen: ("max_length", lambda value, length: len(value) <= length, "of at most {}"),
+    at.Predicate: ("func", lambda value, test: test(value), "that is {}"),
+}
+
+
 def satisfies(value: Any, limit: Any) -> bool:
     """Whether a value keeps within a limit; a value that cannot be compared does not, what is no limit always holds."""
+    if type(limit) not in _LIMITS:
+        return True
+    attribute, test, _ = _LIMITS[type(limit)]
     try:
-        match limit:
-            case at.Ge(ge=bound):
-                return bool(value >= bound)
-            case at.Gt(gt=bound):
-                return bool(value > bound)
-            case at.Le(le=bound):
-                return bool(value <= bound)
-            case at.Lt(lt=bound):
-                return bool(value < bound)
-            case at.MultipleOf(multiple_of=factor):
-                return bool(value % factor == 0)
-            case at.MinLen(min_length=length):
-                return len(value) >= length
-            case at.MaxLen(max_length=length):
-                return len(value) <= length
-            case at.Predicate(func=test):
-                return bool(test(value))
+        return bool(test(value, getattr(limit, attribute)))
     except TypeError:
         return False
-    return True
 
 
 def limit_text(limit: Any) -> str:
     """A limit in words: ``>= 1``, ``divisible by 8``; empty for what is no limit."""
-    match limit:
-        case at.Ge(ge=bound):
-            return f">= {bound}"
-        case at.Gt(gt=bound):
-            return f"> {bound}"
-        case at.Le(le=bound):
-            return f"<= {bound}"
-        case at.Lt(lt=bound):
-            return f"< {bound}"
-        case at.MultipleOf(multiple_of=factor):
-            return f"divisible by {factor}"
-        case at.MinLen(min_length=length):
-            return "that is not empty" if length == 1 else f"of at least {length}"
-        case at.MaxLen(max_length=length):
-            return f"of at most {length}"
-        case at.Predicate(func=test):
-            return f"that is {getattr(test, '__name__', 'as required')}"
-    return ""
+    if type(limit) not in _LIMITS:
+        return ""
+    if limit == at.MinLen(1):
+        return "that is not empty"
+    attribute, _, text = _LIMITS[type(limit)]
+    bound = getattr(limit, attribute)
+    return text.format(getattr(bound, "__name__", "as required") if callable(bound) else bound)

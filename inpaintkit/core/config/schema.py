@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from enum import EnumMeta
 from pathlib import Path as FilePath
+from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import attrs
@@ -104,7 +105,7 @@ def describe(expected: Any) -> str:
         limits = [text for text in map(limit_text, constraints(expected)) if text]
         return " ".join([describe(args[0]), " and ".join(limits)]).strip()
     if is_union(expected):
-        return _either([describe(member) for member in without_text(args)])
+        return _either([describe(member) for member in sorted(without_text(args), key=lambda each: each is NoneType)])
     if isinstance(expected, EnumMeta):
         return _either([repr(name.lower()) for name in expected.__members__])
     if expected is Tensor:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from difflib import get_close_matches
 from enum import EnumMeta
 from pathlib import Path as FilePath
@@ -54,7 +54,7 @@ class Structurer:
         if origin is Annotated:
             return self._annotated(value, expected, path)
         if is_union(expected):
-            return self._union(value, args, path)
+            return self._union(value, expected, path)
         if origin is Literal:
             return self._literal(value, expected, path)
         if expected is None or expected is type(None):
@@ -113,11 +113,9 @@ class Structurer:
         return value
 
     def _literal(self, value: Any, expected: Any, path: Path) -> Any:
-        choices = get_args(expected)
-        for choice in choices:
-            if type(choice) is type(value) and choice == value:
-                return value
-        return self._mismatch(value, expected, path, did_you_mean(value, [c for c in choices if isinstance(c, str)]))
+        if any(type(choice) is type(value) and choice == value for choice in get_args(expected)):
+            return value
+        return self._mismatch(value, expected, path, did_you_mean(value, _choices(expected)))
 
     def _member(self, value: Any, expected: EnumMeta, path: Path) -> Any:
         for name in expected.__members__:
@@ -157,11 +155,11 @@ class Structurer:
         items = [self.structure(item, kind, (*path, at)) for at, (item, kind) in pairs]
         return items if (get_origin(expected) or expected) is list else tuple(items)
 
-    def _union(self, value: Any, members: Sequence[Any], path: Path) -> Any:
-        # an integer stays one where the union has both, numbers become a tensor only where nothing else takes them
-        members = sorted(without_text(members), key=lambda member: (member is Tensor, bare(member) is not type(value)))
+    def _union(self, value: Any, expected: Any, path: Path) -> Any:
+        members = without_text(get_args(expected))
         trials = []
-        for member in members:
+        # an integer stays one where the union has both, numbers become a tensor only where nothing else takes them
+        for member in sorted(members, key=lambda member: (member is Tensor, bare(member) is not type(value))):
             trial = Structurer(self.plugins, self.source)
             result = trial.structure(value, member, path)
             if not trial.problems:
@@ -170,9 +168,7 @@ class Structurer:
         result, best = min(trials, key=lambda trial: _misfit(trial[1], path))
         if _misfit(best, path)[0]:  # of no member's type
             near = [choice for member in map(bare, members) for choice in _choices(member)]
-            expected = " or ".join([", ".join(words[:-1]), words[-1]] if len(words := _words(members)) > 1 else words)
-            hint = did_you_mean(value, near) if isinstance(value, str) else ""
-            return self.problem(f"expected {expected}, not {short_repr(value)}{hint}", path, "mismatch")
+            return self._mismatch(value, expected, path, did_you_mean(value, near) if isinstance(value, str) else "")
         self.problems += best
         return result  # what is valid in it can still be tried
 
@@ -255,11 +251,6 @@ def _choices(expected: Any) -> list[str]:
     if isinstance(expected, EnumMeta):
         return [name.lower() for name in expected.__members__]
     return [each for each in get_args(expected) if isinstance(each, str)] if get_origin(expected) is Literal else []
-
-
-def _words(members: Sequence[Any]) -> list[str]:
-    words = list(dict.fromkeys(describe(member) for member in members if member is not type(None)))
-    return words + ["null"] * (type(None) in members)
 
 
 def _names(factory: Any) -> str:
