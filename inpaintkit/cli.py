@@ -13,7 +13,7 @@ import click
 from . import __version__
 from .core.errors import InpaintkitError, PluginError, did_you_mean
 from .core.hookspecs import KINDS, RegisterCommands, hookimpl
-from .core.plugins import PluginReport, installed
+from .core.plugins import installed
 from .core.registry import Entry
 
 inpaintkit_api = 1
@@ -98,7 +98,7 @@ def main() -> None:
 
 def recipe_options(command: Any) -> Any:
     sets = click.option(
-        "--set", "sets", multiple=True, metavar="KEY=VALUE", help="Changes one value, as in data.batch=16; repeatable."
+        "--set", "sets", multiple=True, metavar="KEY=VALUE", help="Sets one value, as in data.batch=16; repeatable."
     )
     return click.option("--profile", metavar="NAME", help="A profile of the recipe.")(sets(command))
 
@@ -109,7 +109,9 @@ def recipe_options(command: Any) -> Any:
 @click.option(
     "--out", type=click.Path(path_type=Path), help="The run's folder; by default a new one runs/RECIPE[-PROFILE]."
 )
-@click.option("--resume", is_flag=True, help="Goes on from the newest checkpoint of --out, or of the newest such run.")
+@click.option(
+    "--resume", is_flag=True, help="Continues from the newest checkpoint of --out, or of the newest such run."
+)
 @click.option("--quiet", is_flag=True, help="Prints errors only.")
 def run(recipe: str, profile: str | None, sets: Sequence[str], out: Path | None, resume: bool, quiet: bool) -> None:
     """Trains RECIPE (a file or a bundled name), evaluates it under its protocols and writes report.html."""
@@ -151,7 +153,7 @@ def check(recipes: Sequence[str], profile: str | None, sets: Sequence[str]) -> N
 )  # fmt: skip
 @click.option("--device", default="auto", show_default=True)
 def evaluate(run: Path, protocols: Sequence[str], images: Sequence[Path], device: str) -> None:
-    """Measures the trained method of RUN under protocols, and writes results.json and report.html."""
+    """Evaluates the trained method of RUN under protocols, and writes results.json and report.html."""
     from . import pipeline
 
     pipeline.evaluate(run, protocols, images, device)
@@ -160,18 +162,20 @@ def evaluate(run: Path, protocols: Sequence[str], images: Sequence[Path], device
 @click.command()
 @click.argument("run")
 @click.argument("image", type=click.Path(path_type=Path, exists=True))
-@click.option("--mask", required=True, type=click.Path(path_type=Path, exists=True), help="White is the hole.")
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="A file, or a folder for folders.")
-@click.option("--grow", default=0, show_default=True, type=click.IntRange(0), help="Widens the hole by so many pixels.")
-@click.option("--batch", default=8, show_default=True, type=click.IntRange(1), help="Pictures of one size at once.")
+@click.option("--mask", required=True, type=click.Path(path_type=Path, exists=True), help="The hole is white.")
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="A file; a folder if IMAGE is one.")
 @click.option(
-    "--seed", default=0, show_default=True, help="Of a method that draws at random: another, another picture."
+    "--grow", default=0, show_default=True, type=click.IntRange(0), help="Widens the hole by this many pixels."
 )
+@click.option("--batch", default=8, show_default=True, type=click.IntRange(1), help="Pictures of one size at once.")
+@click.option("--seed", default=0, show_default=True, help="For random methods: another seed gives another picture.")
 @click.option(
     "--blend", type=click.Choice(["poisson"]), metavar="poisson",
-    help="Fits what is drawn to the known pixels around it, by its gradients.",
+    help="Fits the filled pixels to the known ones around them, by their gradients.",
 )  # fmt: skip
-@click.option("--samples", type=click.IntRange(1), metavar="K", help="Random methods: K answers, and a sheet of them.")
+@click.option(
+    "--samples", type=click.IntRange(1), metavar="K", help="For random methods: K answers, and a sheet of them."
+)
 @click.option("--device", default="auto", show_default=True)
 @click.pass_context
 def fill(
@@ -231,7 +235,7 @@ def list_entries(kind: str | None) -> None:
         for name in registry.names(each):
             click.echo(f"  {name:24} {registry.get(each, name).plugin}")
     for report in installed().reports:
-        for line in complaints(report):
+        for line in report.complaints:
             click.echo(f"plugin {report.name!r}: {line}", err=True)
 
 
@@ -268,12 +272,8 @@ def plugins() -> None:
     for report in installed().reports:
         state = "BROKEN" if report.error else f"{len(report.provides)} entries"
         click.echo(" ".join(filter(None, [report.name, report.version, f"({report.origin})", state])))
-        for line in [*(f"! {line}" for line in complaints(report)), *report.provides]:
+        for line in [*(f"! {line}" for line in report.complaints), *report.provides]:
             click.echo(f"  {line}")
-
-
-def complaints(report: PluginReport) -> list[str]:
-    return [line for line in [report.error, *report.warnings] if line]
 
 
 if __name__ == "__main__":

@@ -48,6 +48,10 @@ class PluginReport:
     warnings: list[str] = attrs.field(factory=list)  # single names refused
     provides: list[str] = attrs.field(factory=list)  # "kind name"
 
+    @property
+    def complaints(self) -> list[str]:
+        return [line for line in (self.error, *self.warnings) if line]
+
 
 class Plugins:
     """The builtin plugins, those that are added, and the registry that they fill."""
