@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain, compress, count
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,7 @@ def load_candidates(sources: Iterable[MethodSource], plugins: Plugins | None = N
         text = str(given)
         with collect_problems(problems, text):
             loaded = _load(text, plugins)
-            if not loaded.candidate.trained and not loaded.label:  # of runs, the seeds tell
+            if not loaded.candidate.trained and not loaded.label:  # runs have their seeds
                 if text in untrained:
                     raise OptionError(f"{text} is given twice: a name before it makes a second row, as in A={text}")
                 untrained.add(text)
@@ -271,16 +272,14 @@ def _with_distinct_names(
 ) -> list[Candidate]:
     """A name that was given is kept and may stand once; others get numbers where needed."""
     taken: set[str] = set()
-    for candidate, fixed in zip(candidates, labelled, strict=True):
-        if fixed and candidate.name in taken:
+    for candidate in compress(candidates, labelled):
+        if candidate.name in taken:
             problems.append(Problem(f"two rows are named {candidate.name!r}, and they are not runs of one recipe"))
-        if fixed:
-            taken.add(candidate.name)
+        taken.add(candidate.name)
     distinct = []
     for candidate, fixed in zip(candidates, labelled, strict=True):
-        name, number = candidate.name, 2
-        while not fixed and name in taken:
-            name, number = f"{candidate.name} ({number})", number + 1
+        names = chain([candidate.name], (f"{candidate.name} ({number})" for number in count(2)))
+        name = candidate.name if fixed else next(name for name in names if name not in taken)
         taken.add(name)
         distinct.append(attrs.evolve(candidate, name=name))
     return distinct

@@ -140,6 +140,6 @@ def _mean_row(rows: Sequence[ComparisonRow], same_terms: bool) -> ComparisonRow:
 
 def _run_result(row: ComparisonRow, label: str, run: int) -> MetricResult:
     """A metric of one training run."""
-    whole = row.metrics[label]
-    values = row.images_by_seed[label][run] if label in row.images_by_seed else whole.per_image
-    return attrs.evolve(whole, per_image=values)
+    result = row.metrics[label]
+    values = row.images_by_seed[label][run] if label in row.images_by_seed else result.per_image
+    return attrs.evolve(result, per_image=values)

@@ -138,7 +138,9 @@ def evaluate_candidate(
         parts = completions(method, test_set, execution, measure_memory=at == 0, title=title)
         rows.append(evaluate_completions(watch(parts), test_set, info, execution.device))
         if best_of:
-            chosen_by = choosing_metric(rows[-1])
+            chosen_by = ranking_metric(rows[-1].metrics)
+            if not chosen_by:
+                raise InpaintkitError("best of several samples: no metric says which picture is better")
             parts = best_completions(method, test_set, best_of, chosen_by, execution, title)
             best_rows.append(evaluate_completions(best_watch(parts), test_set, info, execution.device))
     yield ComparisonRow.over(candidate, rows, memory=watch.memory), watch.tiles
@@ -182,25 +184,15 @@ def best_completions(
     """
     metric = build_metrics(test_set, execution.device)[label]
     silent = attrs.evolve(execution, progress=False)
+    title = f"{title}, best of {count}"
     samples = [
-        completions(method, test_set, silent if sample else execution, sample=sample, title=f"{title}, best of {count}")
+        completions(method, test_set, silent if sample else execution, sample=sample, title=title)
         for sample in range(count)
     ]
     for parts in zip(*samples, strict=True):
         values = torch.stack([_values(metric, part) for part in parts])  # (count, B)
         values = values if metric.higher_is_better else -values
         yield _choose(parts, values.nan_to_num(-math.inf, math.inf, -math.inf).argmax(0))
-
-
-def choosing_metric(row: Row) -> str:
-    """The label of the metric by which the truth chooses the best sample.
-
-    Raises:
-        InpaintkitError: no metric has values per image and a better end.
-    """
-    if label := ranking_metric(row.metrics):
-        return label
-    raise InpaintkitError("best of several samples: no metric of the protocol tells which picture is better")
 
 
 def describe_error(error: Exception) -> str:
@@ -214,8 +206,7 @@ def describe_error(error: Exception) -> str:
 
 def _values(metric: Metric, part: Completion) -> Tensor:
     values = metric.update(part.sample)
-    if values is None:
-        raise InpaintkitError(f"{metric.label} has no value for each picture")
+    assert values is not None  # by `ranking_metric`
     return values
 
 

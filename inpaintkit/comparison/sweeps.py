@@ -113,7 +113,7 @@ def _with_candidate(found: Sweep, candidate: Candidate, execution: Execution) ->
 
 
 def median_picture(comparison: Comparison) -> int:
-    """The index of the picture at which the first row of a comparison is neither good nor bad; 0 if nothing tells."""
+    """The index of the median picture of a comparison's first row; 0 where no metric ranks pictures."""
     metrics = comparison.rows[0].metrics if comparison.rows else {}
     result = metrics.get(ranking_metric(metrics))
     order = ranks(result.per_image or (), bool(result.higher_is_better)) if result else []

@@ -60,12 +60,14 @@ class Protocol:
     def __attrs_post_init__(self) -> None:
         problems = []
         if not _NAME.fullmatch(self.name):
-            told = f"{self.name!r} is no name for a protocol" if self.name else "a protocol outside a file needs a name"
-            problems.append(OptionError(f"{told}: use letters, digits, '.', '-' and '_'", ("name",)))
+            fault = (
+                f"{self.name!r} is no name for a protocol" if self.name else "a protocol outside a file needs a name"
+            )
+            problems.append(OptionError(f"{fault}: use letters, digits, '.', '-' and '_'", ("name",)))
         side = self.prepare.crop or self.prepare.tiles or self.prepare.short_side
         if side and self.size and self.size > side:
-            told = f"size ({self.size}) is larger than the prepared pictures ({side}): nothing is enlarged"
-            problems.append(OptionError(told, ("size",)))
+            fault = f"size ({self.size}) is larger than the prepared pictures ({side}): nothing is enlarged"
+            problems.append(OptionError(fault, ("size",)))
         if side and max(map(abs, self.transform.shift)) >= side:
             problems.append(OptionError(f"a shift of {side} pixels or more leaves nothing", ("transform", "shift")))
         if problems:

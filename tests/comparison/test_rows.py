@@ -169,7 +169,7 @@ def test_best_of_needs_somebody_who_draws(compared: Compared) -> None:
     with pytest.raises(RecipeError, match="at least 2"):
         compared({"a": Noise()}, best_of=1)
     assert method.batches == []
-    told = "no metric of the protocol tells which picture is better"
+    told = "no metric says which picture is better"
     with pytest.raises(InpaintkitError, match=told):
         compared({"a": Noise()}, best_of=2, protocol=tree(metrics=["bright", "whole"]))
 

@@ -16,11 +16,9 @@ from torch import Tensor
 from inpaintkit import DataError, InpaintkitError, RecipeError, Sample, hookimpl
 from inpaintkit.components.mean_color import MeanColor
 from inpaintkit.core.plugins import Plugins, load_plugins
-from inpaintkit.evaluation.evaluator import evaluate, evaluate_run
+from inpaintkit.evaluation.evaluator import evaluate, evaluate_protocols, evaluate_run
 from inpaintkit.evaluation.protocol import Protocol, load_protocol
-from inpaintkit.evaluation.results import (
-    read_results,
-)
+from inpaintkit.evaluation.results import Row, read_results
 from inpaintkit.evaluation.statistics import bootstrap
 from inpaintkit.evaluation.test_set import TestSet
 from inpaintkit.runs import checkpoint
@@ -180,3 +178,18 @@ def test_damaged_runs_and_missing_pictures_are_said_plainly(plugins: Plugins, fo
     with pytest.raises(RecipeError, match=r"recipe\.yaml:"):
         evaluate_run(silent, plugins=plugins)
     assert not (untrained / "results").exists()
+
+
+def test_a_method_in_memory_is_evaluated_under_protocols_that_are_open(
+    test_set: TestSet, plugins: Plugins, folder: Path, tmp_path: Path
+) -> None:
+    other = TestSet.open(load_protocol(tree(name="other", seed=3), plugins), folder)
+    row = Row("ours", "drawn", seed=7, steps=5, training_seeds=1)
+    found = evaluate_protocols(Drawn(0.1), [test_set, other], row, tmp_path, Execution(), plugins)
+    assert [results.name for results in found] == ["toy", "other"]
+    for results, opened in zip(found, (test_set, other), strict=True):
+        kept = read_results(tmp_path / results.name)
+        assert repr(kept.row) == repr(results.row)
+        assert (kept.row.name, kept.row.seed, kept.row.steps, kept.hash) == ("ours", 7, 5, opened.hash)
+        assert results.row.metrics["psnr[hole,toy]"].per_image == pytest.approx(by_hand(opened, folder, 140), abs=1e-4)
+        assert len(list((tmp_path / results.name).glob("*.png"))) == 14
