@@ -14,7 +14,7 @@ from ..core.errors import NonFiniteError, OptionError
 from ..core.interfaces import Method
 from ..runtime import Execution
 from .masked_image import MaskedImage, fill_images, sample_images
-from .options import DEFAULTS, FillOptions, check_samples, where_it_is
+from .options import DEFAULTS, FillOptions, check_samples, default_execution
 
 Mask = Image.Image | NDArray[Any] | Tensor
 Kind = TypeVar("Kind", Image.Image, NDArray[Any], Tensor)
@@ -61,7 +61,7 @@ def fill(
     ('RGBA', (255, 255, 255, 6))
     """
     masked = MaskedImage.read("image", image, mask, options)
-    fill_images(method, [masked], options, execution or where_it_is(method))
+    fill_images(method, [masked], options, execution or default_execution(method))
     results: list[Kind] = _results([masked])
     return results[0]
 
@@ -100,7 +100,7 @@ def fill_many(
             problems.append(error)
     if problems:
         raise OptionError.join(problems)
-    fill_images(method, read, options, execution or where_it_is(method))
+    fill_images(method, read, options, execution or default_execution(method))
     return _results(read)
 
 
@@ -125,7 +125,7 @@ def fill_samples(
     """
     check_samples(method, samples)
     masked = MaskedImage.read("image", image, mask, options)
-    [answers] = sample_images(method, [masked], samples, options, execution or where_it_is(method))
+    [answers] = sample_images(method, [masked], samples, options, execution or default_execution(method))
     return _results(answers)
 
 

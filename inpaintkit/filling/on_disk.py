@@ -14,7 +14,7 @@ from ..core.interfaces import Method
 from ..runtime import Execution, progress_bar
 from .masked_image import MaskedImage, answer_sheet, sample_images
 from .masks import holds_square
-from .options import DEFAULTS, FillOptions, check_samples, where_it_is
+from .options import DEFAULTS, FillOptions, check_samples, default_execution
 from .pairs import Pair, batches, find_pairs
 from .picture_files import Metadata, open_upright, write_picture
 
@@ -89,7 +89,7 @@ def fill_files(
     """
     if samples is not None:
         check_samples(method, samples)
-    execution = execution or where_it_is(method)
+    execution = execution or default_execution(method)
     found = find_pairs(Path(images), Path(masks), Path(out), samples)
     filled: list[tuple[Path, Path]] = []
     failed = list(found.ambiguous)

@@ -48,6 +48,6 @@ def check_samples(method: Method, samples: int) -> None:
         raise OptionError(f"{name} draws only one answer to each hole: leave samples out", ("samples",))
 
 
-def where_it_is(method: Method) -> Execution:
+def default_execution(method: Method) -> Execution:
     """On the device of the method's parameters, or on the CPU if it has none."""
     return Execution(next(chain(method.parameters(), method.buffers()), torch.zeros(0)).device, BATCH)

@@ -2,7 +2,6 @@
 
 from . import distributed as distributed
 from .apply import (
-    draw as draw,
     draw_padded as draw_padded,
     evaluating as evaluating,
     inpaint_padded as inpaint_padded,

@@ -73,7 +73,7 @@ def draw_padded(method: Method, masked: Tensor, mask: Tensor, rng: torch.Generat
         output = draw(method, padded, padded_mask, rng)
     if not isinstance(output, Tensor) or output.shape != padded.shape:
         got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-        raise OptionError(f"{type(method).__name__}.inpaint returned {got} where {tuple(padded.shape)} is due")
+        raise OptionError(f"{type(method).__name__}.inpaint returned {got} where {tuple(padded.shape)} is needed")
     return output.detach()[..., :height, :width]
 
 

@@ -18,7 +18,7 @@ from .known import levels, require_known
 STEP = 0.99 / math.sqrt(
     8
 )  # of the primal and the dual variable: their product times 8, a bound of |grad|^2, is below 1
-CHECKED = 100  # iterations between looks at the duality gap, each of which waits for the device
+CHECK_EVERY = 100  # iterations between tests of the duality gap, which wait for the device
 
 
 class TotalVariation(Method):
@@ -110,7 +110,7 @@ def minimize(
         p = p.div_(_length(p).clamp(min=1))
         after = torch.addcmul(u, step, transposed(p), value=-1)
         leading, u = torch.lerp(u, after, 2), after
-        if iteration % CHECKED and iteration < iterations:
+        if iteration % CHECK_EVERY and iteration < iterations:
             continue
         value = variation(u, hole)
         gap = value - bound(p, u, hole, lowest, highest)
