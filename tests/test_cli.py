@@ -303,7 +303,7 @@ def test_interrupted_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_interrupted_while_training(write_recipe: Write, tmp_path: Path) -> None:
-    """A plain process; more signals and moments are in test_resume."""
+    """A plain process; more signals and moments are in runs/test_resume."""
     stages = [{"name": "only", "steps": 100_000, "weights": {"reconstruction": 1}}]
     path = write_recipe({"method": {"stages": stages}, "run": {"log_every": 1}})
     out = tmp_path / "out"

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import yaml
+from toy_runs import plain, toy_plugins
 
 from inpaintkit import pipeline
 from inpaintkit.core.config import layers
+from inpaintkit.core.errors import InpaintkitError, RecipeError
 from inpaintkit.core.interfaces import Method
+from inpaintkit.core.plugins import Plugins
+from inpaintkit.pipeline import begin, changed
 from inpaintkit.recipe import load_recipe
 from inpaintkit.runs import Run, load
 from inpaintkit.training import train
@@ -104,3 +108,77 @@ def test_train_returns_the_method_as_load_does(recipe_file: Path, tmp_path: Path
     assert not method.training
     assert not any(parameter.requires_grad or parameter.grad is not None for parameter in method.parameters())
     assert not any(optimizer.state for optimizer in method.optimizers.values())
+
+
+@pytest.fixture
+def plugins() -> Plugins:
+    return toy_plugins()
+
+
+def test_nothing_is_overwritten(write_recipe: Write, tmp_path: Path, plugins: Plugins) -> None:
+    recipe = load_recipe(write_recipe(plain()), plugins=plugins)
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / ".recipe.yaml.1.part").touch()  # left by one that was killed while it began: no reason to refuse
+    begin(recipe, out, tmp_path, resume=False)
+    with pytest.raises(InpaintkitError, match=r"is not empty.*--resume"):
+        begin(recipe, out, tmp_path, resume=False)
+    with pytest.raises(InpaintkitError, match="cannot be made"):
+        begin(recipe, write_recipe(plain(), name="file"), tmp_path, resume=False)
+    with pytest.raises(InpaintkitError, match="nothing to resume"):
+        begin(recipe, tmp_path / "empty", tmp_path, resume=True)
+
+
+def test_resume_with_another_recipe_is_refused(write_recipe: Write, tmp_path: Path, plugins: Plugins) -> None:
+    recipe = load_recipe(write_recipe({}), plugins=plugins)
+    run = begin(recipe, None, tmp_path, resume=False)
+    assert begin(recipe, None, tmp_path, resume=True) == run
+    other = load_recipe(write_recipe({"seed": 8, "data": {"batch": 2}}), plugins=plugins)
+    with pytest.raises(InpaintkitError, match=r"seed was 3, is 8; data\.batch was 4, is 2"):
+        begin(other, None, tmp_path, resume=True)
+    changes = {"log_every": 77, "sample_every": 77, "checkpoint_every": 77}
+    more = {"seed": 8, "data": {"batch": 2}, "validate": {"every": 3, "images": 5}, "run": changes}
+    many = load_recipe(write_recipe(more), plugins=plugins)
+    with pytest.raises(InpaintkitError, match=r" and [1-9] more\. Resume"):
+        begin(many, None, tmp_path, resume=True)
+
+
+def test_missing_and_damaged_pictures_are_told_together_and_nothing_is_made(
+    write_recipe: Write, tmp_path: Path, plugins: Plugins
+) -> None:
+    (tmp_path / "bad.zip").write_bytes(b"no archive")
+    data = {"train": [str(tmp_path / "bad.zip"), "/nowhere"], "test": "/nowhere/either"}
+    recipe = load_recipe(write_recipe({"data": data, "evaluate": ["faces_center_64"]}), plugins=plugins)
+    with pytest.raises(RecipeError) as caught:
+        begin(recipe, tmp_path / "run", tmp_path, resume=False)
+    assert [problem.path for problem in caught.value.problems] == [("data", "train")] * 2 + [("data", "test")]
+    for said in ("bad.zip is no readable .zip", "'/nowhere'", "'/nowhere/either'"):
+        assert said in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_changed() -> None:
+    assert changed({"a": [1, {"b": 2}]}, {"a": [1, {"b": 2}]}) == []
+    assert changed({"a": {"b": 1}, "c": 0}, {"a": {"b": 2}, "d": 3}) == [
+        "a.b was 1, is 2", "c was 0, is not given", "d was not given, is 3"
+    ]  # fmt: skip
+    assert changed({"a": [{"b": 1, "c": 2}, 3]}, {"a": [{"b": 1, "c": 4}, 3]}) == ["a[0].c was 2, is 4"]
+    (line,) = changed({"a": list(range(1000))}, {"a": "x" * 1000})
+    assert line.startswith("a was [0, 1, 2")
+    assert len(line) < 200
+
+
+def test_complete_trains_and_reports(write_recipe: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = load_recipe(write_recipe({}))
+    pipeline.run(recipe, None, tmp_path / "runs", resume=False)
+    run = Run(tmp_path / "runs" / "small")
+    assert "<html" in (run.folder / "report.html").read_text()[:2000]
+    assert str(run.folder) in capsys.readouterr().out
+    pipeline.run(recipe, None, tmp_path / "runs", resume=True)
+    assert not (tmp_path / "runs" / "small-2").exists()
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    yield
+    torch.set_num_threads(1)

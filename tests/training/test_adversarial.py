@@ -1,101 +1,21 @@
-"""The training step, held against steps written out by hand."""
+"""The training step, compared with steps written out by hand."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from toy_adversarial import Net, Spy, batch, critic_of, method, moved, weights_of
 
 from inpaintkit.components.losses import L1, L2
-from inpaintkit.components.objectives import LeastSquares
-from inpaintkit.core.errors import InpaintkitError, OptionError
-from inpaintkit.core.interfaces import Batch, Discriminator, Generator, Loss, Sample
+from inpaintkit.core.errors import InpaintkitError
+from inpaintkit.core.interfaces import Batch, Loss, Sample
 from inpaintkit.training.adversarial import Adversarial
-from inpaintkit.training.critic import Critic, frozen_parameters
 from inpaintkit.training.stages import Adam, Rate, Stage
 from inpaintkit.training.weights import Balance, Ramp
-
-
-class Net(Generator):
-    """Two convolutions; with a batch norm between them on request."""
-
-    def __init__(self, norm: bool = False) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.Conv2d(4, 5, 3, padding=1), nn.BatchNorm2d(5) if norm else nn.Tanh(), nn.Conv2d(5, 3, 3, padding=1)
-        )
-
-    def forward(self, masked: Tensor, mask: Tensor) -> Tensor:
-        return self.layers(torch.cat([masked, mask], 1))  # type: ignore[no-any-return]
-
-
-class Judge(Discriminator):
-    """One score a picture; it remembers how often it was asked."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2), nn.Tanh(), nn.Conv2d(4, 1, 3))
-        self.asked = 0
-
-    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        self.asked += 1
-        return self.layers(image).flatten(1).mean(1)  # type: ignore[no-any-return]
-
-
-class Spy(Loss):
-    """L2, and what it saw."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen: list[tuple[Sample, dict[str, Tensor]]] = []
-        self.watch: nn.Module = nn.Identity()
-
-    def forward(self, sample: Sample) -> Tensor:
-        self.seen.append((sample, {name: p.detach().clone() for name, p in self.watch.named_parameters()}))
-        return (sample.output - sample.image).square().mean()
-
-
-def batch(count: int = 4, seed: int = 0, side: int = 9) -> Batch:
-    rng = torch.Generator().manual_seed(seed)
-    mask = torch.zeros(count, 1, side, side)
-    mask[:, :, 2:6, 3:7] = 1
-    return Batch(torch.rand(count, 3, side, side, generator=rng) * 2 - 1, mask)
-
-
-def method(
-    *stages: Stage, critics: int = 1, norm: bool = False, losses: Mapping[str, Loss] | None = None, **options: Any
-) -> Adversarial:
-    torch.manual_seed(0)
-    names = ["image", "second", "third"][:critics]
-    return Adversarial(
-        Net(norm),
-        stages,
-        losses or {"l2": L2()},
-        {name: Critic(Judge(), LeastSquares(), optimizer=Adam(lr=0.01)) for name in names},
-        optimizer=Adam(lr=0.02),
-        **options,
-    )
-
-
-def weights_of(module: nn.Module) -> dict[str, Tensor]:
-    return {name: value.detach().clone() for name, value in module.state_dict().items()}
-
-
-def moved(before: Mapping[str, Tensor], module: nn.Module) -> bool:
-    return any(not torch.equal(before[name], value) for name, value in module.state_dict().items())
-
-
-def critic_of(made: Adversarial, name: str = "image") -> Critic:
-    found = made.critics[name]
-    assert isinstance(found, Critic)
-    return found
-
-
-# -- the step ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("steps", [1, 3])
@@ -365,113 +285,6 @@ def test_scales_and_named_views() -> None:
     given = batch()
     assert made.training_step(given, 0)["generator/coarse"] > 0
     assert made.inpaint(given.masked, given.mask).shape == given.image.shape
-
-
-# -- frozen parameters ------------------------------------------------------------------------------------------------
-
-
-def test_the_generators_turn_leaves_no_gradient_in_critics() -> None:
-    made = method(Stage("s", 9, {"l2": 1.0, "image": 1.0}))
-    made.training_step(batch(), 0)
-    kept = [p.grad.clone() for p in critic_of(made).parameters() if p.grad is not None]
-    made.optimizers["critic/image"].zero_grad(set_to_none=True)
-    with torch.enable_grad():
-        made._update_generator(made.stages[0], 1, [batch()], [])
-    assert kept
-    assert all(p.grad is None for p in critic_of(made).parameters())
-    assert all(p.requires_grad for p in critic_of(made).parameters())
-
-
-def test_frozen_parameters_come_back_as_they_were() -> None:
-    net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
-    net[0].requires_grad_(False)
-    before = [parameter.requires_grad for parameter in net.parameters()]
-    with frozen_parameters(net):
-        assert not any(parameter.requires_grad for parameter in net.parameters())
-    assert [parameter.requires_grad for parameter in net.parameters()] == before
-    with pytest.raises(ZeroDivisionError), frozen_parameters(net):
-        _ = 1 / 0
-    assert [parameter.requires_grad for parameter in net.parameters()] == before
-
-
-def test_a_loss_that_raises_leaves_critics_able_to_learn() -> None:
-    class Raising(Loss):
-        def forward(self, sample: Sample) -> Tensor:
-            raise ZeroDivisionError
-
-    made = method(Stage("s", 9, {"bad": 1.0, "image": 1.0}), losses={"bad": Raising()})
-    with pytest.raises(ZeroDivisionError):
-        made.training_step(batch(), 0)
-    assert all(parameter.requires_grad for parameter in critic_of(made).parameters())
-
-
-# -- what the constructor refuses -------------------------------------------------------------------------------------
-
-
-def refused(*stages: Stage, **options: Any) -> dict[tuple[str | int, ...], str]:
-    with pytest.raises(OptionError) as caught:
-        method(*stages, **options)
-    return {error.path: error.message for error in caught.value.problems}
-
-
-def test_everything_that_is_wrong_at_once() -> None:
-    found = refused(
-        Stage("a", 5, {"imag": 1.0, "image": Balance("image")}),
-        Stage("a", 5, {"l2": 1.0, "image": Balance("l1")}),
-        Stage("c", 5, {"l2": 1.0, "image": Balance("l2", hold=6)}),
-        Stage("d", 5, {"image": 0.0}),
-        Stage("e", 5, {"l2": 1.0, "image": 1.0}, generator_every=6),
-        Stage("f", 9, {"l2": 1.0, "image": Balance("l2", hold=5)}, generator_every=2),
-        Stage("g", 5, {"l2": 1.0}, train=["critics"]),
-        losses={"l2": L2(), "image": L1(), "multi.scale": L1(), "keys": L1(), "": L1()},
-    )
-    expected = {
-        ("critics", "image"): "'image' is a loss and a critic",
-        ("losses", "multi.scale"): "without dots",
-        ("losses", "keys"): "cannot name a term",
-        ("losses", ""): "cannot name a term",
-        ("stages", 0, "weights", "imag"): "no loss or critic is named 'imag', did you mean 'image'?",
-        ("stages", 0, "weights", "image", "match"): "match names another term of this stage (imag), not 'image'",
-        ("stages", 1, "name"): "a second stage is named 'a'",
-        ("stages", 1, "weights", "image", "match"): "match names another term of this stage (l2), not 'l1'",
-        ("stages", 2, "weights", "image", "hold"): "hold: 6 steps do not fit into a stage in which",
-        ("stages", 3, "weights"): "every weight is 0",
-        ("stages", 4, "generator_every"): "never be updated in a stage of 5 steps",
-        ("stages", 5, "weights", "image", "hold"): "the generator is updated 4 times",
-        ("stages", 6, "weights"): "only critics are trained in this stage, and none has a weight",
-    }
-    assert {path: words in found.get(path, "") for path, words in expected.items()} == dict.fromkeys(expected, True)
-    assert set(found) == set(expected)
-
-
-def test_what_is_right_is_not_refused() -> None:
-    method(
-        Stage("a", 1, {"l2": 1.0}),
-        Stage("b", 5, {"image": 0.0}, train=["critics"]),
-        Stage("c", 5, {"l2": 1.0, "image": Balance("l2", hold=5)}),
-        Stage("d", 5, {"l2": Ramp(0.0, 1.0, 5)}),
-        Stage("e", 6, {"l2": 1.0}, generator_every=6),
-    )
-    assert method().steps == 0  # `load` leaves the stages out
-
-
-def test_a_critic_needs_a_view() -> None:
-    with pytest.raises(OptionError, match="one view") as caught:
-        Critic(Judge(), LeastSquares(), on=[])
-    assert caught.value.path == ("on",)
-
-
-def test_a_critic_on_several_views_and_an_unknown_one() -> None:
-    torch.manual_seed(0)
-    critic = Critic(Judge(), LeastSquares(), on=["output", "completed"], real="image")
-    given = batch()
-    sample = Sample.of(given, torch.zeros_like(given.image))
-    assert len(critic.inputs(sample).fakes) == 2
-    with pytest.raises(KeyError, match="no view 'coarse' here: this method draws completed, output"):
-        Critic(Judge(), LeastSquares(), on="coarse").loss(sample)
-
-
-# -- devices and precision --------------------------------------------------------------------------------------------
 
 
 def test_meta_device() -> None:
