@@ -18,6 +18,7 @@ from .core.registry import Entry
 
 inpaintkit_api = 1
 RUNS = Path("runs")
+PATH, EXISTING = click.Path(path_type=Path), click.Path(path_type=Path, exists=True)
 
 
 @hookimpl
@@ -106,12 +107,8 @@ def recipe_options(command: Any) -> Any:
 @click.command()
 @click.argument("recipe")
 @recipe_options
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="The run's folder; by default a new one runs/RECIPE[-PROFILE]."
-)
-@click.option(
-    "--resume", is_flag=True, help="Continues from the newest checkpoint of --out, or of the newest such run."
-)
+@click.option("--out", type=PATH, help="The run's folder; by default a new one runs/RECIPE[-PROFILE].")
+@click.option("--resume", is_flag=True, help="Continues --out, or the newest such run, from its last checkpoint.")
 @click.option("--quiet", is_flag=True, help="Prints errors only.")
 def run(recipe: str, profile: str | None, sets: Sequence[str], out: Path | None, resume: bool, quiet: bool) -> None:
     """Trains RECIPE (a file or a bundled name), evaluates it under its protocols and writes report.html."""
@@ -145,12 +142,9 @@ def check(recipes: Sequence[str], profile: str | None, sets: Sequence[str]) -> N
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=PATH)
 @click.option("--protocol", "protocols", multiple=True, help="A bundled name or a file; by default the recipe's own.")
-@click.option(
-    "--images", multiple=True, type=click.Path(path_type=Path),
-    help="Pictures in place of the recipe's test set; repeatable.",
-)  # fmt: skip
+@click.option("--images", multiple=True, type=PATH, help="Pictures in place of the recipe's test set; repeatable.")
 @click.option("--device", default="auto", show_default=True)
 def evaluate(run: Path, protocols: Sequence[str], images: Sequence[Path], device: str) -> None:
     """Evaluates the trained method of RUN under protocols, and writes results.json and report.html."""
@@ -161,21 +155,17 @@ def evaluate(run: Path, protocols: Sequence[str], images: Sequence[Path], device
 
 @click.command()
 @click.argument("run")
-@click.argument("image", type=click.Path(path_type=Path, exists=True))
-@click.option("--mask", required=True, type=click.Path(path_type=Path, exists=True), help="The hole is white.")
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="A file; a folder if IMAGE is one.")
-@click.option(
-    "--grow", default=0, show_default=True, type=click.IntRange(0), help="Widens the hole by this many pixels."
-)
+@click.argument("image", type=EXISTING)
+@click.option("--mask", required=True, type=EXISTING, help="The hole is white.")
+@click.option("-o", "--out", required=True, type=PATH, help="A file; a folder if IMAGE is one.")
+@click.option("--grow", default=0, show_default=True, type=click.IntRange(0), help="Pixels by which the hole grows.")
 @click.option("--batch", default=8, show_default=True, type=click.IntRange(1), help="Pictures of one size at once.")
 @click.option("--seed", default=0, show_default=True, help="For random methods: another seed gives another picture.")
 @click.option(
     "--blend", type=click.Choice(["poisson"]), metavar="poisson",
     help="Fits the filled pixels to the known ones around them, by their gradients.",
 )  # fmt: skip
-@click.option(
-    "--samples", type=click.IntRange(1), metavar="K", help="For random methods: K answers, and a sheet of them."
-)
+@click.option("--samples", type=click.IntRange(1), metavar="K", help="Random methods: K answers, and a sheet of them.")
 @click.option("--device", default="auto", show_default=True)
 @click.pass_context
 def fill(
