@@ -73,7 +73,7 @@ def _pil_array(mask: Image.Image) -> Array:
         return np.asarray(mask)
     transparent = mask.mode in ("LA", "PA", "RGBA") or "transparency" in mask.info
     try:
-        return np.asarray(mask.convert("RGBA" if transparent else "RGB"))
+        return np.asarray(mask.convert("RGBA" if transparent else "RGB")).astype(np.float32) / np.float32(255)
     except ValueError as error:  # LAB, premultiplied alpha
         raise OptionError(f"the mask's mode {mask.mode} is not understood: convert it to L") from error
 

@@ -71,3 +71,9 @@ def test_the_largest_square_of_a_hole(seed):
         eroded = ndimage.binary_erosion(np.pad(hole, 24), np.ones((side, side)))  # what is left can hold a square
         assert holds_square(hole, side) == bool(eroded.any()), side
     assert not holds_square(np.zeros((3, 3), bool), 1)
+
+
+def test_colors_of_a_pil_mask_are_always_8_bits():
+    assert not read_mask(Image.new("RGB", (3, 2), (1, 1, 0))).any()
+    assert not read_mask(Image.new("RGBA", (3, 2), (1, 1, 1, 1))).any()
+    assert read_mask(np.ones((2, 3, 3), np.uint8)).all()
