@@ -251,11 +251,11 @@ def recipe_page() -> str:
             ## extends, profiles and --set
 
             `extends:` names another file, relative to this one, or a bundled recipe. `profiles:` holds named parts of a
-            recipe; `--profile NAME` lays one over it. `--set key=value` changes one value, and may be repeated.
+            recipe; `--profile NAME` merges one into it. `--set key=value` changes one value, and may be repeated.
 
-            The base comes first, then this file, each with its own part of the profile laid over it; then what
-            `--set` says. So what a file says wins over its base's profile: an ablation is one in every profile of its
-            base. How one tree is laid on another:
+            The base comes first, then this file, each merged with its own part of the profile; then `--set`.
+            So a file's own values override its base's profile: an ablation stays one in every profile of its base.
+            How two trees are merged:
         """),
         f"{rest(merging.merge)}\n",
         prose("""

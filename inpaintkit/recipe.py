@@ -14,6 +14,7 @@ from annotated_types import Ge, Lt, MinLen
 from .core.config.bundled import find_protocol, find_recipe
 from .core.config.layers import resolve_file
 from .core.config.nodes import Node, raise_problems
+from .core.config.spec import located
 from .core.config.structure import Spec, Structurer
 from .core.errors import OptionError, Problem, RecipeError, did_you_mean
 from .core.interfaces import MaskSampler, Method, Metric, Observer
@@ -30,7 +31,7 @@ class DataOptions:
 
     Attributes:
         train: a folder, a .zip, a single picture or ``{package:, files:}``; or a list of these.
-        test: the same, looked at once, by ``evaluate``.
+        test: the same, read only by ``evaluate``.
         batch: pictures in a step, over all processes together.
         size: the side of the square that training sees, or ``[height, width]``.
         prepare: what is done once, before the cache.
@@ -83,7 +84,7 @@ class RunOptions:
         threads: of the CPU; None leaves it to torch.
         log_every, sample_every, checkpoint_every: in steps.
         keep: checkpoints that stay.
-        observers: what is told of the log, the results and the end of the run.
+        observers: receive the log, the results and the end of the run.
     """
 
     device: str = "auto"
@@ -142,10 +143,10 @@ class RecipeKeys:
 
 @attrs.frozen(kw_only=True)
 class Recipe(RecipeKeys):
-    """A recipe that holds: every value checked, ``method`` and ``masks`` not yet built.
+    """A valid recipe: every value is checked, ``method`` and ``masks`` not yet built.
 
     ``tree`` is the plain tree after extends, profile and ``--set``: written with ``core.config.nodes.dump`` it is a
-    recipe by itself. ``source`` is the same with every value's place; ``profiles`` are those that can be asked for.
+    recipe by itself. ``source`` is the same with every value's place; ``profiles`` are the names of its profiles.
     """
 
     tree: Mapping[str, Any] = attrs.field(repr=False)
@@ -154,7 +155,7 @@ class Recipe(RecipeKeys):
 
     @cached_property
     def method_on_meta(self) -> Method:
-        """The method without memory for its weights, built once: for what it says of itself, and for trial steps.
+        """The method without memory for its weights, built once: for its attributes and for trial steps.
 
         Raises:
             RecipeError: constructors refused values.
@@ -171,7 +172,7 @@ class Recipe(RecipeKeys):
 def load_recipe(
     source: str | Path, profile: str | None = None, sets: Sequence[str] = (), plugins: Plugins | None = None
 ) -> Recipe:
-    """The recipe of a file or bundled name, with a profile and ``key=value`` changes laid over it.
+    """The recipe of a file or bundled name, with a profile and ``key=value`` changes applied to it.
 
     Raises:
         RecipeError: everything that is wrong, each with its place.
@@ -182,22 +183,21 @@ def load_recipe(
     root, problems = resolved.root, list(resolved.problems)
     structurer = Structurer(plugins, root)
     spec = structurer.structure(root.plain(), RecipeKeys)
-    if not resolved.whole:  # what is missing may stand in the part that could not be read
-        structurer.problems = [each for each in structurer.problems if each.kind != "missing"]
-    problems += structurer.located()
+    # without a base or a profile, what is missing may be in the part that could not be read
+    problems += [each for each in structurer.problems if resolved.complete or each.kind != "missing"]
     keys = spec.attempt(problems)
-    problems += _missing_plugins(spec.options.get("requires"), plugins, root)
-    problems += _missing_protocols(spec.options.get("evaluate"), plugins, root)
+    problems += _missing_plugins(spec.options.get("requires"), plugins)
+    problems += _missing_protocols(spec.options.get("evaluate"), plugins)
     validate = spec.options.get("validate")
     metrics = validate.options.get("metrics") if isinstance(validate, Spec) else None
     for part in (spec.options.get("masks"), *(metrics if isinstance(metrics, list) else ())):  # built later
         if isinstance(part, Spec):
             part.attempt(problems)
     if problems and isinstance(method := spec.options.get("method"), Spec):
-        # Constructors refuse more than types can say: hear them now, so that one reading tells all.
+        # constructors check more than types: try them now, so that all problems are reported at once
         with torch.device("meta"):
             method.attempt(problems, trial=True)
-    raise_problems(problems)
+    raise_problems([located(problem, root) for problem in problems])
     name = (keys.name or path.stem) + (f"-{profile}" if profile else "")
     tree = {"name": name} | {key: value for key, value in root.plain().items() if key != "name"}
     fields = {field.name: getattr(keys, field.name) for field in attrs.fields(RecipeKeys)}
@@ -213,31 +213,30 @@ def build_method(recipe: RecipeKeys, without: Collection[str] = ()) -> Method:
     return recipe.method.build(without)
 
 
-def _missing_plugins(requires: Any, plugins: Plugins, root: Node) -> list[Problem]:
+def _missing_plugins(requires: Any, plugins: Plugins) -> list[Problem]:
     problems = []
     # where a second plugin of one name was refused, the first is the one that counts
     reports = {report.name: report for report in sorted(plugins.reports, key=lambda report: not report.error)}
-    for at, name in enumerate(requires if isinstance(requires, list | tuple) else ()):
-        path = ("requires", at)
-        if not isinstance(name, str):
-            continue
+    for at, name in _texts(requires):
         if name not in reports:
             known = {*reports, *official()}
-            told = f": pip install {official()[name]}" if name in official() else did_you_mean(name, known)
-            problems.append(Problem(f"plugin {name!r} is not installed{told}", path, str(root.find(path))))
+            fix = f": pip install {official()[name]}" if name in official() else did_you_mean(name, known)
+            problems.append(Problem(f"plugin {name!r} is not installed{fix}", ("requires", at)))
         elif reports[name].error:
-            message = f"plugin {name!r} cannot be used: {reports[name].error}"
-            problems.append(Problem(message, path, str(root.find(path))))
+            problems.append(Problem(f"plugin {name!r} cannot be used: {reports[name].error}", ("requires", at)))
     return problems
 
 
-def _missing_protocols(evaluate: Any, plugins: Plugins, root: Node) -> list[Problem]:
-    problems = []
-    for at, name in enumerate(evaluate if isinstance(evaluate, list | tuple) else ()):
-        if isinstance(name, str):
-            try:
-                find_protocol(name, plugins)
-            except RecipeError as error:
-                where = str(root.find(("evaluate", at)))
-                problems += [attrs.evolve(problem, path=("evaluate", at), where=where) for problem in error.problems]
+def _missing_protocols(evaluate: Any, plugins: Plugins) -> list[Problem]:
+    problems: list[Problem] = []
+    for at, name in _texts(evaluate):
+        try:
+            find_protocol(name, plugins)
+        except RecipeError as error:
+            problems += [attrs.evolve(problem, path=("evaluate", at)) for problem in error.problems]
     return problems
+
+
+def _texts(items: Any) -> list[tuple[int, str]]:
+    """The strings of a list with their indices, whatever else is in a recipe that is not valid."""
+    return [(at, item) for at, item in enumerate(items) if isinstance(item, str)] if isinstance(items, tuple) else []

@@ -284,12 +284,12 @@ def test_what_a_null_took_out_is_told_where_it_is_missing(plugins: Plugins, tmp_
     write(tmp_path, RECIPE, "base.yaml")
     path = write(tmp_path, "extends: base.yaml\ndata: {batch: null}\nmethod: {generator: null}\n", "child.yaml")
     assert told(plugins, path) == [
-        "base.yaml:5:1: data: missing 'batch': expected integer >= 1 (taken out by the null at child.yaml:2:8)",
+        "base.yaml:5:1: data: missing 'batch': expected integer >= 1 (removed by the null at child.yaml:2:8)",
         "base.yaml:17:1: method: missing 'generator' of method 'adversarial': expected generator "
-        "(taken out by the null at child.yaml:3:10)",
+        "(removed by the null at child.yaml:3:10)",
     ]
     assert told(plugins, tmp_path / "base.yaml", sets=["data.batch=null"]) == [
-        "base.yaml:5:1: data: missing 'batch': expected integer >= 1 (taken out by the null at --set data.batch=null)"
+        "base.yaml:5:1: data: missing 'batch': expected integer >= 1 (removed by the null at --set data.batch=null)"
     ]
 
 

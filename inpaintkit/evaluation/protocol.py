@@ -100,7 +100,7 @@ def load_protocol(source: str | Path | Mapping[str, Any], plugins: Plugins | Non
         return _structured(Structurer(plugins), source, [])
     path = find_protocol(source, plugins)
     resolved = resolve_file(path, lambda name, folder: find_protocol(name, plugins, folder))
-    if not resolved.whole:
+    if not resolved.complete:
         raise_problems(resolved.problems)
     tree = {"name": path.stem, **resolved.root.plain()}
     return _structured(Structurer(plugins, resolved.root), tree, resolved.problems)

@@ -1,4 +1,4 @@
-"""``extends``, ``profiles`` and ``--set``: trees laid over trees, every node keeping its place."""
+"""``extends``, ``profiles`` and ``--set``: trees are merged, and every node keeps its place."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .nodes import MAX_DEPTH, Mark, Node, parse, read
 
 MAX_CHAIN = 10
 
-Find = Callable[[str, FilePath], FilePath]  # (what `extends` says, the folder it is said in) -> the file
+Find = Callable[[str, FilePath], FilePath]  # (the value of `extends`, the folder of its file) -> the file
 
 
 @attrs.frozen
@@ -23,16 +23,16 @@ class Resolved:
     root: Node
     profiles: tuple[str, ...]
     problems: list[Problem]
-    whole: bool  # False where a base or a profile is missing, so that what is absent may only be absent for that
+    complete: bool  # False where a base or a profile could not be read: keys may be missing only because of that
 
 
 def resolve_file(path: FilePath, find: Find, profile: str | None = None, sets: Sequence[str] = ()) -> Resolved:
-    """Reads a file and what it extends, base first, each with its own part of the profile laid over it; then ``sets``.
+    """Reads a file and what it extends, base first, each merged with its own part of the profile; then ``sets``.
 
-    So what a file says wins over its base's profile: an ablation is one in every profile of its base.
+    So a file's own values override its base's profile: an ablation stays one in every profile of its base.
     """
     problems: list[Problem] = []
-    chain, whole = _chain(path, find, problems)
+    chain, complete = _chain(path, find, problems)
     if not chain:
         return Resolved(Node({}, Mark(str(path), 1, 1)), (), problems, False)
     root = Node({}, chain[0].mark)
@@ -46,13 +46,13 @@ def resolve_file(path: FilePath, find: Find, profile: str | None = None, sets: S
         if profile in bodies:
             root = merge(root, bodies[profile], (), problems)
     if profile is not None and profile not in names:
-        whole = False
+        complete = False
         known = f"; known: {', '.join(names)}" if names else "; this recipe has none"
         message = f"unknown profile {profile!r}{did_you_mean(profile, names)}{known}"
         problems.append(Problem(message, where=str(chain[-1].find(("profiles",)))))
     for text in sets:
         root = apply_set(root, text, problems)
-    return Resolved(root, tuple(names), problems, whole)
+    return Resolved(root, tuple(names), problems, complete)
 
 
 def _chain(path: FilePath, find: Find, problems: list[Problem]) -> tuple[list[Node], bool]:
@@ -111,7 +111,7 @@ def _profiles(root: Node, problems: list[Problem]) -> dict[str, Node]:
         for key in ("extends", "profiles"):
             if key in body.value:
                 where = str(root.find((*path, key), at_key=True))
-                problems.append(Problem(f"{key!r} stands at the top of a file, not in a profile", (*path, key), where))
+                problems.append(Problem(f"{key!r} belongs at the top of a file, not in a profile", (*path, key), where))
                 body = _without(body, key)
         bodies[name] = body
     return bodies
@@ -123,11 +123,11 @@ def _without(node: Node, key: str) -> Node:
 
 
 def merge(base: Node, over: Node, path: Path, problems: list[Problem]) -> Node:
-    """``over`` laid on ``base``.
+    """``base`` with the values of ``over``.
 
-    Mappings merge key by key, and a null takes out the key that it meets (what a null took out before stays out); a
-    mapping with another ``use`` replaces the one below. Lists are replaced, but a mapping laid on a list whose items
-    all have a ``name`` reaches them by it.
+    Mappings merge key by key, and a null removes the key (once removed, it stays so); a mapping with another ``use``
+    replaces the one in ``base``. Lists are replaced, but a mapping over a list whose items all have a ``name`` changes
+    those that it names.
     """
     if isinstance(base.value, list) and isinstance(over.value, dict) and (names := _names(base.value)) is not None:
         return _merge_items(base, over, names, path, problems)

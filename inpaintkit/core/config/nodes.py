@@ -42,8 +42,8 @@ class Node:
 
     value: Scalar | list[Node] | dict[str, Node]
     mark: Mark
-    keys: Mapping[str, Mark] = attrs.Factory(dict)  # where a mapping's keys stand
-    removed: Mapping[str, Mark] = attrs.Factory(dict)  # where a null took a key out
+    keys: Mapping[str, Mark] = attrs.Factory(dict)  # the places of a mapping's keys
+    removed: Mapping[str, Mark] = attrs.Factory(dict)  # where a null removed a key
 
     def plain(self) -> Any:
         """The same in Python's own dicts, lists and scalars."""
@@ -54,7 +54,7 @@ class Node:
         return self.value
 
     def find(self, path: Path, *, at_key: bool = False) -> Mark:
-        """Where ``path`` stands, or its nearest parent that there is.
+        """The place of ``path``, or of its nearest parent that exists.
 
         A value is found at itself where it begins on its key's line, and at the key where it begins below.
         """
@@ -72,7 +72,7 @@ class Node:
         return mark
 
     def removal(self, path: Path, name: str) -> Mark | None:
-        """Where a null took ``name`` out of the mapping at ``path``."""
+        """Where a null removed ``name`` from the mapping at ``path``."""
         node = self
         for part in path:
             if isinstance(node.value, dict | list):

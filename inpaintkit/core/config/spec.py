@@ -109,5 +109,5 @@ def located(problem: Problem, source: Node | None) -> Problem:
         if removal is None and path:  # or everything that stood there was removed
             removal = source.removal(path[:-1], str(path[-1]))
         if removal is not None:
-            message += f" (taken out by the null at {removal})"
+            message += f" (removed by the null at {removal})"
     return attrs.evolve(problem, message=message, where=str(source.find(path, at_key=problem.kind == "unknown")))

@@ -1,6 +1,6 @@
 """Plain trees -> checked specifications of components (see ``spec``); strictly, every problem at once.
 
-Nothing is coerced: only an integer may stand for a number with a fraction. An option that is annotated with an
+Nothing is coerced: only an integer is accepted as a number with a fraction. An option that is annotated with an
 interface (``Loss``) is looked up among the plugins' components; any other class takes a mapping of its constructor's
 options. A class may define ``__structure__(cls, value, at, structurer)`` to read ``value`` itself: it returns its
 result, calls ``structurer.structure(value, type, path)`` for parts, and reports with ``structurer.problem(message,
@@ -38,7 +38,7 @@ class Structurer:
         self.problems: list[Problem] = []
 
     def problem(self, message: str, path: Path, kind: Literal["value", "mismatch", "unknown"] = "value") -> Any:
-        """Reports a problem with the value at ``path`` and returns what stands for that value."""
+        """Reports a problem with the value at ``path`` and returns INVALID."""
         self.problems.append(Problem(message, path, kind=kind))
         return INVALID
 
@@ -90,8 +90,8 @@ class Structurer:
         for at, problem in enumerate(self.problems[before:], before):
             if problem.kind == "mismatch" and problem.path == path:  # say the limits, too
                 inner = describe(get_args(expected)[0])
-                told = problem.message.replace(f"expected {inner}", f"expected {describe(expected)}", 1)
-                self.problems[at] = attrs.evolve(problem, message=told)
+                message = problem.message.replace(f"expected {inner}", f"expected {describe(expected)}", 1)
+                self.problems[at] = attrs.evolve(problem, message=message)
         if len(self.problems) == before and not all(satisfies(result, limit) for limit in constraints(expected)):
             return self.problem(f"expected {describe(expected)}, not {short_repr(value)}", path)
         return result
@@ -226,8 +226,8 @@ class Structurer:
             if meant:
                 missing.remove(meant[0])
             near = f", did you mean {meant[0]!r}?" if meant else did_you_mean(key, known)
-            told = near or f"; {f'{name} takes' if kind else 'known:'} {', '.join(known) or 'none'}"
-            self.problem(f"unknown {'option' if kind else 'key'} {key!r}{told}", (*path, key), "unknown")
+            hint = near or f"; {f'{name} takes' if kind else 'known:'} {', '.join(known) or 'none'}"
+            self.problem(f"unknown {'option' if kind else 'key'} {key!r}{hint}", (*path, key), "unknown")
         for key in missing:
             owner = f" of {kind} {name!r}" if kind else ""
             message = f"missing {key!r}{owner}: expected {known[key].annotation}"

@@ -138,7 +138,7 @@ def test_a_chain_of_files_with_profiles_and_sets(tmp_path: Path) -> None:
     )
     result = resolved(tmp_path, "c", "demo", ("x.z=7", "seed=null"))
     assert result.problems == []
-    assert result.whole
+    assert result.complete
     assert result.profiles == ("demo", "other")
     assert result.root.plain() == {"x": {"y": 10, "z": 7, "w": 11}}  # the base's name is its own
     assert str(result.root.find(("x", "y"))).endswith("a.yaml:5:17")
@@ -179,7 +179,7 @@ def test_cycles_and_missing_bases_are_told(tmp_path: Path) -> None:
         "but found '<stream end>'",
     }.items():
         assert places(resolved(tmp_path, name), tmp_path) == [told]
-    assert not resolved(tmp_path, "lost").whole
+    assert not resolved(tmp_path, "lost").complete
     assert resolved(tmp_path, "lost").root.plain() == {"seed": 1}
     for number in range(12):
         write(tmp_path, **{f"c{number}": f"extends: c{number + 1}.yaml"})
@@ -200,7 +200,7 @@ def test_profiles_that_are_wrong(tmp_path: Path) -> None:
     result = resolved(tmp_path, "a", "dmo")
     assert places(result, tmp_path) == [
         "a.yaml:4:8: profiles.bad: expected a mapping, part of a recipe",
-        "a.yaml:5:10: profiles.deep.extends: 'extends' stands at the top of a file, not in a profile",
+        "a.yaml:5:10: profiles.deep.extends: 'extends' belongs at the top of a file, not in a profile",
         "a.yaml:2:1: unknown profile 'dmo', did you mean 'demo'?; known: demo, deep",
     ]
     assert "expected a mapping of names" in places(resolved(tmp_path, "b"), tmp_path)[0]
