@@ -25,12 +25,6 @@ from .text import (
 
 MARKDOWN, CSV, GRID = "comparison.md", "comparison.csv", "grid.png"
 
-COLUMNS = (
-    "protocol", "hash", "row", "method", "training_seeds", "seeds", "steps", "best_of", "blend", "metric",
-    "higher_is_better", "n", "mean", "low", "high", "spread_over_seeds", "difference", "difference_low",
-    "difference_high", "p", "p_holm", "seconds_per_image", "memory_per_image", "error",
-)  # fmt: skip
-
 
 def write_comparison(folder: Path, comparison: Comparison, picture: bytes | None = None) -> None:
     """Writes Markdown, CSV, JSON and, if given, ``grid.png``, each in one step.
@@ -106,7 +100,7 @@ def _head(comparison: Comparison, label: str) -> str:
 
 def to_csv(comparison: Comparison) -> str:
     """One line for each row and metric; a failed row is one line."""
-    return csv_text(COLUMNS, csv_lines(comparison))
+    return csv_text(csv_lines(comparison))
 
 
 def csv_lines(comparison: Comparison) -> Iterator[dict[str, Any]]:
@@ -142,4 +136,5 @@ def _csv_line(row: ComparisonRow, label: str) -> dict[str, Any]:
         "p_holm": row.p_holm.get(label),
         "seconds_per_image": row.seconds_per_image,
         "memory_per_image": row.memory_per_image,
+        "error": None,
     }

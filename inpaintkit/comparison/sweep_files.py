@@ -15,7 +15,7 @@ from ..core.errors import InpaintkitError
 from ..evaluation import MetricResult, Pixels, decimals, direction_arrow, format_interval, input_columns, picture_grid
 from ..runtime import evenly_spaced
 from .comparison import Comparison, ComparisonRow, to_json as comparison_to_json
-from .files import COLUMNS, csv_lines
+from .files import csv_lines
 from .sweep_plan import Plan, Value, axes_of, format_value
 from .text import NONE, csv_text, markdown_table, plain_text, write_files
 
@@ -164,7 +164,7 @@ def to_csv(sweep: Sweep) -> str:
         for value, comparison in zip(sweep.plan.values, sweep.comparisons, strict=True)
         for line in csv_lines(comparison)
     ]
-    return csv_text([*names, *COLUMNS], lines)
+    return csv_text(lines)
 
 
 def to_markdown(sweep: Sweep) -> str:

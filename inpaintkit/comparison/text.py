@@ -103,14 +103,15 @@ def plain_text(text: str) -> str:
     return " ".join(re.sub(r"([\\|`*<>\[\]#~]|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", text).split())
 
 
-def csv_text(columns: Sequence[str], lines: Iterable[Mapping[str, Any]]) -> str:
-    """Numbers in full; what is undefined or missing is empty."""
+def csv_text(lines: Iterable[Mapping[str, Any]]) -> str:
+    """A column for each key. Numbers in full; what is undefined or missing is empty."""
+    lines = list(lines)
     file = io.StringIO()
-    writer = csv.DictWriter(file, columns, lineterminator="\n")
+    writer = csv.DictWriter(file, list(dict.fromkeys(key for line in lines for key in line)), lineterminator="\n")
     writer.writeheader()
     for line in lines:
-        undefined = [key for key, value in line.items() if isinstance(value, float) and math.isnan(value)]
-        writer.writerow({**line, **dict.fromkeys(undefined)})
+        undefined = {key: None for key, value in line.items() if isinstance(value, float) and math.isnan(value)}
+        writer.writerow({**line, **undefined})
     return file.getvalue()
 
 
