@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -111,10 +111,6 @@ def _open(
         )
     cache = options.cache or data.cache
     return TestSet.open(protocol, data.test, cache=cache, strict=data.strict, progress=progress)
-
-
-def as_list(sources: MethodSource | Iterable[MethodSource]) -> list[MethodSource]:
-    return [sources] if isinstance(sources, str | Path | Mapping) else list(sources)
 
 
 def empty_folder(folder: Path) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import traceback
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import attrs
@@ -31,7 +31,7 @@ from ..runtime import Execution, evenly_spaced, to_uint8
 from .candidates import Candidate, MethodSource
 from .comparison import Comparison, ComparisonRow
 from .files import write_comparison, write_json
-from .prepare import ComparisonOptions, Images, as_list, empty_folder, prepare
+from .prepare import ComparisonOptions, Images, empty_folder, prepare
 
 
 def compare(
@@ -63,7 +63,8 @@ def compare(
         InpaintkitError: every row failed, or ``out`` is not empty.
     """
     options, execution = options or ComparisonOptions(), execution or Execution()
-    candidates, [test_set] = prepare(as_list(sources), [protocol], images, options, execution, plugins)
+    given = [sources] if isinstance(sources, str | Path | Mapping) else list(sources)
+    candidates, [test_set] = prepare(given, [protocol], images, options, execution, plugins)
     folder = None if out is None else empty_folder(Path(out))
     return evaluate_rows(candidates, test_set, folder, options, execution, plugins)
 
