@@ -78,11 +78,6 @@ def is_public(name: tuple[str, ...]) -> bool:
     return name[1] in {*inpaintkit.__all__, "nn", "testing", "components"} and not any(p.startswith("_") for p in name)
 
 
-#: Where a rule does not hold yet.
-PENDING = {
-    "inpaintkit/core/interfaces.py",
-}
-
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 PLUGIN_FILES = sorted(ROOT.glob("plugins/*/inpaintkit_*/**/*.py"))
 
@@ -94,9 +89,8 @@ def named(path: Path) -> str:
 @pytest.mark.parametrize("path", FILES, ids=named)
 def test_imports_go_one_way(path: Path) -> None:
     assert path.relative_to(PACKAGE).parts[0].removesuffix(".py") in LEVEL, "it has no place among the layers"
-    if named(path) not in PENDING:
-        assert not upward(path)
-        assert not past_a_front(path)
+    assert not upward(path)
+    assert not past_a_front(path)
 
 
 def test_the_core_is_small_and_knows_nothing_of_the_rest() -> None:
@@ -106,7 +100,7 @@ def test_the_core_is_small_and_knows_nothing_of_the_rest() -> None:
     for path in files:
         assert not upward(path), named(path)
         words = set(re.findall(r"[a-z]+(?:[-_][a-z]+)+", path.read_text(encoding="utf-8")))
-        assert named(path) in PENDING or not {word.replace("_", "-") for word in words} & papers, named(path)
+        assert not {word.replace("_", "-") for word in words} & papers, named(path)
 
 
 @pytest.mark.parametrize("path", PLUGIN_FILES, ids=named)
@@ -135,7 +129,7 @@ def test_the_rules_can_be_broken(tmp_path: Path) -> None:
 
 def test_files_are_short() -> None:
     long = {named(path): count for path in FILES if (count := len(path.read_text(encoding="utf-8").splitlines())) > 300}
-    assert not set(long) - PENDING
+    assert not long
 
 
 @pytest.mark.parametrize(
