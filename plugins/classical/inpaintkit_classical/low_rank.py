@@ -45,7 +45,7 @@ class LowRank(Method):
 
     Args:
         rank: how many singular values are free; None chooses it for each picture among 1 to ``max_rank``. If it is as
-            large as the picture's smaller side, nothing descends: the hole keeps the mean of the known pixels.
+            large as the picture's smaller side, nothing is minimized: the hole keeps the mean of the known pixels.
         max_rank: the largest rank tried when ``rank`` is None.
         held_out: the part of the known pixels, at most, that each trial hides on purpose to choose the rank.
         trials: how often that is done, each time with other pixels; their errors are added.
@@ -99,7 +99,7 @@ class LowRank(Method):
         Of equals it is the least; so where nothing can be held out it is 1.
 
         Args:
-            levels: (B, C, H, W) in 0 to 255; what lies under the hole is not looked at.
+            levels: (B, C, H, W) in 0 to 255; values in the hole are not used.
             hole: (B, 1, H, W), True in the hole.
         """
         if self.rank is not None:
@@ -117,7 +117,7 @@ class LowRank(Method):
         """Fills each hole with each of its picture's ``ranks`` (B, K), from 1 up.
 
         Args:
-            levels: (B, C, H, W) in 0 to 255; what lies under the hole is not looked at.
+            levels: (B, C, H, W) in 0 to 255; values in the hole are not used.
             hole: (B, 1, H, W), True in the hole.
 
         Returns:

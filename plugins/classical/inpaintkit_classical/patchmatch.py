@@ -34,7 +34,7 @@ class PatchMatch(Method):
     A picture without a known patch of ``radius`` at some level takes the largest that it has; a coarse level that has
     not even one of 3 x 3 pixels is left out for it. At the finest the least is a single pixel.
 
-    Differs from Barnes et al.: neighbors are looked at by all patches at once, not in scan order; and from Wexler et
+    Differs from Barnes et al.: all patches compare their neighbors at once, not in scan order; and from Wexler et
     al.: the pixels' worth also weighs the distance between patches, and the patches carry features of texture.
 
     Args:

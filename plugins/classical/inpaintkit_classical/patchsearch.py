@@ -50,7 +50,7 @@ class Field:
         return rows[:, :first].contiguous(), rows[:, first:].contiguous()
 
     def _look(self) -> None:
-        """Takes the targets and their distances anew, after the hidden pixels have changed."""
+        """Reads the targets and their distances again, after the hidden pixels have changed."""
         patches = self.patches
         self.wanted = self._halves(patches.at(self.flat, patches.targets).flatten(1))
         self.distance = self._distances(self.match)
@@ -104,7 +104,7 @@ class Field:
         for direction, step in enumerate(self.patches.steps):
             candidate = (self.match.index_select(0, self.patches.near[direction]) - step) % len(self.flat)
             self.offer(candidate, (candidate != self.match) & (candidate != self.refused[direction]))
-            self.refused[direction] = candidate  # or taken: not looked at again before the hole has changed
+            self.refused[direction] = candidate  # or accepted: not compared again before the hole has changed
 
     def search(self, rng: torch.Generator | None = None) -> None:
         """Offers sources at random from ever smaller squares around the match (section 3.2, random search).

@@ -35,7 +35,7 @@ class TotalVariation(Method):
         iterations: the most of them. A 32x32 hole needs about 1000 until its value is within a thousandth of the
             least; larger holes need more.
         tolerance: a picture is done when its duality gap, a bound of how far its total variation is above the least
-            one, is at most this part of it; looked at every 100 iterations. 0 always takes all iterations.
+            one, is at most this part of it; computed every 100 iterations. 0 always takes all iterations.
 
     Raises:
         InpaintkitError: a picture has no known pixel.

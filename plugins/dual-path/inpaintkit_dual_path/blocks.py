@@ -77,14 +77,14 @@ def doubling(inputs: int, outputs: int) -> nn.Module:
 class Attention(nn.Module):
     """Short and long term attention (Zhao and Zhao 2020, section 3.3; Zheng et al. 2019, section 3.3).
 
-    Every place looks at all places of the decoder's map ``x`` that resemble it. With what it sees it adds to itself
-    (short term), and fills the hole of the encoder's map ``f_e`` (long term); a residual block joins the two. Both
+    Each position attends to all positions of the decoder's map ``x``, by similarity. What it reads is added to it
+    (short term), and it fills the hole of the encoder's map ``f_e`` (long term); a residual block joins the two. Both
     begin switched off, ``gamma = alpha = 0``, where the block is one of ``x`` and the known part of ``f_e``.
 
     Args:
         channels: of ``x``, ``f_e`` and the result.
         most_keys: above about so many places (64x64, which is 512x512 pixels after three halvings), only every second,
-            third, ... row and column is looked at, so that memory grows with the picture and not with its square.
+            third, ... row and column is used, so that memory grows with the picture and not with its square.
     """
 
     def __init__(self, channels: int, most_keys: int = 4096) -> None:

@@ -44,6 +44,6 @@ class PatchDiscriminator(Discriminator):
         self.layers = nn.Sequential(*layers[:-1])
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """``image`` (B, 3, H, W) -> logits (B, 1, h, w); the mask is not looked at."""
+        """``image`` (B, 3, H, W) -> logits (B, 1, h, w); the mask is not used."""
         scores: Tensor = self.layers(image)
         return scores

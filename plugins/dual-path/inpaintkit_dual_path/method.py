@@ -49,16 +49,14 @@ class DualPath(Adversarial):
             raise OptionError(f"two paths need the generator dual-path, not {type(generator).__name__}", ("generator",))
         super().__init__(generator, **training)
         terms = {place[-1]: term for place, term in self.terms().items()}
-        looking = [name for name, term in terms.items() if any("reconstruction" in of for of in term.views.values())]
-        if looking and not reconstruction:
+        readers = [name for name, term in terms.items() if any("reconstruction" in of for of in term.views.values())]
+        if readers and not reconstruction:
             text = (
-                f"{', '.join(looking)}: the view 'reconstruction' is drawn only where this is true; set it, or leave "
+                f"{', '.join(readers)}: the view 'reconstruction' is drawn only where this is true; set it, or leave "
             )
-            raise OptionError(text + "out what looks at it, and the weights", ("reconstruction",))
-        if reconstruction and self.stages and not looking:
-            text = (
-                "no loss and no critic looks at the view 'reconstruction': nothing would train that path, leave it out"
-            )
+            raise OptionError(text + "out what reads it, and the weights", ("reconstruction",))
+        if reconstruction and self.stages and not readers:
+            text = "no loss and no critic reads the view 'reconstruction': nothing would train that path, leave it out"
             raise OptionError(text, ("reconstruction",))
         self.reconstruction = generator.twin() if reconstruction else None
         self.randomness = "always" if sampling else "on request"

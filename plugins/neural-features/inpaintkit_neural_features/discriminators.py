@@ -36,7 +36,7 @@ class GlobalDiscriminator(Discriminator):
         normal_init(self)
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """``image`` (B, 3, size, size) -> logits (B,); the mask is not looked at."""
+        """``image`` (B, 3, size, size) -> logits (B,); the mask is not used."""
         return self.layers(reflect_to(image, self.side)).mean((1, 2, 3))  # type: ignore[no-any-return]
 
 

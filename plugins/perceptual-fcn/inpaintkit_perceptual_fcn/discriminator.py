@@ -40,5 +40,5 @@ class DCGANDiscriminator(Discriminator):
         normal_init(self)
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """``image`` (B, 3, size, size) -> logits (B,); the mask is not looked at."""
+        """``image`` (B, 3, size, size) -> logits (B,); the mask is not used."""
         return self.layers(image).flatten()  # type: ignore[no-any-return]

@@ -27,7 +27,7 @@ class LatentSearch(Adversarial):
     """Trains any generator that draws from a latent, without looking at holes; then completes a picture with the latent
     whose picture fits its known pixels and convinces the critics (Yeh et al. 2017, section 3).
 
-    The search descends, for each picture,
+    The search minimizes, for each picture,
 
         context(G(z), y) + prior * sum over critics softplus(-D(G(z))) + weight * |phi(G(z)) - phi(completed)|^2
 

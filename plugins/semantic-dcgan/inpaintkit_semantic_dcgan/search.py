@@ -17,7 +17,7 @@ from inpaintkit.nn import report_progress
 
 @attrs.frozen
 class Search:
-    """How a latent is searched: what it descends, and how long.
+    """How a latent is searched: what is minimized, and for how long.
 
     Args:
         steps: iterations of Adam; the latent is clamped to [-1, 1] after each.
@@ -123,7 +123,7 @@ def search(terms: Terms, start: Tensor, how: Search) -> Found:
     done = 0
 
     def kept(total: Tensor) -> tuple[Tensor, Tensor]:
-        """The best totals and their latents, once these of ``z`` have been looked at."""
+        """The best totals and their latents, after comparing those of ``z``."""
         better = (total.detach() < best) & ~frozen.expand(count, restarts).flatten()
         return (
             torch.where(better, total.detach(), best),
