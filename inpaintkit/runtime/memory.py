@@ -1,4 +1,4 @@
-"""How much memory a piece of work needs at its peak, where the platform can tell."""
+"""The peak memory of a block of code, where the platform can measure it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 class PeakMemory:
-    """``with PeakMemory(device) as peak: ...``; then ``peak.extra`` is what was needed beyond what was there before.
+    """``with PeakMemory(device) as peak: ...``; then ``peak.extra`` is the memory that the block needed at its peak.
 
-    On CUDA this is what tensors took. On the CPU of Linux it is the growth of the process's peak resident memory: of
-    all threads, in pages; what was free before is given back first, and garbage is collected after the block, so that
-    nothing of it is used again unseen. Elsewhere, and where the kernel does not let the peak be reset, ``extra`` is
+    On CUDA this is the memory of tensors. On the CPU of Linux it is the growth of the process's peak resident memory,
+    of all threads, in pages: free memory is returned to the system before, and no garbage is collected inside, since
+    memory that is used again would not be measured. Elsewhere, and where the kernel does not reset the peak, it is
     None.
 
     Attributes:
-        extra: bytes; None before the end of the block, and where nobody can tell.
+        extra: bytes; None before the end of the block, and where it cannot be measured.
     """
 
     def __init__(self, device: torch.device | str = "cpu") -> None:
@@ -55,13 +55,13 @@ class PeakMemory:
 
 
 def trim() -> None:
-    """Gives memory that the C library keeps back to the system, so that using it again is seen."""
+    """Returns free memory of the C library to the system, so that using it again is measured."""
     with suppress(OSError, AttributeError, TypeError):  # another C library
         ctypes.CDLL(None).malloc_trim(0)
 
 
 def reset_peak() -> bool:
-    """Makes the process's present memory its peak; False where that cannot be done."""
+    """Sets the process's peak memory to its present memory; False where that is not possible."""
     try:
         CLEAR.write_text("5")
     except OSError:

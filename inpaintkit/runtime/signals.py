@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: noted, and acted on between two steps."""
+"""Ctrl-C and SIGTERM: recorded when they come, and handled between two steps."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from . import distributed
 
 @contextmanager
 def stop_signals() -> Iterator[Callable[[], int]]:
-    """Gives a function that tells the number of the signal that came, Ctrl-C or SIGTERM, or 0.
+    """Yields a function that returns the number of the signal that came, SIGINT or SIGTERM, or 0.
 
-    A second Ctrl-C interrupts at once (not with several processes: torchrun passes on what the terminal sent already).
+    A second Ctrl-C interrupts at once (not with several processes: each gets it from the terminal and from torchrun).
     """
     received: list[int] = []
 
-    def note(number: int, frame: object) -> None:
+    def record(number: int, frame: object) -> None:
         if received and number == signal.SIGINT and distributed.world() == 1:
             raise KeyboardInterrupt
         received.append(number)
@@ -26,7 +26,7 @@ def stop_signals() -> Iterator[Callable[[], int]]:
     if threading.current_thread() is not threading.main_thread():  # only there may handlers be set
         yield lambda: 0
         return
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, record) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield lambda: received[0] if received else 0
     finally:
