@@ -134,9 +134,7 @@ def test_one_line_in_a_test_file(pytester: pytest.Pytester, monkeypatch: pytest.
         test_conformance = conformance(my_losses, size=16)
         """,
     )
-    pytester.syspathinsert()
-    random_state, threads = torch.get_rng_state(), torch.get_num_threads()
-    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-v")
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-v")
     losses = len(PROPERTIES["loss"])
     failing = losses - 3  # options typed, builds and nothing to train do not call forward
     result.assert_outcomes(passed=1 + losses + 3, failed=failing)
@@ -144,8 +142,20 @@ def test_one_line_in_a_test_file(pytester: pytest.Pytester, monkeypatch: pytest.
     result.stdout.fnmatch_lines([r"test_it.py::test_conformance?loss/bad: gradient flows? FAILED*"])
     result.stdout.fnmatch_lines(["*return torch.ones(3) @ torch.ones(4)*"])  # where it failed, and
     result.stdout.fnmatch_lines(["E *loss 'bad' (my_losses:Bad): forward(sample) raised RuntimeError: *"])  # what
+
+
+def test_a_case_leaves_random_state_and_threads_as_they_were(tmp_path: Path) -> None:
+    test = conformance(plugin_of("loss", GoodLoss), size=16)
+    [mark] = test.pytestmark  # type: ignore[attr-defined]
+    [case] = [each.values[0] for each in mark.args[1] if each.id == "loss/tried: gradient flows"]
+    random_state, threads = torch.get_rng_state(), torch.get_num_threads()
+    torch.set_num_threads(threads + 1)
+    try:
+        test(case, tmp_path)
+        assert torch.get_num_threads() == threads + 1
+    finally:
+        torch.set_num_threads(threads)
     assert torch.equal(random_state, torch.get_rng_state())
-    assert threads == torch.get_num_threads()
 
 
 def test_pytest_is_needed_by_the_kit_alone() -> None:
