@@ -141,6 +141,8 @@ def test_files_are_short() -> None:
         "from inpaintkit.cli import main; main(['list'], standalone_mode=False)",
         "from inpaintkit.cli import main; main(['plugins'], standalone_mode=False)",
         "from inpaintkit.cli import main; main(['--help'], standalone_mode=False)",
+        "from inpaintkit.cli import main; main(['compare', '--help'], standalone_mode=False)",
+        "from inpaintkit.cli import main; main(['report', '--help'], standalone_mode=False)",
         "from inpaintkit.cli import main; main(['--version'], standalone_mode=False)",
     ],
 )

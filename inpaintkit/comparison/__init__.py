@@ -1,13 +1,8 @@
 """Comparisons of methods under one protocol, and sweeps over an option of its masks."""
 
-from .comparison import (
-    Comparison as Comparison,
-    ComparisonRow as ComparisonRow,
-    read_comparison as read_comparison,
-)
-from .files import write_comparison as write_comparison
-from .mean import mean_over as mean_over
-from .prepare import ComparisonOptions as ComparisonOptions
-from .protocols import compare_protocols as compare_protocols
-from .rows import compare as compare
-from .sweeps import sweep as sweep
+from __future__ import annotations
+
+import lazy_loader
+
+# Lazy, so that the command in this package shows its help without importing torch.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

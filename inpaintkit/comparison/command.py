@@ -8,8 +8,6 @@ from typing import Any
 
 import click
 
-from .protocols import compare_protocols
-
 COMPARISONS = Path("comparisons")
 
 
@@ -54,5 +52,7 @@ def compare(
     writes it as Markdown, CSV and JSON with a picture grid; several protocols on the same pictures also have their
     mean. Exit code 2 when a row failed; the others are kept.
     """
+    from .protocols import compare_protocols  # imports torch
+
     if not compare_protocols(sources, protocols, list(images) or None, out, COMPARISONS, **options):
         context.exit(2)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from .page import write_report
-
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 def report(run: Path) -> None:
     """Writes report.html anew from what RUN holds."""
+    from .page import write_report  # imports torch
+
     click.echo(write_report(run))
