@@ -1,4 +1,4 @@
-"""The conformance kit for plugin authors: one line in a test file, one named pytest case for each property.
+"""The conformance kit for plugin authors: one line in a test file gives one pytest case per property.
 
 >>> from inpaintkit.testing import conformance
 >>> test_conformance = conformance("inpaintkit", without={"fid": "needs a backbone's weights"})  # doctest: +SKIP
@@ -38,7 +38,7 @@ __all__ = ["conformance"]
 Options = Mapping[str, Any]
 OptionsFrom = Callable[[Path], Options]
 
-#: Every property, by the kind of component that has it and its name in the case.
+#: The check of every property, by kind of component and name of the property.
 PROPERTIES: dict[str, dict[str, Check]] = {
     "generator": GENERATOR,
     "discriminator": DISCRIMINATOR,
@@ -59,10 +59,10 @@ def conformance(
     without: Mapping[str, str] | None = None,
     size: int = 64,
 ) -> Callable[..., None]:
-    """A pytest test of every component that a plugin registers, one case for each property.
+    """A pytest test for every component that a plugin registers, with one case per property.
 
-    The cases have names such as ``generator/dilated-fcn: odd sizes``; ``pytest -k dilated-fcn`` picks a component's.
-    What is not applicable (odd sizes, of a generator tied to one side) is skipped with the reason. Write::
+    The cases have names such as ``generator/dilated-fcn: odd sizes``; ``pytest -k dilated-fcn`` selects those of one
+    component. A property that does not apply to a component is skipped with the reason. Write::
 
         from inpaintkit.testing import conformance
 
@@ -70,19 +70,21 @@ def conformance(
 
     Args:
         plugin: a module or object with hooks, the entry-point name of an installed plugin, or ``inpaintkit`` for the
-            components that come with the core.
-        options: what components are tested with, as a recipe would write it, by name (``l1``, or ``metric/l1`` where
-            two kinds share one); defaults otherwise. Small ones keep it fast. Where files are needed, a function of an
-            empty folder that makes them there and returns the options: for one component, or for all.
-        without: components that are not tested, and why; a skipped case says so.
-        size: the side of the pictures shown to components that are not tied to one (in an attribute ``size``), and of
-            masks; at least 16.
+            built-in components.
+        options: the options for the tests, written as in a recipe, by component name (``l1``, or ``metric/l1`` where
+            two kinds share a name); components that are not listed use their defaults. Small networks keep the tests
+            fast. If a component needs files, give a function that takes an empty folder, creates the files there and
+            returns the options: for one component, or for all of them.
+        without: components to skip, with the reason.
+        size: the side of the test pictures and masks, at least 16; components with an attribute ``size`` get pictures
+            of that size.
 
     Raises:
-        OptionError: ``options`` or ``without`` name what the plugin does not have, or give no reason.
+        OptionError: ``options`` or ``without`` name a component that the plugin does not register, or a reason is
+            missing.
     """
     if type(size) is not int or size < 16:
-        raise OptionError(f"size is {size!r}: a whole number of at least 16 is needed", ("size",))
+        raise OptionError(f"size is {size!r}: an integer of at least 16 is expected", ("size",))
     plugins, name, reports = find(plugin)
     broken = not reports or any(report.error for report in reports)
     entries = (
@@ -93,9 +95,9 @@ def conformance(
         check_names(entries, {} if callable(options) else options or {}, without)
     cases = [Case(f"plugin/{name}: registers", lambda folder: registers(name, reports))]
     for entry in entries:
-        title, left_out = f"{entry.kind}/{entry.name}", chosen(without, entry)
-        if left_out is not None:
-            cases.append(Case(f"{title}: not tested", skipping(left_out)))
+        title, reason = f"{entry.kind}/{entry.name}", chosen(without, entry)
+        if reason is not None:
+            cases.append(Case(f"{title}: not tested", skipping(reason)))
             continue
         for text, check in PROPERTIES[entry.kind].items():
             cases.append(Case(f"{title}: {text}", testing(check, entry, plugins, options or {}, size)))
@@ -114,14 +116,14 @@ def conformance(
 
 @attrs.frozen
 class Case:
-    """One property of one component."""
+    """One property of one component: the name of the pytest case and its function."""
 
     name: str
     run: Callable[[Path], None]
 
 
 def find(plugin: str | ModuleType | object) -> tuple[Plugins, str, list[PluginReport]]:
-    """The registry to look names up in, the plugin's name in it, and what became of the plugin."""
+    """The loaded plugins, the name of this plugin among them, and the reports on loading it."""
     if isinstance(plugin, str):
         plugins, name = installed(), plugin
     else:
@@ -137,7 +139,7 @@ def find(plugin: str | ModuleType | object) -> tuple[Plugins, str, list[PluginRe
 
 
 def registers(name: str, reports: list[PluginReport]) -> None:
-    """The plugin keeps to the contract and registers its components without a complaint."""
+    """The plugin loads and registers its components without errors or warnings."""
     known = sorted({report.name for report in installed().reports})
     require(
         bool(reports),
@@ -150,11 +152,12 @@ def registers(name: str, reports: list[PluginReport]) -> None:
 
 
 def chosen(by_name: Mapping[str, Any], entry: Entry) -> Any:
-    """What is given for a component, under ``kind/name`` or its bare name."""
+    """The value for a component, under ``kind/name`` or its name alone."""
     return by_name.get(f"{entry.kind}/{entry.name}", by_name.get(entry.name))
 
 
 def check_names(entries: list[Entry], options: Mapping[str, Any], without: Mapping[str, str]) -> None:
+    """Raises an OptionError if ``options`` or ``without`` name an unknown component, or a reason is missing."""
     names = [name for entry in entries for name in (entry.name, f"{entry.kind}/{entry.name}")]
     wrong = [
         OptionError(
@@ -165,7 +168,7 @@ def check_names(entries: list[Entry], options: Mapping[str, Any], without: Mappi
         if name not in names
     ]
     wrong += [
-        OptionError(f"without[{name!r}]: say why it is not tested", ("without", name))
+        OptionError(f"without[{name!r}]: give the reason for skipping it", ("without", name))
         for name, reason in without.items()
         if not isinstance(reason, str) or not reason.strip()
     ]
@@ -174,6 +177,8 @@ def check_names(entries: list[Entry], options: Mapping[str, Any], without: Mappi
 
 
 def skipping(reason: str) -> Callable[[Path], None]:
+    """The function of a case that is always skipped."""
+
     def run(folder: Path) -> None:
         raise NotApplicable(reason)
 
@@ -181,7 +186,7 @@ def skipping(reason: str) -> Callable[[Path], None]:
 
 
 def testing(check: Check, entry: Entry, plugins: Plugins, options: Any, size: int) -> Callable[[Path], None]:
-    """The case's own function: makes the component's options and checks the property."""
+    """The function of a case: resolves the component's options and checks the property."""
 
     def run(folder: Path) -> None:
         __tracebackhide__ = True

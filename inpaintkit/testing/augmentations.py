@@ -1,4 +1,4 @@
-"""Properties of augmentations."""
+"""The properties of augmentations."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from .options import builds, options_are_typed
 from .pictures import noise, require_finite, require_unchanged
 
 COUNT = 4
-SEEDS = range(8)  # what happens with a probability happens in some of them
+SEEDS = range(8)  # several, since an augmentation may be applied with a probability
 
 
-def shown(component: Component, count: int = COUNT, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Pictures of noise in [0, 1], a little wider than high."""
+def pictures(component: Component, count: int = COUNT, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Pictures of noise in [0, 1], wider than high."""
     return ((noise((count, 3, component.side, component.side + 16), "augmentation") + 1) / 2).to(dtype)
 
 
 def augmented(augmentation: Any, images: Tensor, seed: int) -> Tensor:
-    """What the augmentation makes of the pictures, with torch's global generator at ``seed``."""
+    """The augmented pictures, with torch's global generator at ``seed``."""
     who = f"augmentation(pictures {shape(images)})"
     with doing(who), torch.no_grad(), seeded("augmentation", seed):
         result = augmentation(images.clone())
@@ -32,24 +32,24 @@ def augmented(augmentation: Any, images: Tensor, seed: int) -> Tensor:
 
 
 def keeps_batch_and_channels(component: Component) -> None:
-    """(B, 3, H, W) in and (B, 3, h, w) out, for any B, of a size that does not depend on chance."""
+    """It maps (B, 3, H, W) to (B, 3, h, w) for any B, where the size is not random."""
     augmentation = component.ready()
     for count in (1, COUNT):
-        images = shown(component, count)
+        images = pictures(component, count)
         results = [augmented(augmentation, images, seed) for seed in SEEDS]
         for result in results:
             fits = result.ndim == 4 and result.shape[:2] == images.shape[:2]
-            require(fits, f"pictures {shape(images)} became {shape(result)}: ({count}, 3, height, width) is due")
+            require(fits, f"pictures {shape(images)} became {shape(result)}, expected ({count}, 3, height, width)")
         sizes = sorted({tuple(result.shape[-2:]) for result in results})
-        require(len(sizes) == 1, f"the size depends on chance: {', '.join(map(str, sizes))} from one input size")
+        require(len(sizes) == 1, f"the size of the result is random: {', '.join(map(str, sizes))} for one input size")
 
 
 def keeps_range_and_dtype(component: Component) -> None:
-    """Finite values in [0, 1], of the dtype that was given."""
+    """The result is finite, in [0, 1] and of the dtype of the input."""
     augmentation = component.ready()
     for dtype in (torch.float32, torch.float64):
         for seed in SEEDS:
-            result = augmented(augmentation, shown(component, dtype=dtype), seed)
+            result = augmented(augmentation, pictures(component, dtype=dtype), seed)
             require(result.dtype == dtype, f"pictures of {dtype} became {result.dtype}")
             require_finite(result, "the result")
             low, high = float(result.min()), float(result.max())
@@ -58,18 +58,18 @@ def keeps_range_and_dtype(component: Component) -> None:
 
 
 def input_unchanged(component: Component) -> None:
-    """The pictures that are given stay as they are."""
+    """``forward`` does not modify its input."""
     augmentation = component.ready()
     for seed in SEEDS:
-        images = shown(component)
+        images = pictures(component)
         with doing("forward()"), torch.no_grad(), seeded("augmentation", seed):
             augmentation(images)
-        require_unchanged([("pictures", images, shown(component))], "forward()")
+        require_unchanged([("pictures", images, pictures(component))], "forward()")
 
 
 def repeats(component: Component) -> None:
-    """One state of torch's global generator, one result: whatever NumPy and Python would draw, in any instance."""
-    images = shown(component)
+    """The state of torch's global generator determines the result, in every instance; NumPy's and Python's do not."""
+    images = pictures(component)
     first, second = component.ready(), component.ready(1)
     for seed in SEEDS:
         result = augmented(first, images, seed)
@@ -83,16 +83,16 @@ def repeats(component: Component) -> None:
             random.setstate(state)
         require(
             torch.equal(result, again),
-            "the same state of torch's global generator gave another result: draw all random numbers from it and keep "
-            "no state between calls",
+            "the same state of torch's global generator gave a different result: draw all random numbers from it and "
+            "keep no state between calls",
         )
         require(torch.equal(result, augmented(second, images, seed)), "two instances give different results")
 
 
-def per_picture(component: Component) -> None:
-    """Each picture is changed on its own: the others of the batch have no influence."""
+def independent_of_batch(component: Component) -> None:
+    """The result of a picture does not depend on the other pictures of the batch."""
     augmentation = component.ready()
-    images = shown(component)
+    images = pictures(component)
     others = images.clone()
     others[1:] = 1 - others[1:]
     for seed in SEEDS:
@@ -109,5 +109,5 @@ AUGMENTATION: dict[str, Check] = {
     "range and dtype": keeps_range_and_dtype,
     "input unchanged": input_unchanged,
     "seeded": repeats,
-    "each picture on its own": per_picture,
+    "independent of the batch": independent_of_batch,
 }

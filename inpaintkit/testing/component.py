@@ -1,4 +1,4 @@
-"""A component under test, and how a property says that it does not hold."""
+"""A component under test, and the errors and helpers of the checks."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ from ..runtime import seed_of
 
 
 class Violation(AssertionError):
-    """A property that does not hold; the message says what to mend."""
+    """A property does not hold; the message says what to fix."""
 
 
 class NotApplicable(Exception):
-    """A property that this component need not have: the case is skipped, with the reason."""
+    """The property does not apply to this component: the case is skipped with this reason."""
 
 
 def require(holds: bool, message: str) -> None:
+    """Raises a violation with this message unless the condition holds."""
     __tracebackhide__ = True
     if not holds:
         raise Violation(message)
@@ -36,7 +37,7 @@ def require(holds: bool, message: str) -> None:
 
 @contextmanager
 def doing(what: str) -> Iterator[None]:
-    """Whatever a component raises inside becomes a violation that says what was being done."""
+    """Turns an exception raised inside the block into a violation that says what was being done."""
     try:
         yield
     except (Violation, NotApplicable):
@@ -48,7 +49,7 @@ def doing(what: str) -> Iterator[None]:
 
 @contextmanager
 def seeded(*parts: int | str) -> Iterator[None]:
-    """torch's global generator starts from a seed of ``parts`` inside, and is what it was again after."""
+    """Seeds torch's global generator from ``parts`` inside the block and restores its state afterwards."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of("conformance", *parts))
         yield
@@ -56,7 +57,7 @@ def seeded(*parts: int | str) -> Iterator[None]:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Small tensors are faster on one thread, and sums of floats do not depend on how many there are."""
+    """Limits torch to one thread: small tensors are faster, and sums do not depend on the number of threads."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -67,12 +68,12 @@ def one_thread() -> Iterator[None]:
 
 @attrs.frozen
 class Component:
-    """One registered component, with the options it is tested with.
+    """One registered component and the options for its tests.
 
     Attributes:
-        options: as a recipe would give them.
-        side: of the pictures shown to a component that declares none.
-        folder: an empty one, for files.
+        options: written as in a recipe.
+        side: the side of the test pictures, unless the component declares a ``size``.
+        folder: an empty folder for files.
     """
 
     entry: Entry
@@ -87,10 +88,10 @@ class Component:
 
     @property
     def factory(self) -> Callable[..., Any]:
-        """The class.
+        """The class or function that is registered.
 
         Raises:
-            Violation: its module cannot be imported.
+            Violation: the module cannot be imported.
         """
         try:
             return self.entry.load()
@@ -98,23 +99,23 @@ class Component:
             raise Violation(str(error)) from error
 
     def spec(self) -> Spec[Any]:
-        """The component as a recipe would specify it.
+        """The component as specified in a recipe.
 
         Raises:
-            Violation: the options are not what its signature asks for.
+            Violation: the options do not match the signature.
         """
         structurer = Structurer(self.plugins)
         tree = {"use": f"{self.entry.plugin}:{self.entry.name}", **as_recipe(dict(self.options))}
         spec = structurer.structure(tree, INTERFACES[self.entry.kind])
         problems = [str(problem) for problem in structurer.located()]
-        require(not problems, "it refuses its options:\n" + "\n".join(problems))
+        require(not problems, "its options are not valid:\n" + "\n".join(problems))
         return spec  # type: ignore[no-any-return]
 
     def construct(self, seed: int = 0, without: Collection[str] = ()) -> Any:
-        """A new instance, its random weights drawn from ``seed``.
+        """A new instance with random weights of this seed.
 
         Raises:
-            Violation: the constructor refuses.
+            Violation: the constructor raises an error.
         """
         spec = self.spec()
         with seeded("build", seed):
@@ -125,14 +126,14 @@ class Component:
         return as_metric(built) if self.entry.kind == "metric" else built
 
     def build(self, seed: int = 0, without: Collection[str] = ()) -> Any:
-        """Like ``construct``, for the cases after ``builds``, which tells what is wrong."""
+        """Like :meth:`construct`, but skips the case on failure: the case ``builds`` reports the error."""
         try:
             return self.construct(seed, without)
         except Violation as error:
             raise NotApplicable("it does not build: see its case 'builds'") from error
 
     def ready(self, seed: int = 0, without: Collection[str] = ()) -> Any:
-        """A new instance with whatever its ``setup`` reads."""
+        """A new instance after its ``setup``."""
         made = self.build(seed, without)
         try:
             set_up(made, self.entry.kind)
@@ -141,13 +142,13 @@ class Component:
         return made
 
     def on_meta(self) -> Any:
-        """A new instance without memory."""
+        """A new instance on the meta device."""
         with doing("building on the meta device"), torch.device("meta"):
             return self.build()
 
 
 def as_recipe(value: Any) -> Any:
-    """Options as YAML would have them: a path is a string there."""
+    """Options as parsed from YAML, where a path is a string."""
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, Mapping):
@@ -158,7 +159,7 @@ def as_recipe(value: Any) -> Any:
 
 
 def set_up(made: Any, kind: str) -> None:
-    """Lets a component read what it needs, as the core does before it uses it."""
+    """Calls the component's ``setup``, as the core does before using it."""
     if kind == "metric":
         if callable(setup := getattr(made, "setup", None)):
             setup(torch.device("cpu"))
@@ -174,10 +175,5 @@ Check = Callable[[Component], None]
 
 
 def shape(tensor: Tensor) -> str:
+    """The shape as ``(2, 3, 64, 64)``."""
     return f"({', '.join(str(side) for side in tensor.shape)})"
-
-
-def few(names: Collection[str], count: int = 8) -> str:
-    """Some of many names."""
-    listed = list(names)
-    return ", ".join(listed[:count]) + (f" and {len(listed) - count} more" if len(listed) > count else "")

@@ -1,4 +1,4 @@
-"""Properties of generators."""
+"""The properties of generators."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from .component import Check, Component, NotApplicable, Violation, doing, requir
 from .options import builds, options_are_typed
 from .pictures import (
     batch,
-    frame,
     noise,
+    perturb,
+    picture_size,
     require_finite,
     require_gradients,
     require_independent,
@@ -25,87 +26,88 @@ from .pictures import (
     require_same_state,
     require_state_kept,
     require_unchanged,
-    stir,
 )
 
-Drawn = dict[str, tuple[Tensor, ...]]
+Views = dict[str, tuple[Tensor, ...]]
 
 
 def latent(net: nn.Module) -> tuple[int, ...] | None:
-    """The shape of the latent of a generator that draws from one, ``forward(z)``."""
+    """The latent shape of a generator with ``forward(z)``; None for ``forward(masked, mask)``."""
     return net.latent_shape if isinstance(net, Generator) else None
 
 
-def given(component: Component, net: nn.Module, count: int, *seed: int | str) -> tuple[Tensor, ...]:
-    """The inputs of a generator: ``(masked, mask)``, or ``(z,)`` of a latent one, uniform on [-1, 1]."""
+def inputs_for(component: Component, net: nn.Module, count: int, *seed: int | str) -> tuple[Tensor, ...]:
+    """Inputs for a generator: ``(masked, mask)``, or ``(z,)``, uniform in [-1, 1], if it takes a latent."""
     if (dimensions := latent(net)) is not None:
         return (noise((count, *dimensions), *seed),)
-    shown = batch(count, *frame(net, component.side), *seed)
+    shown = batch(count, *picture_size(net, component.side), *seed)
     return shown.masked, shown.mask
 
 
 def call(net: nn.Module, inputs: tuple[Tensor, ...]) -> str:
+    """The call of ``forward`` for messages, with the shapes of its inputs."""
     names = ("z",) if latent(net) is not None else ("masked", "mask")
     return f"forward({', '.join(f'{name} {shape(value)}' for name, value in zip(names, inputs, strict=True))})"
 
 
-def draw(net: nn.Module, inputs: tuple[Tensor, ...]) -> Drawn:
-    """The views that a generator returns, each as a tuple of scales; fails on a value of any other form."""
+def views_of(net: nn.Module, inputs: tuple[Tensor, ...]) -> Views:
+    """The views that a generator returns, each as a tuple of scales; fails if the result has another form."""
     who = call(net, inputs)
     with doing(who):
-        drawn = net(*inputs)
-    named = {"output": drawn} if isinstance(drawn, Tensor | tuple) else drawn
+        result = net(*inputs)
+    named = {"output": result} if isinstance(result, Tensor | tuple) else result
     require(
         isinstance(named, Mapping),
-        f"{who} returned a {type(drawn).__name__}: return one picture, a tuple of its scales, or a mapping of views",
+        f"{who} returned a {type(result).__name__}: expected a picture, a tuple of its scales, or a mapping of views",
     )
-    require("output" in named, f"{who} returned views {', '.join(named) or 'none'}: 'output' must be among them")
+    require("output" in named, f"{who} returned views {', '.join(named) or 'none'}: a view 'output' is required")
     views = {name: view if isinstance(view, tuple) else (view,) for name, view in named.items()}
     count = len(inputs[0])
     for name, scales in views.items():
-        whole = bool(scales) and all(isinstance(scale, Tensor) for scale in scales)
-        require(whole, f"{who}: view {name!r} is neither a tensor nor a tuple of tensors")
+        valid = bool(scales) and all(isinstance(scale, Tensor) for scale in scales)
+        require(valid, f"{who}: view {name!r} is neither a tensor nor a tuple of tensors")
         for scale in scales:
             fine = scale.ndim >= 1 and len(scale) == count and scale.is_floating_point()
-            require(fine, f"{who}: view {name!r} is {scale.dtype} {shape(scale)}: floats for {count} images are needed")
+            require(fine, f"{who}: view {name!r} is {scale.dtype} {shape(scale)}: expected floats for {count} images")
     output = finest(views["output"])
     size = inputs[0].shape[-2:] if latent(net) is None else output.shape[-2:]
-    due = (count, 3, *size)
-    require(tuple(output.shape) == due, f"{who} returned an output {shape(output)} where {due} is due")
+    expected = (count, 3, *size)
+    require(tuple(output.shape) == expected, f"{who} returned an output {shape(output)}, expected {expected}")
     return views
 
 
 def output_of(net: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
-    return finest(draw(net, inputs)["output"])
+    """The view ``output`` at its full size."""
+    return finest(views_of(net, inputs)["output"])
 
 
-def draws_pictures(component: Component) -> None:
-    """Whole pictures for any batch size, in training and in eval mode; scales from coarse to fine."""
+def returns_pictures(component: Component) -> None:
+    """It returns pictures for any batch size, in training and eval mode, with scales from coarse to fine."""
     net = component.ready()
     if (dimensions := latent(net)) is not None:
         fine = all(type(side) is int and side >= 1 for side in dimensions)
-        require(fine, f"it declares latent_shape = {net.latent_shape!r}: whole numbers are needed")
+        require(fine, f"it declares latent_shape = {net.latent_shape!r}: integers of at least 1 are expected")
         size = getattr(net, "size", None)
-        require(type(size) is int, "it draws from a latent: declare the `size` of its pictures")
+        require(type(size) is int, "it takes a latent: declare the `size` of its pictures")
     for count in (2, 3):
         for mode in (True, False):
-            inputs = given(component, net.train(mode), count)
-            views = draw(net, inputs)
+            inputs = inputs_for(component, net.train(mode), count)
+            views = views_of(net, inputs)
             for name, scales in views.items():
                 for scale in scales:
                     require_finite(scale, f"view {name!r}")
                 heights = [scale.shape[-2] for scale in scales]
                 ordered = heights == sorted(heights)
-                require(ordered, f"view {name!r} has scales of heights {heights}: coarse ones go first")
+                require(ordered, f"view {name!r} has scales of heights {heights}: the coarsest must come first")
             if latent(net) is not None:
-                due, got = (net.size, net.size), tuple(finest(views["output"]).shape[-2:])
-                require(due == got, f"it declares size {net.size} and draws pictures of {got}")
+                expected, found = (net.size, net.size), tuple(finest(views["output"]).shape[-2:])
+                require(expected == found, f"it declares size {net.size} and returns pictures of {found}")
 
 
 def output_range(component: Component) -> None:
-    """The output stays in [-1, 1] whatever the weights are, not by the luck of small initial ones."""
+    """The output stays in [-1, 1] for weights of any size, not only for small initial weights."""
     net = component.ready().eval()
-    inputs = given(component, net, 2)
+    inputs = inputs_for(component, net, 2)
     for _ in range(11):
         with torch.no_grad():
             output = output_of(net, inputs)
@@ -114,34 +116,34 @@ def output_range(component: Component) -> None:
             most = float(output.abs().max())
             require(
                 most <= 1 + 1e-5,
-                f"it drew values up to {most:.4g} once its weights were larger: pictures are in [-1, 1]. "
-                "End with tanh, or clamp",
+                f"with larger weights its output has values up to {most:.4g}: pictures are in [-1, 1]. "
+                "Use tanh or clamp at the end",
             )
             for parameter in net.parameters():
                 parameter.mul_(2)
 
 
 def multiples_of_stride(component: Component) -> None:
-    """Any multiple of its stride, height and width apart."""
-    net = untied(component)
+    """It takes any multiple of its stride as height and as width."""
+    net = of_any_size(component)
     stride = net.stride if hasattr(net, "stride") else 1
-    height, width = frame(net, component.side)
+    height, width = picture_size(net, component.side)
     for size in ((height, width), (width, height), (height + stride, height)):
         shown = batch(1, *size)
         try:
             with torch.no_grad():
-                draw(net.eval(), (shown.masked, shown.mask))
+                views_of(net.eval(), (shown.masked, shown.mask))
         except Violation as error:
-            text = f"it declares stride {stride}, so that {size[0]} x {size[1]} should do, but {error}"
+            text = f"it declares stride {stride}, so {size[0]} x {size[1]} should work, but {error}"
             raise Violation(text) from error
 
 
 def odd_sizes(component: Component) -> None:
-    """Sizes that the stride does not divide, through the core's padding."""
+    """Pictures whose sides are no multiples of the stride are filled, with padding by the core."""
     net = component.ready()
     if latent(net) is not None:
-        raise NotApplicable("it draws from a latent")
-    height, width = frame(net, component.side)
+        raise NotApplicable("it takes a latent")
+    height, width = picture_size(net, component.side)
     method = Adversarial(net)
     for rows, columns in ((height - 3, width + 1), (height + 1, width - 1)):
         shown = batch(1, rows, columns)
@@ -158,30 +160,30 @@ def odd_sizes(component: Component) -> None:
 
 
 def batch_of_one(component: Component) -> None:
-    """In eval mode a batch of one picture works."""
+    """It takes a batch of one picture in eval mode."""
     net = component.ready().eval()
     with torch.no_grad():
-        output = output_of(net, given(component, net, 1))
+        output = output_of(net, inputs_for(component, net, 1))
     require_finite(output, "the output of a batch of one")
 
 
-def batch_mates(component: Component) -> None:
-    """In eval mode an image's result does not depend on the others in its batch."""
+def independent_of_batch(component: Component) -> None:
+    """In eval mode the result of an image does not depend on the other images of the batch."""
     net = component.ready().eval()
-    inputs = given(component, net, 3, 0)
+    inputs = inputs_for(component, net, 3, 0)
     others = tuple(
-        torch.cat([value[:1], other[1:]]) for value, other in zip(inputs, given(component, net, 3, 1), strict=True)
+        torch.cat([value[:1], other[1:]]) for value, other in zip(inputs, inputs_for(component, net, 3, 1), strict=True)
     )
     require_independent(lambda shown: output_of(net, shown), inputs, others)
 
 
-def gradients_of_generator(component: Component) -> None:
-    """Every trained parameter gets a gradient from some view, even where a gate starts at 0."""
+def gradients_reach_parameters(component: Component) -> None:
+    """Every trainable parameter gets a gradient from some view."""
     net = component.ready().train()
-    stir(net)
+    perturb(net)
 
     def total(seed: int) -> Tensor:
-        views = draw(net, given(component, net, 4, seed))
+        views = views_of(net, inputs_for(component, net, 4, seed))
         scales = [scale for view in views.values() for scale in view if scale.requires_grad]
         parts = [(scale * noise(tuple(scale.shape), seed)).sum() for scale in scales]
         return torch.stack(parts).sum() if parts else torch.zeros(())
@@ -189,63 +191,64 @@ def gradients_of_generator(component: Component) -> None:
     require_gradients(net, total)
 
 
-def inputs_of_generator(component: Component) -> None:
-    """Neither masked picture nor mask is written to, whatever the mode."""
+def inputs_unchanged(component: Component) -> None:
+    """``forward`` does not modify its inputs, in training and eval mode."""
     net = component.ready()
     for mode in (True, False):
-        inputs = given(component, net.train(mode), 2)
+        inputs = inputs_for(component, net.train(mode), 2)
         copies = [value.clone() for value in inputs]
         with torch.no_grad():
-            draw(net, inputs)
+            views_of(net, inputs)
         names = ("z",) if latent(net) is not None else ("masked", "mask")
         require_unchanged(zip(names, inputs, copies, strict=True), "forward")
 
 
-def state_in_eval(component: Component) -> None:
-    """Drawing in eval mode leaves the state_dict as it is."""
+def eval_mode_keeps_state(component: Component) -> None:
+    """``forward`` in eval mode does not modify the state_dict."""
     net = component.ready().eval()
-    require_state_kept(net, lambda: draw(net, given(component, net, 2)))
+    require_state_kept(net, lambda: views_of(net, inputs_for(component, net, 2)))
 
 
-def state_of_generator(component: Component) -> None:
-    """Saved as safetensors and loaded into another instance, it draws the same."""
+def state_round_trips(component: Component) -> None:
+    """Another instance that loads its state_dict from safetensors gives the same pictures."""
 
     def run(net: nn.Module) -> list[Tensor]:
-        return [scale for view in draw(net, given(component, net, 2)).values() for scale in view]
+        return [scale for view in views_of(net, inputs_for(component, net, 2)).values() for scale in view]
 
-    require_same_state(component, run, lambda net: draw(net, given(component, net, 4)))
+    require_same_state(component, run, lambda net: views_of(net, inputs_for(component, net, 4)))
 
 
-def meta_generator(component: Component) -> None:
-    """Shapes on the meta device are those of the CPU."""
+def meta_device(component: Component) -> None:
+    """It runs on the meta device and returns the same shapes as on the CPU."""
     real, net = component.ready(), component.on_meta()
-    inputs = given(component, real, 2)
-    found = draw(net, tuple(value.to("meta") for value in inputs))
-    expected = draw(real, inputs)
+    inputs = inputs_for(component, real, 2)
+    found = views_of(net, tuple(value.to("meta") for value in inputs))
+    expected = views_of(real, inputs)
     require_meta({name: found.get(name, ()) for name in expected}, expected)
 
 
-def untied(component: Component) -> Any:
+def of_any_size(component: Component) -> Any:
+    """The generator, if it takes pictures of different sizes."""
     net = component.ready()
     if latent(net) is not None:
-        raise NotApplicable("it draws from a latent")
+        raise NotApplicable("it takes a latent")
     if getattr(net, "size", None) is not None:
-        raise NotApplicable(f"it is tied to {net.size} x {net.size}")
+        raise NotApplicable(f"it only takes pictures of {net.size} x {net.size}")
     return net
 
 
 GENERATOR: dict[str, Check] = {
     "options typed": options_are_typed,
     "builds": builds,
-    "draws pictures": draws_pictures,
+    "returns pictures": returns_pictures,
     "output range": output_range,
     "multiples of stride": multiples_of_stride,
     "odd sizes": odd_sizes,
     "batch of one": batch_of_one,
-    "independent of batch mates": batch_mates,
-    "gradients reach every parameter": gradients_of_generator,
-    "inputs unchanged": inputs_of_generator,
-    "eval mode keeps state": state_in_eval,
-    "state round-trips": state_of_generator,
-    "meta device": meta_generator,
+    "independent of the batch": independent_of_batch,
+    "gradients reach every parameter": gradients_reach_parameters,
+    "inputs unchanged": inputs_unchanged,
+    "eval mode keeps state": eval_mode_keeps_state,
+    "state round-trips": state_round_trips,
+    "meta device": meta_device,
 }

@@ -1,4 +1,4 @@
-"""Properties of losses."""
+"""The properties of losses."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ import math
 import torch
 from torch import Tensor, nn
 
+from ..core.errors import listed
 from ..core.interfaces import Batch, Sample
-from .component import Check, Component, Violation, doing, few, require, shape
+from .component import Check, Component, Violation, doing, require, shape
 from .options import builds, options_are_typed
 from .pictures import batch, pictures, require_finite, require_unchanged
 
 VIEWS = ("output", "coarse", "reconstruction")
 
 
-def drawn(shown: Batch, scales: bool = False, views: tuple[str, ...] = VIEWS) -> tuple[Sample, list[Tensor]]:
-    """A sample with the views that methods commonly draw, and the leaf tensors they are made of, with gradients."""
+def sample_of(shown: Batch, scales: bool = False, views: tuple[str, ...] = VIEWS) -> tuple[Sample, list[Tensor]]:
+    """A sample with the usual views, and its leaf tensors, which require gradients."""
     count, _, height, width = shown.image.shape
     made: dict[str, Tensor | tuple[Tensor, ...]] = {}
     leaves: list[Tensor] = []
@@ -29,7 +30,10 @@ def drawn(shown: Batch, scales: bool = False, views: tuple[str, ...] = VIEWS) ->
 
 
 def value_of(component: Component, loss: nn.Module, sample: Sample, what: str = "") -> Tensor:
-    """A loss's value, a scalar."""
+    """The value of a loss; fails unless it is a scalar tensor.
+
+    ``what`` says in messages how the sample was made.
+    """
     who = f"forward(sample){what}"
     with doing(who):
         try:
@@ -38,41 +42,42 @@ def value_of(component: Component, loss: nn.Module, sample: Sample, what: str = 
             options = f"{{{component.entry.name!r}: {{'on': 'output'}}}}"
             raise Violation(
                 f"{who}: {error.args[0] if error.args else error}. If it reads a view that only its own method "
-                f"draws, make the name an option: conformance(..., options={options})"
+                f"returns, make the name an option: conformance(..., options={options})"
             ) from error
     require(isinstance(value, Tensor), f"{who} returned a {type(value).__name__}, not a scalar tensor")
     require(value.ndim == 0, f"{who} returned {shape(value)}: reduce it to a scalar, shape ()")
     return value  # type: ignore[no-any-return]
 
 
-def scalar(component: Component) -> None:
-    """The value is a float32 scalar, also under bfloat16 autocast; for single pictures and for several scales."""
+def is_scalar(component: Component) -> None:
+    """The value is a float32 scalar, also under bfloat16 autocast and for views with several scales."""
     loss = component.ready()
     for scales in (False, True):
-        sample, _ = drawn(batch(2, component.side, component.side + 8), scales)
+        sample, _ = sample_of(batch(2, component.side, component.side + 8), scales)
         for what, reduced in (("", False), (" under bfloat16 autocast", True)):
             with torch.autocast("cpu", torch.bfloat16, enabled=reduced):
                 value = value_of(component, loss, sample, what)
             fine = value.dtype == torch.float32
-            require(fine, f"it is {value.dtype}{what}: losses are summed in float32, take .float() before")
+            require(fine, f"it is {value.dtype}{what}: compute losses in float32, with .float() on the inputs")
 
 
-def finite_loss(component: Component) -> None:
-    """Value and gradient are finite: for ordinary holes, empty and full masks, and an output equal to the image."""
+def is_finite(component: Component) -> None:
+    """Value and gradient are finite for ordinary, empty and full masks, and where the output equals the image."""
     loss = component.ready()
     shown = batch(2, component.side, component.side)
     ones = torch.ones_like(shown.mask)
     some = torch.cat([shown.mask[:1], 0 * ones[:1]])
-    cases = {"": shown.mask, " without a hole": 0 * ones, " that is all hole": ones, " of which one has no hole": some}
+    cases = {"": shown.mask, " with empty masks": 0 * ones, " with full masks": ones, " with one empty mask": some}
     for what, mask in cases.items():
-        sample, leaves = drawn(Batch(shown.image, mask))
-        check_finite(component, loss, sample, leaves, f" of pictures{what}" if what else "")
+        sample, leaves = sample_of(Batch(shown.image, mask))
+        check_finite(component, loss, sample, leaves, f" for pictures{what}" if what else "")
     truth = shown.image.clone().requires_grad_()
     same = Sample.of(shown, dict.fromkeys(VIEWS, truth))
-    check_finite(component, loss, same, [truth], " where the output is the image")
+    check_finite(component, loss, same, [truth], " where the output equals the image")
 
 
 def check_finite(component: Component, loss: nn.Module, sample: Sample, leaves: list[Tensor], what: str) -> None:
+    """The value of this sample and the gradients of the leaves are finite."""
     value = value_of(component, loss, sample, what)
     require(bool(value.isfinite()), f"it is {value.item()}{what}: guard divisions, logarithms and roots")
     if value.requires_grad:
@@ -83,29 +88,29 @@ def check_finite(component: Component, loss: nn.Module, sample: Sample, leaves: 
             require_finite(leaf.grad, f"its gradient{what}")
 
 
-def gradient_of_loss(component: Component) -> None:
-    """The output of the generator gets a gradient, for every image of the batch."""
+def gradient_flows(component: Component) -> None:
+    """Some view gets a gradient, for every image of the batch."""
     loss = component.ready()
-    sample, leaves = drawn(batch(3, component.side, component.side))
+    sample, leaves = sample_of(batch(3, component.side, component.side))
     value = value_of(component, loss, sample)
-    require(value.requires_grad, "it has no gradient: it detaches what the generator drew")
+    require(value.requires_grad, "it has no gradient: it detaches the views of the sample")
     with doing("backward()"):
         value.backward()  # type: ignore[no-untyped-call]
     reached = [leaf for leaf in leaves if leaf.grad is not None and leaf.grad.any()]
-    require(bool(reached), "its gradient does not reach any view: the generator learns nothing from it")
-    whole = any(bool(leaf.grad.flatten(1).any(1).all()) for leaf in reached if leaf.grad is not None)
-    require(whole, "its gradient reaches only some images of a batch")
+    require(bool(reached), "its gradient reaches no view: the generator cannot learn from it")
+    every = any(bool(leaf.grad.flatten(1).any(1).all()) for leaf in reached if leaf.grad is not None)
+    require(every, "its gradient reaches only some images of a batch")
 
 
-def detached_truth(component: Component) -> None:
-    """The sample is not modified, the truth needs no gradient, and a detached sample has the same value."""
+def sample_unchanged(component: Component) -> None:
+    """The sample is not modified, image and mask require no gradient, and a detached sample has the same value."""
     loss = component.ready()
-    sample, _ = drawn(batch(2, component.side, component.side))
+    sample, _ = sample_of(batch(2, component.side, component.side))
     copies = [(name, tensor, tensor.detach().clone()) for name, tensor in tensors(sample)]
     value = value_of(component, loss, sample)
     require_unchanged(copies, "forward")
     wants = [name for name in ("image", "mask") if getattr(sample, name).requires_grad]
-    require(not wants, f"it turns on gradients of {few(wants)}: the truth is given, detach() your own copy")
+    require(not wants, f"it turns on gradients of {listed(wants)}: use a detached copy")
     with torch.no_grad():
         again = value_of(component, loss, sample.detach(), " of a detached sample")
     once, twice = value.item(), again.item()
@@ -114,53 +119,54 @@ def detached_truth(component: Component) -> None:
 
 
 def tensors(sample: Sample) -> list[tuple[str, Tensor]]:
+    """All tensors of a sample with their names."""
     views = [(name, scale) for name in sample.views for scale in sample.scales(name)]
     return [("image", sample.image), ("mask", sample.mask), *views]
 
 
 def mean_over_batch(component: Component) -> None:
-    """A batch repeated twice has the value of the batch: accumulation and processes average over parts."""
+    """A batch repeated twice has the same value, as gradient accumulation and several processes need it."""
     loss = component.ready()
     shown = batch(2, component.side, component.side)
     twice = Batch(torch.cat([shown.image] * 2), torch.cat([shown.mask] * 2))
-    sample, _ = drawn(shown)
+    sample, _ = sample_of(shown)
     views = {name: torch.cat([sample.view(name)] * 2) for name in VIEWS}
     once, double = (value_of(component, loss, each).item() for each in (sample, Sample.of(twice, views)))
     require(
         math.isclose(once, double, rel_tol=1e-4, abs_tol=1e-6),
-        f"it is {once:.6g} for two images and {double:.6g} for the same two shown twice: take the mean over "
-        "the batch, or accumulated gradients and several processes train another loss",
+        f"it is {once:.6g} for two images and {double:.6g} for the same two repeated: take the mean over "
+        "the batch, or gradient accumulation and several processes change the loss",
     )
 
 
 def nothing_to_train(component: Component) -> None:
-    """A loss has no trainable parameters; feature networks are frozen and not in checkpoints."""
+    """It has no trainable parameters; feature networks are frozen and not in checkpoints."""
     loss = component.ready()
     trained = [name for name, parameter in loss.named_parameters() if parameter.requires_grad]
     require(
         not trained,
-        f"it has parameters that no optimizer trains: {few(trained)}. Turn a feature network's into buffers "
-        "(register_buffer(..., persistent=False)); what learns is a critic",
+        f"it has trainable parameters, which no optimizer updates: {listed(trained, 8)}. Make the weights of a feature "
+        "network buffers (register_buffer(..., persistent=False)); a network that is trained must be a critic",
     )
 
 
-def meta_loss(component: Component) -> None:
+def meta_device(component: Component) -> None:
     """It runs on the meta device."""
     loss = component.on_meta()
     shown = batch(2, component.side, component.side)
-    sample, _ = drawn(Batch(shown.image.to("meta"), shown.mask.to("meta")))
+    sample, _ = sample_of(Batch(shown.image.to("meta"), shown.mask.to("meta")))
     value = value_of(component, loss, sample, " on the meta device")
-    require(value.is_meta, "it leaves the meta device: make tensors on the sample's device")
+    require(value.is_meta, "its value is not on the meta device: create tensors on the device of the sample")
 
 
 LOSS: dict[str, Check] = {
     "options typed": options_are_typed,
     "builds": builds,
-    "scalar in float32": scalar,
-    "finite": finite_loss,
-    "gradient flows": gradient_of_loss,
-    "truth stays detached": detached_truth,
+    "scalar in float32": is_scalar,
+    "finite": is_finite,
+    "gradient flows": gradient_flows,
+    "sample unchanged": sample_unchanged,
     "mean over the batch": mean_over_batch,
     "nothing to train": nothing_to_train,
-    "meta device": meta_loss,
+    "meta device": meta_device,
 }

@@ -1,4 +1,4 @@
-"""Properties of mask samplers."""
+"""The properties of mask samplers."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ COUNT = 8
 
 
 def sampled(component: Component, sampler: Any, rng: torch.Generator, count: int = COUNT) -> Tensor:
+    """Masks that the sampler draws; fails unless they have the expected shape."""
     size = (component.side, component.side + 16)
     who = f"sampler({count}, {size}, rng)"
     with doing(who):
         masks = sampler(count, size, rng)
     require(isinstance(masks, Tensor), f"{who} returned a {type(masks).__name__}, not a tensor of masks")
-    due = (count, 1, *size)
-    require(tuple(masks.shape) == due, f"{who} returned {shape(masks)} where {due} is due")
+    expected = (count, 1, *size)
+    require(tuple(masks.shape) == expected, f"{who} returned {shape(masks)}, expected {expected}")
     return masks  # type: ignore[no-any-return]
 
 
@@ -32,23 +33,23 @@ def binary(component: Component) -> None:
     sampler = component.ready()
     for count in (1, COUNT):
         masks = sampled(component, sampler, generator(0), count)
-        require(masks.dtype == torch.float32, f"it returned {masks.dtype}: float32 is due, take .float()")
+        require(masks.dtype == torch.float32, f"it returned {masks.dtype}, expected float32: add .float()")
         others = masks[(masks != 0) & (masks != 1)].tolist()
         between = sorted({f"{value:.3g}" for value in others})
-        require(not between, f"masks hold {', '.join(between[:3])}: 1 in the hole, 0 elsewhere, no other")
-    require(bool(masks.any()), f"it hides nothing in {COUNT} masks: 1 is the hole")
-    require(not masks.all(), f"it hides everything in {COUNT} masks: 1 is the hole, 0 is known")
+        require(not between, f"masks contain {', '.join(between[:3])}: only 1 (hole) and 0 (known) are allowed")
+    require(bool(masks.any()), f"all {COUNT} masks are empty: 1 is the hole, 0 is known")
+    require(not masks.all(), f"all {COUNT} masks are full: 1 is the hole, 0 is known")
 
 
 def repeats(component: Component) -> None:
-    """A seed always gives the same masks, whatever was drawn before and from whichever instance."""
+    """A seed always gives the same masks: after other draws, and from another instance."""
     sampler = component.ready()
     first = sampled(component, sampler, generator(1))
     sampled(component, sampler, generator(2))
     again = sampled(component, sampler, generator(1))
     require(
         torch.equal(first, again),
-        "the same seed gave other masks the second time: draw everything with generator=rng and keep "
+        "the same seed gave different masks the second time: draw everything with generator=rng and keep "
         "no state between calls",
     )
     other = sampled(component, component.ready(1), generator(1))
@@ -56,7 +57,7 @@ def repeats(component: Component) -> None:
 
 
 def deterministic(component: Component, sampler: Any) -> bool:
-    """A sampler that draws nothing from ``rng``: every mask is the same on purpose."""
+    """Whether the sampler draws nothing from ``rng``, so that all its masks are the same."""
     rng = generator(3)
     before = rng.get_state()
     sampled(component, sampler, rng)
@@ -69,7 +70,7 @@ def per_image(component: Component) -> None:
     masks = sampled(component, sampler, generator(0))
     alike = bool((masks == masks[:1]).all())
     if deterministic(component, sampler):
-        require(alike, "it draws nothing from rng, yet the masks of a batch differ: where do they come from?")
+        require(alike, "it draws nothing from rng, but the masks of a batch differ: draw with generator=rng")
         return
     require(not alike, f"all {COUNT} masks of a batch are the same: draw one for each image")
     other = sampled(component, sampler, generator(4))
@@ -85,16 +86,16 @@ def global_random_state() -> list[Any]:
 def global_generators(component: Component) -> None:
     """The global generators of torch, NumPy and Python are neither read nor advanced."""
     sampler = component.ready()
-    sampled(component, sampler, generator(5))  # the first call may read files
+    sampled(component, sampler, generator(5))  # the first call may have side effects, such as reading files
     before = global_random_state()
     sampled(component, sampler, generator(5))
     for name, was, now in zip(("torch", "random", "numpy.random"), before, global_random_state(), strict=True):
-        require(was == now, f"it draws from {name}'s global generator: pass generator=rng everywhere")
+        require(was == now, f"it draws from the global generator of {name}: pass generator=rng everywhere")
     results = []
     for seed in (1, 2):
         with seeded("global", seed):
             results.append(sampled(component, sampler, generator(5)))
-    require(torch.equal(*results), "masks depend on torch's global generator, not on rng alone")
+    require(torch.equal(*results), "masks depend on the global generator of torch, not only on rng")
 
 
 def on_device(component: Component) -> None:
@@ -102,14 +103,14 @@ def on_device(component: Component) -> None:
     sampler = component.ready()
     hint = "create every tensor with device=rng.device"
     try:
-        with torch.device("meta"):  # where a forgotten device= shows on any machine
+        with torch.device("meta"):  # reveals a missing device= on any machine
             masks = sampled(component, sampler, generator(0, "cpu"))
     except Violation as error:
-        raise Violation(f"{error}. The default device was 'meta', that of rng 'cpu': {hint}") from error
-    require(masks.device.type == "cpu", f"masks are not on rng.device: {hint}")
+        raise Violation(f"{error}. The default device is 'meta', rng.device is 'cpu': {hint}") from error
+    require(masks.device.type == "cpu", f"the masks are not on rng.device: {hint}")
     if torch.cuda.is_available():
         masks = sampled(component, sampler, generator(0, "cuda"))
-        require(masks.is_cuda, f"with a generator on cuda, masks are on {masks.device}: {hint}")
+        require(masks.is_cuda, f"with rng on cuda, the masks are on {masks.device}: {hint}")
 
 
 MASK_SAMPLER: dict[str, Check] = {

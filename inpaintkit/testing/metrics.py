@@ -1,4 +1,4 @@
-"""Properties of metrics."""
+"""The properties of metrics."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from .options import builds, options_are_typed
 from .pictures import holes, noise, pictures, require_unchanged
 
 COUNT = 6  # images, or as many as the metric needs at least
-MOST = 200
+MAX_COUNT = 200
 
 
-def measured(component: Component) -> Sample:
+def noisy_sample(component: Component) -> Sample:
     """Smooth pictures with holes, and noisy copies of them."""
     side, count = component.side, max(COUNT, component.build().min_images)
-    if count > MOST:
+    if count > MAX_COUNT:
         raise NotApplicable(f"it needs at least {count} images")
     image = F.interpolate(noise((count, 3, 4, 4)), (side, side), mode="bilinear")
     shown = Batch(image, holes(count, side, side))
@@ -37,6 +37,7 @@ def measured(component: Component) -> Sample:
 
 
 def part(sample: Sample, start: int, stop: int) -> Sample:
+    """The images from ``start`` to ``stop`` of a sample."""
     views = {name: sample.view(name)[start:stop] for name in sample.views}
     return Sample(sample.image[start:stop], sample.mask[start:stop], views)
 
@@ -50,29 +51,33 @@ def run(component: Component, sample: Sample, splits: Sequence[int]) -> tuple[fl
             values = metric.update(shown)
         fine = values is None or (isinstance(values, Tensor) and tuple(values.shape) == (size,))
         got = shape(values) if isinstance(values, Tensor) else type(values).__name__
-        require(fine, f"update returned {got}: the images' values ({size},), or None for a whole set's")
+        require(
+            fine,
+            f"update returned {got}, expected one value per image ({size},), or None for a metric of the whole set",
+        )
         returned.append(values)
         start += size
     return computed(component, metric), returned
 
 
 def computed(component: Component, metric: Any) -> float:
+    """The result of ``compute``; fails unless it is a number."""
     with doing("compute()"):
         value = metric.compute()
     single = isinstance(value, int | float) or (isinstance(value, Tensor) and value.ndim == 0)
-    require(single, f"compute() returned a {type(value).__name__}: a float is due")
+    require(single, f"compute() returned a {type(value).__name__}, expected a float")
     return float(value)
 
 
-def a_number(component: Component) -> None:
+def is_number(component: Component) -> None:
     """A finite number for ordinary pictures and for a single image, and a better one for a better picture."""
-    sample = measured(component)
+    sample = noisy_sample(component)
     value, _ = run(component, sample, [len(sample.image)])
     require(math.isfinite(value), f"it is {value} for ordinary pictures")
     metric = component.ready()
     require(
         metric.higher_is_better in (True, False, None),
-        f"higher_is_better is {metric.higher_is_better!r}: True, False, or None where neither",
+        f"higher_is_better is {metric.higher_is_better!r}: expected True, False or None",
     )
     if metric.higher_is_better is not None:
         other = pictures(len(sample.image), component.side, component.side, "other")
@@ -81,14 +86,14 @@ def a_number(component: Component) -> None:
         right = value > found if metric.higher_is_better else value < found
         require(
             right,
-            f"it is {value:.4g} for pictures near the truth and {found:.4g} for noise, but says "
+            f"it is {value:.4g} for pictures close to the ground truth and {found:.4g} for noise, but declares "
             f"higher_is_better = {metric.higher_is_better}",
         )
 
 
 def any_split(component: Component) -> None:
     """The result does not depend on how the images are split into batches."""
-    sample = measured(component)
+    sample = noisy_sample(component)
     count = len(sample.image)
     whole, returned = run(component, sample, [count])
     for splits in ([1] * count, [2, 1, count - 3], [count - 1, 1]):
@@ -103,18 +108,18 @@ def any_split(component: Component) -> None:
         mean = float(values.double().nanmean())
         require(
             math.isclose(mean, whole, rel_tol=1e-4, abs_tol=1e-7),
-            f"update's values have the mean {mean:.8g}, compute() says {whole:.8g}: return None when "
+            f"the values of update have the mean {mean:.8g}, compute() returns {whole:.8g}: return None from update if "
             "the metric is not the mean over images",
         )
 
 
-def each_its_own(component: Component) -> None:
-    """The values that ``update`` returns belong to the images, in their order."""
-    sample = measured(component)
+def value_per_image(component: Component) -> None:
+    """The values that ``update`` returns are those of the images, in their order."""
+    sample = noisy_sample(component)
     count = len(sample.image)
     _, together = run(component, sample, [count])
     if together[0] is None:
-        raise NotApplicable("it has no value for each image")
+        raise NotApplicable("it has no values per image")
     _, apart = run(component, sample, [1] * count)
     singles = torch.cat([value for value in apart if value is not None])
     require(
@@ -124,15 +129,15 @@ def each_its_own(component: Component) -> None:
     )
 
 
-def leaves_sample(component: Component) -> None:
+def inputs_unchanged(component: Component) -> None:
     """``update`` does not modify its inputs."""
-    sample = measured(component)
+    sample = noisy_sample(component)
     copies = [(name, tensor, tensor.clone()) for name, tensor in tensors(sample)]
-    run(component, sample, [len(sample.image)])  # part() gives views of these tensors
+    run(component, sample, [len(sample.image)])  # part() returns views of these tensors
     require_unchanged(copies, "update")
 
 
-def label_says_which(component: Component) -> None:
+def label_states_variant(component: Component) -> None:
     """The label names the variant, ``name[...]``, and another choice of a named option has another label."""
     metric = component.build()
     label = metric.label
@@ -140,22 +145,24 @@ def label_says_which(component: Component) -> None:
     require(
         bool(fine),
         f"it has the label {label!r}: write name[variant,range], like 'ssim[gauss11,valid,rgb]', so that "
-        "two numbers under one label can be compared",
+        "all numbers with the same label can be compared",
     )
-    if isinstance(metric, TorchMetric):  # whose label is its class, whatever its options are
+    if isinstance(metric, TorchMetric):  # its label is the class name, for any options
         return
     for name, (given, others) in choices_of(component).items():
         for other in others:
             try:
                 changed = attrs.evolve(component, options={**component.options, name: other}).construct()
-            except Violation:  # this choice does not go with the other options
+            except Violation:  # this choice is not compatible with the other options
                 continue
-            same = f"{name}={other!r} and {name}={given!r} have the same label {label!r}: name it there"
+            same = (
+                f"{name}={other!r} and {name}={given!r} have the same label {label!r}: the label must name this option"
+            )
             require(changed.label != label, same)
 
 
 def choices_of(component: Component) -> dict[str, tuple[Any, list[Any]]]:
-    """Options that choose between names: what is chosen, and what else could be. The view ``on`` is such a choice."""
+    """Options that choose from names, with the chosen name and the others; includes the view ``on``."""
     found = {}
     for option in signature_of(component.factory):
         kind = bare(option.type)
@@ -171,9 +178,9 @@ def choices_of(component: Component) -> dict[str, tuple[Any, list[Any]]]:
 METRIC: dict[str, Check] = {
     "options typed": options_are_typed,
     "builds": builds,
-    "a number": a_number,
+    "a number": is_number,
     "any split into batches": any_split,
-    "a value for each image": each_its_own,
-    "inputs unchanged": leaves_sample,
-    "label states the variant": label_says_which,
+    "a value for each image": value_per_image,
+    "inputs unchanged": inputs_unchanged,
+    "label states the variant": label_states_variant,
 }

@@ -1,4 +1,4 @@
-"""Properties of objectives."""
+"""The properties of objectives."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..core.errors import listed
 from ..core.interfaces import AdversarialInputs, Batch, Objective, Sample
-from .component import Check, Component, doing, few, require, shape
+from .component import Check, Component, doing, require, shape
 from .options import builds, options_are_typed
 from .pictures import batch, pictures, require_finite, require_unchanged
 
@@ -28,15 +29,17 @@ class Patches(nn.Module):
         return scores.flatten(1).mean(1) if self.flat else scores
 
 
-def inputs_of(score: Callable[[Tensor], Tensor], fakes: int, grown: bool, device: str = "cpu") -> AdversarialInputs:
-    """Inputs of noise; the fakes carry gradients (``grown``) when the generator is updated, not for the critic."""
+def inputs_of(score: Callable[[Tensor], Tensor], fakes: int, with_grad: bool, device: str = "cpu") -> AdversarialInputs:
+    """Inputs of noise; ``with_grad``: the fakes require gradients, as when the generator is updated."""
     shown = batch(3, 16, 16)
     moved = Batch(shown.image.to(device), shown.mask.to(device))
-    drawn_by = tuple(pictures(3, 16, 16, "fake", number).to(device).requires_grad_(grown) for number in range(fakes))
-    return AdversarialInputs(score, moved.image, drawn_by, moved.mask, Sample.of(moved, {"output": drawn_by[0]}))
+    made = (pictures(3, 16, 16, "fake", number).to(device).requires_grad_(with_grad) for number in range(fakes))
+    drawn = tuple(made)
+    return AdversarialInputs(score, moved.image, drawn, moved.mask, Sample.of(moved, {"output": drawn[0]}))
 
 
-def generators_side(objective: Objective, inputs: AdversarialInputs, what: str) -> Tensor:
+def generator_loss(objective: Objective, inputs: AdversarialInputs, what: str) -> Tensor:
+    """The generator's loss; fails unless it is a scalar tensor. ``what`` describes the inputs in messages."""
     with doing(f"generator(inputs){what}"):
         value: Any = objective.generator(inputs)
     fine = isinstance(value, Tensor) and value.ndim == 0
@@ -45,20 +48,21 @@ def generators_side(objective: Objective, inputs: AdversarialInputs, what: str) 
     return value  # type: ignore[no-any-return]
 
 
-def critics_side(objective: Objective, inputs: AdversarialInputs, what: str) -> dict[str, Tensor]:
+def critic_losses(objective: Objective, inputs: AdversarialInputs, what: str) -> dict[str, Tensor]:
+    """The critic's loss and logs; fails unless they are scalar tensors. ``what`` describes the inputs in messages."""
     with doing(f"critic(inputs){what}"):
         values: Any = objective.critic(inputs)
     fine = isinstance(values, dict) and "loss" in values
     got = f"keys {', '.join(map(str, values)) or 'none'}" if isinstance(values, dict) else type(values).__name__
-    require(fine, f"critic(inputs){what} returned {got}: a dict with 'loss', what the critic minimizes")
+    require(fine, f"critic(inputs){what} returned {got}, expected a dict with 'loss', which the critic minimizes")
     for name, value in values.items():
         scalar = isinstance(value, Tensor) and value.ndim == 0
-        require(scalar, f"critic(inputs)[{name!r}]{what} is no scalar tensor")
+        require(scalar, f"critic(inputs)[{name!r}]{what} is not a scalar tensor")
     return values  # type: ignore[no-any-return]
 
 
-def both_sides_finite(component: Component) -> None:
-    """Finite scalars and gradients for scores of any shape, several fakes, a critic of zeros, and huge scores."""
+def is_finite(component: Component) -> None:
+    """Losses and gradients are finite: for scores of any shape, several fakes, a critic of zeros, and huge scores."""
     objective = component.ready()
     for flat, fakes, factor in ((False, 1, 1.0), (True, 2, 1.0), (True, 1, 0.0), (False, 1, 1e4)):
         net = Patches(flat)
@@ -70,10 +74,10 @@ def both_sides_finite(component: Component) -> None:
             return net(picture) * (factor or 1.0)  # type: ignore[no-any-return]
 
         what = " of scores (B,)" if flat else " of scores (B, 1, h, w)"
-        what += {0.0: ", all 0", 1.0: "", 1e4: ", some thousands large"}[factor] + f", {fakes} fakes" * (fakes > 1)
-        inputs = inputs_of(score, fakes, grown=True)
-        value = generators_side(objective, inputs, what)
-        parts = critics_side(objective, inputs_of(score, fakes, grown=False), what)
+        what += {0.0: ", all 0", 1.0: "", 1e4: ", multiplied by 10,000"}[factor] + f", {fakes} fakes" * (fakes > 1)
+        inputs = inputs_of(score, fakes, with_grad=True)
+        value = generator_loss(objective, inputs, what)
+        parts = critic_losses(objective, inputs_of(score, fakes, with_grad=False), what)
         named = {f"critic(inputs)[{key!r}]": part for key, part in parts.items()} | {"generator(inputs)": value}
         for name, each in named.items():
             fine = bool(each.isfinite()) and each.dtype == torch.float32
@@ -88,51 +92,51 @@ def both_sides_finite(component: Component) -> None:
                     require_finite(parameter.grad, f"the gradient{what} at the critic's {name}")
 
 
-def reaches_fakes(component: Component) -> None:
+def gradient_reaches_fakes(component: Component) -> None:
     """The generator's loss has a gradient at every fake."""
     objective = component.ready()
-    inputs = inputs_of(Patches(flat=False), 2, grown=True)
-    value = generators_side(objective, inputs, "")
+    inputs = inputs_of(Patches(flat=False), 2, with_grad=True)
+    value = generator_loss(objective, inputs, "")
     require(value.requires_grad, "generator(inputs) has no gradient: it detaches the fakes")
     with doing("generator(inputs).backward()"):
         value.backward()  # type: ignore[no-untyped-call]
     missed = [f"fakes[{n}]" for n, fake in enumerate(inputs.fakes) if fake.grad is None or not fake.grad.any()]
-    require(not missed, f"generator(inputs) does not reach {few(missed)}: it has to look at every fake")
+    require(not missed, f"generator(inputs) does not reach {listed(missed, 8)}: use every fake")
 
 
 def critic_learns(component: Component) -> None:
     """The critic's loss has a gradient at its parameters."""
     objective, net = component.ready(), Patches(flat=True)
-    loss = critics_side(objective, inputs_of(net, 1, grown=False), "")["loss"]
+    loss = critic_losses(objective, inputs_of(net, 1, with_grad=False), "")["loss"]
     require(loss.requires_grad, "critic(inputs)['loss'] has no gradient: only the fakes may be detached")
     with doing("critic(inputs)['loss'].backward()"):
         loss.backward()  # type: ignore[no-untyped-call]
     weights = {name: each.grad for name, each in net.named_parameters() if name.endswith("weight")}
     missed = [name for name, gradient in weights.items() if gradient is None or not gradient.any()]
-    require(not missed, f"critic(inputs)['loss'] brings the critic no gradient at {few(missed)}")
+    require(not missed, f"critic(inputs)['loss'] gives the critic no gradient at {listed(missed, 8)}")
 
 
-def critics_turn(component: Component) -> None:
+def leaves_no_gradient(component: Component) -> None:
     """The critic's loss leaves no gradient on the pictures and does not modify them."""
     objective = component.ready()
-    inputs = inputs_of(Patches(flat=False), 2, grown=False)
+    inputs = inputs_of(Patches(flat=False), 2, with_grad=False)
     named = [("real", inputs.real), *((f"fakes[{number}]", fake) for number, fake in enumerate(inputs.fakes))]
     copies = [(name, picture, picture.clone()) for name, picture in named]
-    loss = critics_side(objective, inputs, "")["loss"]
+    loss = critic_losses(objective, inputs, "")["loss"]
     with doing("critic(inputs)['loss'].backward()"):
         loss.backward()  # type: ignore[no-untyped-call]
     require_unchanged(copies, "critic(inputs)")
     left = [name for name, picture in named if picture.requires_grad or picture.grad is not None]
     require(
         not left,
-        f"critic(inputs) leaves a gradient on {few(left)}: a penalty needs requires_grad_() on its own "
-        "point, picture.detach().requires_grad_()",
+        f"critic(inputs) leaves a gradient on {listed(left, 8)}: compute a penalty at a "
+        "detached copy, picture.detach().requires_grad_()",
     )
 
 
 def higher_is_real(component: Component) -> None:
-    """From a critic that scores all alike, the critic's loss falls where real pictures score higher than fakes, the
-    generator's where fakes score higher."""
+    """Starting from equal scores, the critic's loss falls if real pictures score higher than fakes, and the
+    generator's loss falls if fakes score higher."""
     objective = component.ready()
     slope = torch.zeros((), requires_grad=True)
 
@@ -143,32 +147,32 @@ def higher_is_real(component: Component) -> None:
     mask = torch.ones(2, 1, 16, 16)
     inputs = AdversarialInputs(score, real, (fake,), mask, Sample(real, mask, {"output": fake, "completed": fake}))
     for side, value, sign in (
-        ("critic(inputs)['loss']", critics_side(objective, inputs, "")["loss"], -1),
-        ("generator(inputs)", generators_side(objective, inputs, ""), 1),
+        ("critic(inputs)['loss']", critic_losses(objective, inputs, "")["loss"], -1),
+        ("generator(inputs)", generator_loss(objective, inputs, ""), 1),
     ):
         found = torch.autograd.grad(value, slope, allow_unused=True)[0] if value.requires_grad else None
         require(
             found is not None and float(found) * sign > 0,
-            f"{side} moves scores the wrong way, or not at all: higher is real, for both sides",
+            f"{side} changes the scores in the wrong direction, or not at all: a higher score means real",
         )
 
 
-def meta_objective(component: Component) -> None:
+def meta_device(component: Component) -> None:
     """Both losses run on the meta device."""
     objective, net = component.on_meta(), Patches(flat=False, device="meta")
-    values = critics_side(objective, inputs_of(net, 1, False, "meta"), " on the meta device")
-    value = generators_side(objective, inputs_of(net, 1, True, "meta"), " on the meta device")
+    values = critic_losses(objective, inputs_of(net, 1, False, "meta"), " on the meta device")
+    value = generator_loss(objective, inputs_of(net, 1, True, "meta"), " on the meta device")
     meta = value.is_meta and all(each.is_meta for each in values.values())
-    require(meta, "it leaves the meta device: make tensors on the scores' device")
+    require(meta, "its losses are not on the meta device: create tensors on the device of the scores")
 
 
 OBJECTIVE: dict[str, Check] = {
     "options typed": options_are_typed,
     "builds": builds,
-    "both sides finite": both_sides_finite,
-    "generator's gradient reaches the fakes": reaches_fakes,
+    "finite": is_finite,
+    "generator's gradient reaches the fakes": gradient_reaches_fakes,
     "critic learns": critic_learns,
-    "critic's turn leaves no gradient": critics_turn,
+    "critic's loss leaves no gradient": leaves_no_gradient,
     "higher is real": higher_is_real,
-    "meta device": meta_objective,
+    "meta device": meta_device,
 }

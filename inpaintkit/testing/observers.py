@@ -1,4 +1,4 @@
-"""Properties of observers."""
+"""The properties of observers."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ RESULTS = {"run": "conformance", "metrics": {}, "protocol": {"name": "conformanc
 
 
 def call(method: Callable[..., Any], *arguments: Any) -> None:
-    """Calls one method; an exception becomes a violation that names it."""
+    """Calls one method; an exception becomes a violation that names the method."""
     with doing(f"{method.__name__}()"):
         method(*arguments)
 
 
 def start(observer: Any, folder: Path) -> None:
+    """Creates the run folder and calls ``started``."""
     folder.mkdir(exist_ok=True)
     call(observer.started, folder, RECIPE)
 
 
-def follows_a_training(component: Component) -> None:
-    """It follows a training in which names come and go, that stops and is resumed by another instance."""
+def accepts_training(component: Component) -> None:
+    """It accepts a training with varying names that stops and is resumed with another instance."""
     folder = component.folder / "run"
     for resumed, reason in ((0, "stopped"), (4, "finished")):
         observer = component.build()
@@ -36,8 +37,8 @@ def follows_a_training(component: Component) -> None:
         call(observer.ended, reason)
 
 
-def follows_an_evaluation(component: Component) -> None:
-    """It follows an evaluation, which logs nothing, also twice by one instance."""
+def accepts_evaluation(component: Component) -> None:
+    """It accepts an evaluation, in which nothing is logged, also twice with one instance."""
     observer = component.build()
     for _ in range(2):
         start(observer, component.folder / "run")
@@ -45,8 +46,8 @@ def follows_an_evaluation(component: Component) -> None:
         call(observer.ended, "finished")
 
 
-def follows_a_failure(component: Component) -> None:
-    """It follows a run that fails before anything was logged."""
+def accepts_failure(component: Component) -> None:
+    """It accepts a run that fails before anything is logged."""
     observer = component.build()
     start(observer, component.folder / "run")
     call(observer.ended, "failed: NonFiniteError: generator/loss is NaN")
@@ -55,7 +56,7 @@ def follows_a_failure(component: Component) -> None:
 OBSERVER: dict[str, Check] = {
     "options typed": options_are_typed,
     "builds": builds,
-    "training": follows_a_training,
-    "evaluation": follows_an_evaluation,
-    "failure": follows_a_failure,
+    "training": accepts_training,
+    "evaluation": accepts_evaluation,
+    "failure": accepts_failure,
 }

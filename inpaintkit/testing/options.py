@@ -1,4 +1,4 @@
-"""Properties of any component: its signature is a schema that a recipe can fill, and it builds."""
+"""Properties of all components: the signature is a schema for recipes, and the component builds."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from torch import nn
 from ..core.config.checks import is_union
 from ..core.config.schema import KIND_OF, MAPPINGS, SEQUENCES, SignatureError, describe, label_of, signature_of
 from ..core.config.structure import Spec, Structurer
-from ..core.errors import short_repr
+from ..core.errors import listed, short_repr
 from ..core.interfaces import Method
 from ..core.registry import with_article
-from .component import Component, doing, few, require, set_up
+from .component import Component, doing, require, set_up
 
 SCALARS = (bool, int, float, str, Path, None, type(None))
 
@@ -28,7 +28,7 @@ def options_are_typed(component: Component) -> None:
         for option in signature_of(factory):
             at = f"option {option.name!r}"
             if option.type in (Any, object):
-                problems.append(f"{at} is not annotated: its annotation says what a recipe may write there")
+                problems.append(f"{at} is not annotated: the annotation is the schema of the option in recipes")
                 continue
             found = unfillable(option.type, at, ())
             problems += found
@@ -36,14 +36,17 @@ def options_are_typed(component: Component) -> None:
                 structurer = Structurer(component.plugins)
                 structurer.structure(option.default, option.type)
                 if structurer.problems:
-                    message = f"its default {short_repr(option.default)} is not what its annotation allows"
+                    message = f"its default {short_repr(option.default)} does not match its annotation"
                     problems.append(f"{at}: {message} ({option.annotation})")
     names = [option.name for option in signature_of(factory)] if not problems else []
     if not has_docstring(factory):
-        problems.append("it has no docstring of its own: `inpaintkit show` prints it beside the signature")
+        problems.append("it has no docstring of its own: `inpaintkit show` prints it with the signature")
     if names:
         unknown = [name for name in getattr(factory, "training_only", ()) if name not in names]
-        problems += [f"training_only names {name!r}, which is no option; it has {few(names)}" for name in unknown]
+        problems += [
+            f"training_only names {name!r}, which is not an option; the options are {listed(names, 8)}"
+            for name in unknown
+        ]
     require(not problems, "\n" + "\n".join(problems))
 
 
@@ -58,7 +61,7 @@ def signature_problems(factory: Callable[..., Any]) -> list[str]:
         return [str(error)]
     unpacked = any(option.name not in parameters for option in options)  # **options: Unpack[a TypedDict]
     return [
-        f"{'*' if each.kind is each.VAR_POSITIONAL else '**'}{each.name} hides options: write each one out, annotated"
+        f"{'*' if each.kind is each.VAR_POSITIONAL else '**'}{each.name} hides options: declare each one, annotated"
         for each in parameters.values()
         if each.kind is each.VAR_POSITIONAL
         or (each.kind is each.VAR_KEYWORD and not unpacked and not is_torchmetric(factory))
@@ -66,12 +69,18 @@ def signature_problems(factory: Callable[..., Any]) -> list[str]:
 
 
 def is_torchmetric(factory: Callable[..., Any]) -> bool:
-    """Those hand ``**kwargs`` on to their base, how processes exchange states: nothing for a recipe."""
+    """Whether it is a class of torchmetrics, whose ``**kwargs`` only configure synchronization of processes."""
     return isinstance(factory, type) and any(base.__module__.startswith("torchmetrics.") for base in factory.__mro__)
 
 
 def unfillable(expected: Any, at: str, above: tuple[Any, ...]) -> list[str]:
-    """Parts of an annotation for which no recipe can write a value; ``above`` are the classes we came through."""
+    """Problems with parts of an annotation for which a recipe cannot write a value.
+
+    Args:
+        expected: the annotation.
+        at: where it is, for messages.
+        above: the classes whose options contain it, which may be recursive.
+    """
     origin, args = get_origin(expected), get_args(expected)
     container = origin or expected
     if expected in (Any, object, *SCALARS) or origin is Literal or expected in KIND_OF:
@@ -103,7 +112,7 @@ def unfillable(expected: Any, at: str, above: tuple[Any, ...]) -> list[str]:
 
 
 def own_constructor(factory: type) -> bool:
-    """Whether a class says how it is made: by a constructor that is not just that of any object or module."""
+    """Whether a class has a constructor other than that of ``object`` or ``nn.Module``."""
     return factory.__init__ not in (object.__init__, nn.Module.__init__)  # type: ignore[misc]
 
 
@@ -117,8 +126,9 @@ def is_plain(value: Any) -> bool:
 
 
 def has_docstring(factory: Callable[..., Any]) -> bool:
+    """Whether a class or function has a docstring that is neither inherited nor generated."""
     text = vars(factory).get("__doc__") if isinstance(factory, type) else factory.__doc__
-    generated = f"{label_of(factory).rpartition('.')[2]}("  # what dataclasses write when there is none
+    generated = f"{label_of(factory).rpartition('.')[2]}("  # the docstring that a dataclass generates
     return bool(text and text.strip()) and not str(text).startswith(generated)
 
 
@@ -133,7 +143,7 @@ def builds(component: Component) -> None:
     needed = ", ".join(f"{option.name!r}: {option.annotation}" for option in missing)
     require(
         not missing,
-        f"it has required options and was given none of these. Say what it is tested with:\n"
+        f"it has required options without values. Give the values for the tests:\n"
         f"    conformance(..., options={{{name!r}: {{{needed}}}}})",
     )
     made = component.construct()

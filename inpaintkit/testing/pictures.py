@@ -9,24 +9,25 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from ..core.errors import listed
 from ..core.interfaces import Batch
 from ..runs import contiguous
 from ..runtime import generator, round_up, seed_of
-from .component import Component, NotApplicable, doing, few, require, seeded, shape
+from .component import Component, NotApplicable, doing, require, seeded, shape
 
 
 def noise(dimensions: tuple[int, ...], *seed: int | str) -> Tensor:
-    """Uniform in [-1, 1]."""
+    """Uniform noise in [-1, 1]."""
     return torch.rand(dimensions, generator=generator(seed_of("noise", *seed))) * 2 - 1
 
 
 def pictures(count: int, height: int, width: int, *seed: int | str) -> Tensor:
-    """(B, 3, H, W) of noise."""
+    """Pictures (B, 3, H, W) of uniform noise in [-1, 1]."""
     return noise((count, 3, height, width), *seed)
 
 
 def holes(count: int, height: int, width: int) -> Tensor:
-    """(B, 1, H, W): one rectangle an image, each of its own size and place, none symmetric."""
+    """Masks (B, 1, H, W) with one rectangle each, of different sizes and at different places, none centered."""
     mask = torch.zeros(count, 1, height, width)
     for number in range(count):
         tall, wide = max(1, height // 4 + number % 3), max(1, width // 3 - number % 2)
@@ -36,15 +37,19 @@ def holes(count: int, height: int, width: int) -> Tensor:
 
 
 def batch(count: int, height: int, width: int, *seed: int | str) -> Batch:
+    """A batch of noise with rectangular holes."""
     return Batch(pictures(count, height, width, *seed), holes(count, height, width))
 
 
-def frame(made: Any, side: int) -> tuple[int, int]:
-    """Height and width for a generator or method: different ones, about ``side``, where it is not tied to a size."""
+def picture_size(made: Any, side: int) -> tuple[int, int]:
+    """Height and width of test pictures for a generator or method.
+
+    They are its ``size``, if it declares one, else different multiples of its ``stride`` near ``side``.
+    """
     size, stride = getattr(made, "size", None), getattr(made, "stride", 1)
     for name, value in (("size", size), ("stride", stride)):
         fine = (name == "size" and value is None) or (type(value) is int and value >= 1)
-        require(fine, f"it declares {name} = {value!r}: a whole number of at least 1 is needed")
+        require(fine, f"it declares {name} = {value!r}: an integer of at least 1 is expected")
     if size is not None:
         return size, size
     side = round_up(side, stride)
@@ -52,8 +57,8 @@ def frame(made: Any, side: int) -> tuple[int, int]:
 
 
 @torch.no_grad()
-def stir(module: nn.Module) -> None:
-    """Perturbs every trained parameter, so that none that starts at 0 (a gate, a last weight) hides a gradient."""
+def perturb(module: nn.Module) -> None:
+    """Adds noise to every trainable parameter: one that starts at 0 (a gate, a last weight) blocks gradients."""
     rng = generator(seed_of("stir"))
     for parameter in module.parameters():
         if parameter.requires_grad:
@@ -61,27 +66,29 @@ def stir(module: nn.Module) -> None:
 
 
 def require_finite(tensor: Tensor, what: str) -> None:
+    """``tensor`` has no NaN and no infinite value."""
     bad = int((~tensor.isfinite()).sum())
-    require(not bad, f"{what} has {bad} values of {tensor.numel()} that are NaN or infinite")
+    require(not bad, f"{what} has {bad} of {tensor.numel()} values that are NaN or infinite")
 
 
 def require_unchanged(named: Iterable[tuple[str, Tensor, Tensor]], who: str) -> None:
-    """``named`` are (name, tensor, its copy from before)."""
+    """Each tensor equals its earlier copy; ``named`` holds (name, tensor, copy)."""
     changed = [name for name, now, before in named if not torch.equal(now, before)]
     require(
-        not changed, f"{who} changes its input in place: {few(changed)}. Others use the same tensors; write to a copy"
+        not changed,
+        f"{who} modifies its input in place: {listed(changed, 8)}. Other code uses the same tensors: modify a copy",
     )
 
 
 def require_gradients(module: nn.Module, total: Callable[[int], Tensor]) -> None:
-    """In at least one of three draws every trained parameter gets a gradient; ``total(seed)`` is a scalar."""
+    """Every trainable parameter gets a gradient in at least one of three backward passes from ``total(seed)``."""
     trained = [(name, parameter) for name, parameter in module.named_parameters() if parameter.requires_grad]
     if not trained:
-        raise NotApplicable("it has no trained parameters")
+        raise NotApplicable("it has no trainable parameters")
     without: list[str] = []
     for seed in range(3):
         value = total(seed)
-        require(value.requires_grad, "no parameter has a gradient; forward detaches what it returns")
+        require(value.requires_grad, "no parameter has a gradient: forward detaches its result")
         with doing("backward()"):
             value.backward()  # type: ignore[no-untyped-call]
         for name, parameter in trained:
@@ -92,8 +99,8 @@ def require_gradients(module: nn.Module, total: Callable[[int], Tensor]) -> None
             return
     require(
         False,
-        f"no gradient reaches {few(without)}. Use them in forward without detach(), or do not "
-        "make them parameters (register_buffer, requires_grad_(False))",
+        f"no gradient reaches {listed(without, 8)}. Use them in forward without detach(), or do not "
+        "make them trainable (register_buffer, requires_grad_(False))",
     )
 
 
@@ -102,9 +109,9 @@ def require_same_state(
 ) -> None:
     """A second instance that loads the ``state_dict`` of the first through safetensors gives the same results."""
     first, second = component.ready(1), component.ready(2)
-    stir(first)
+    perturb(first)
     with seeded("train"):
-        train(first.train())  # so that buffers move
+        train(first.train())
     file = component.folder / "state.safetensors"
     with doing("saving its state_dict() as safetensors"):
         save_file(contiguous(first.state_dict()), file)
@@ -116,13 +123,13 @@ def require_same_state(
             results.append(run(module.eval()))
     require(
         all(torch.equal(one, other) for one, other in zip(*results, strict=True)),
-        "two instances with the same state_dict do not give the same result in eval mode: something "
-        "that forward uses is not in it. Keep tensors with register_buffer, and numbers drawn at random as buffers",
+        "two instances with the same state_dict give different results in eval mode: forward uses a value that "
+        "is not in it. Store tensors and random numbers with register_buffer",
     )
 
 
 def require_state_kept(module: nn.Module, run: Callable[[], object]) -> None:
-    """A forward pass in eval mode leaves ``state_dict`` as it is."""
+    """A forward pass in eval mode does not modify the ``state_dict``."""
     module.eval()
     before = contiguous(module.state_dict())
     with torch.no_grad():
@@ -130,8 +137,8 @@ def require_state_kept(module: nn.Module, run: Callable[[], object]) -> None:
     changed = [name for name, value in module.state_dict().items() if not torch.equal(value.cpu(), before[name])]
     require(
         not changed,
-        f"forward in eval mode changes {few(changed)}, so that results depend on what was shown "
-        "before. Update state only where self.training is set",
+        f"forward in eval mode modifies {listed(changed, 8)}, so results depend on earlier inputs. "
+        "Update state only if self.training is set",
     )
 
 
@@ -140,7 +147,7 @@ def require_independent(
     inputs: tuple[Tensor, ...],
     others: tuple[Tensor, ...],
 ) -> None:
-    """The first image is the same in both batches, and so must be its result."""
+    """The first image is the same in both batches, so its result must be the same."""
     results = []
     for shown in (inputs, others):
         with seeded("mates"), torch.no_grad():
@@ -148,14 +155,15 @@ def require_independent(
     difference = float((results[0] - results[1]).abs().max())
     require(
         difference <= 1e-5 * max(1e-3, float(results[0].abs().max())),
-        f"in eval mode the first image's result changes by {difference:.3g} when only the others of its "
-        "batch change. Batch norm needs its running statistics then; sums over the batch have no place in forward",
+        f"in eval mode the first image's result changes by {difference:.3g} when only the other images of the batch "
+        "change. Let batch norm use its running statistics, and do not sum over the batch in forward",
     )
 
 
 def require_meta(found: Mapping[str, tuple[Tensor, ...]], expected: Mapping[str, tuple[Tensor, ...]]) -> None:
+    """The tensors are on the meta device and have the expected shapes."""
     for name, scales in expected.items():
         for scale in found[name]:
-            require(scale.is_meta, f"{name} left the meta device: make tensors on the input's device")
-        shapes, due = [shape(scale) for scale in found[name]], [shape(scale) for scale in scales]
-        require(shapes == due, f"{name} is {' '.join(shapes)} on the meta device, {' '.join(due)} else")
+            require(scale.is_meta, f"{name} is not on the meta device: create tensors on the device of the input")
+        shapes, wanted = [shape(scale) for scale in found[name]], [shape(scale) for scale in scales]
+        require(shapes == wanted, f"{name} is {' '.join(shapes)} on the meta device, {' '.join(wanted)} on the CPU")

@@ -107,15 +107,15 @@ BROKEN: list[tuple[str, Any, str]] = [
     *EVERY_KIND,
     ("options typed", Untyped, "option 'most' is not annotated"),
     ("builds", NoModule, "it is a NoModule, not a torch.nn.Module"),
-    ("shape", Gray, r"pictures \(1, 3, 16, 32\) became \(1, 1, 16, 32\): \(1, 3, height, width\) is due"),
-    ("shape", AnySize, "the size depends on chance: "),
+    ("shape", Gray, r"pictures \(1, 3, 16, 32\) became \(1, 1, 16, 32\), expected \(1, 3, height, width\)"),
+    ("shape", AnySize, "the size of the result is random: "),
     ("range and dtype", Brighter, r"pictures in \[0, 1\] became values from .*: clamp them"),
     ("range and dtype", Single, "pictures of torch.float64 became torch.float32"),
     ("range and dtype", Broken, "NaN or infinite"),
-    ("input unchanged", InPlace, r"forward\(\) changes its input in place: pictures"),
-    ("seeded", PythonRandom, "the same state of torch's global generator gave another result"),
+    ("input unchanged", InPlace, r"forward\(\) modifies its input in place: pictures"),
+    ("seeded", PythonRandom, "the same state of torch's global generator gave a different result"),
     ("seeded", Remembers, "keep no state between calls"),
-    ("each picture on its own", Mixes, "depends on the other pictures of the batch"),
+    ("independent of the batch", Mixes, "depends on the other pictures of the batch"),
 ]
 
 

@@ -133,17 +133,17 @@ GOOD: list[tuple[Any, set[str]]] = [
 
 BROKEN: list[tuple[str, Any, str]] = [
     *EVERY_KIND,
-    ("scores are logits", Probabilities, "scores end in sigmoid: return logits"),
-    ("scores are logits", OneForAll, r"returned torch.float32 \(\): logits \(2, \*\) are due"),
-    ("scores are logits", SilentlyTied, "let it say so in an attribute `size`"),
+    ("scores are logits", Probabilities, "last operation is a sigmoid: return logits"),
+    ("scores are logits", OneForAll, r"returned torch.float32 \(\), expected logits \(2, \*\)"),
+    ("scores are logits", SilentlyTied, "declare an attribute `size`"),
     ("batch of one", OneByOne, "raised IndexError"),
-    ("independent of batch mates", Compares, "sums over the batch have no place in forward"),
+    ("independent of the batch", Compares, "do not sum over the batch in forward"),
     ("gradients reach every parameter", SpareScore, "no gradient reaches spare.weight, spare.bias"),
-    ("gradient reaches the picture", Blind, "no generator can learn from its scores"),
+    ("gradient reaches the picture", Blind, "a generator cannot learn from its scores"),
     ("double backward", Once, "can be differentiated twice, raised RuntimeError"),
-    ("inputs unchanged", WritesPicture, "forward changes its input in place: mask"),
-    ("eval mode keeps state", CountsScores, "eval mode changes calls"),
-    ("state round-trips", HidesScale, "same state_dict do not give the same result"),
+    ("inputs unchanged", WritesPicture, "forward modifies its input in place: mask"),
+    ("eval mode keeps state", CountsScores, "eval mode modifies calls"),
+    ("state round-trips", HidesScale, "same state_dict give different results"),
     ("meta device", CropsByValue, "raised .*[Mm]eta"),
 ]  # fmt: skip
 

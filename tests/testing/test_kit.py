@@ -91,7 +91,7 @@ def test_options_and_reasons_name_components() -> None:
     messages = str(caught.value)
     assert "options names 'tired', which the plugin does not register, did you mean 'tried'?" in messages
     assert "without names 'l2', which the plugin does not register" in messages
-    assert "without['loss/tried']: say why it is not tested" in messages
+    assert "without['loss/tried']: give the reason for skipping it" in messages
     with pytest.raises(OptionError, match="at least 16"):
         conformance("inpaintkit", size=8)
 

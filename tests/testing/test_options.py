@@ -115,19 +115,19 @@ def test_options_that_recipes_can_write(factory: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("factory", "message"),
     [
-        (keywords, r"\*\*options hides options: write each one out"),
+        (keywords, r"\*\*options hides options: declare each one"),
         (positional, r"\*layers hides options"),
         (calls, "option 'make' is annotated .*, for which a recipe cannot write a value"),
         (sets, "option 'names' is annotated .*, for which a recipe cannot write a value"),
         (kinds_of_number, "option 'precision'.*(cannot|hides)"),
         (any_module, "option 'network' is annotated Module, for which .* an interface .Generator"),
-        (wrong_default, "option 'width': its default null is not what its annotation allows .integer."),
-        (below_limit, "option 'width': its default 0 is not what its annotation allows .integer >= 1."),
+        (wrong_default, "option 'width': its default null does not match its annotation .integer."),
+        (below_limit, "option 'width': its default 0 does not match its annotation .integer >= 1."),
         (inside, "option 'values': Loose.weight is not annotated"),
         (unresolved, "signature of unresolved cannot be read: .*NoSuchClass"),
         (undocumented, "no docstring of its own"),
         (Undocumented, "no docstring of its own"),
-        (LeavesOutNothing, "training_only names 'losses', which is no option; it has loss, rate"),
+        (LeavesOutNothing, "training_only names 'losses', which is not an option; the options are loss, rate"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
@@ -186,7 +186,7 @@ def test_of_another_kind(kind: str, tmp_path: Path) -> None:
         cases(kind, nothing)["builds"].run(tmp_path)
 
 
-def test_setup_that_fails_is_told_once(tmp_path: Path) -> None:
+def test_setup_that_fails_is_reported_once(tmp_path: Path) -> None:
     class NoWeights(GoodLoss):
         """Its weights are not there."""
 
