@@ -7,21 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..evaluation import direction_arrow, format_interval
 from .comparison import FILE, Comparison, ComparisonRow, to_json
-from .text import (
-    NONE,
-    caption,
-    csv_text,
-    explanation,
-    markdown_table,
-    mean_text,
-    memory_text,
-    p_text,
-    plain_text,
-    seconds_text,
-    write_files,
-)
+from .text import csv_text, render, write_files
 
 MARKDOWN, CSV, GRID = "comparison.md", "comparison.csv", "grid.png"
 
@@ -44,58 +31,7 @@ def write_json(folder: Path, comparison: Comparison) -> None:
 
 def to_markdown(comparison: Comparison) -> str:
     """GitHub's Markdown: the means of all metrics, then a table for each metric with differences to the first row."""
-    parts = [f"# {plain_text(comparison.name)}: {len(comparison.rows)} methods side by side", caption(comparison)]
-    parts += [f"- {plain_text(name)} failed: {plain_text(reason)}" for name, reason in comparison.failed.items()]
-    if comparison.pictures and comparison.rows:
-        parts.append(f"![Truth, what methods are given, and what each makes of it]({GRID})")
-    if comparison.rows:
-        labels = comparison.labels
-        heads = ["method", "stands on", *(_head(comparison, label) for label in labels), "time/image", "memory/image"]
-        cells = [
-            [
-                plain_text(row.name),
-                row.basis,
-                *(mean_text(row, label) for label in labels),
-                seconds_text(row.seconds_per_image),
-                memory_text(row.memory_per_image),
-            ]
-            for row in comparison.rows
-        ]
-        parts += ["## Means", markdown_table(heads, cells, left=2)]
-        for label in labels:
-            parts += [f"## {_head(comparison, label)}", _metric_table(comparison, label)]
-        parts += ["## How to read this", plain_text(explanation(comparison))]
-        if affected := [row for row in comparison.rows if row.non_finite]:
-            lines = [f"- {plain_text(row.name)}: {len(row.non_finite)} images" for row in affected]
-            parts += ["Not a number in the hole, and counted as black there:", "\n".join(lines)]
-    return "\n\n".join(parts) + "\n"
-
-
-def _metric_table(comparison: Comparison, label: str) -> str:
-    """One metric: intervals, differences and p-values."""
-    rows = []
-    for row in comparison.rows:
-        if label not in row.metrics:
-            continue
-        interval = row.metrics[label].interval
-        difference = format_interval(row.differences[label], signed=True) if label in row.differences else ("", "")
-        cells = [
-            mean_text(row, label),
-            format_interval(interval)[1],
-            *difference,
-            p_text(row.p_values.get(label)),
-            p_text(row.p_holm.get(label)),
-            str(interval.n),
-        ]
-        rows.append([plain_text(row.name), *(cell or NONE for cell in cells)])
-    names = ["method", "mean", "95 % interval", "difference", "95 % interval", "p", "p (Holm)", "images"]
-    return markdown_table(names, rows)
-
-
-def _head(comparison: Comparison, label: str) -> str:
-    """A metric's label as code, with the arrow to its better end."""
-    code = "`" + label.replace("`", "'").replace("|", "\\|") + "`"
-    return f"{code} {direction_arrow(comparison.rows[0].metrics[label])}".strip()
+    return render("comparison.md", comparison=comparison, grid=GRID)
 
 
 def to_csv(comparison: Comparison) -> str:

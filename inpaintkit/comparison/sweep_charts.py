@@ -14,7 +14,8 @@ from matplotlib import rc_context, rcdefaults, rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from .sweep_files import Sweep, metric_title
+from .sweep_files import Sweep
+from .text import metric_title
 
 COLORS = ("#2a78d6", "#d9480f", "#1a9e6e", "#b8860b", "#6a4fc4", "#d6336c", "#0c8599", "#5c6b2f")
 DASHES = ("-", "--", ":", "-.")  # the same colors again

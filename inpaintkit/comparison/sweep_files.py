@@ -12,14 +12,13 @@ from typing import Any
 import attrs
 
 from ..core.errors import InpaintkitError
-from ..evaluation import MetricResult, Pixels, decimals, direction_arrow, format_interval, input_columns, picture_grid
+from ..evaluation import MetricResult, Pixels, decimals, format_interval, input_columns, picture_grid
 from ..runtime import evenly_spaced
 from .comparison import Comparison, ComparisonRow, to_json as comparison_to_json
 from .files import csv_lines
 from .sweep_plan import Plan, Value, axes_of, format_value
-from .text import NONE, csv_text, markdown_table, plain_text, write_files
+from .text import NONE, csv_text, render, write_files
 
-_PSNR = {"psnr[hole,255]": "PSNR in the hole (dB)", "psnr[whole,255]": "PSNR of the whole picture (dB)"}
 SIZES, PLACES = 6, 3  # columns of the sheet: values, or places on each axis
 
 
@@ -169,47 +168,38 @@ def to_csv(sweep: Sweep) -> str:
 
 def to_markdown(sweep: Sweep) -> str:
     """GitHub's Markdown: chart, a table for each metric that is drawn, of pairs each method's places, and the sheet."""
-    stem, title, names = f"sweep-{sweep.plan.option}", plain_text(sweep.title), sweep.comparisons[0].names
-    parts = [f"# {title}", f"{len(names):,} images at each value; 95 % intervals by bootstrap over images"]
-    if not sweep.complete:
-        parts.append("INCOMPLETE: it was interrupted.")
-    if sweep.charted:
-        parts.append(f"![{title}]({stem}.svg)")
-    for label in sweep.charted:
-        arrow = direction_arrow(sweep.metrics[label])
-        parts += [f"## {plain_text(metric_title(label))} {arrow}".rstrip(), _table(sweep, label)]
-        if sweep.plan.grid and label == sweep.charted[0]:
-            parts += [_places(sweep, method, label) for method in sweep.methods]
-    parts.append(f"## One picture ({sweep.picture}: {plain_text(names[sweep.picture])})")
-    parts.append(f"![What methods are given, and what each makes of it]({stem}.png)")
-    basis = {row.name: row.basis for comparison in sweep.comparisons for row in comparison.rows}
-    lines = [f"- {plain_text(name)}: {basis[name]}" for name in sweep.methods if name in basis]
-    parts += ["## What the numbers rest on", "\n".join(lines)]
-    if sweep.failed:
-        parts += ["## Without numbers", "\n".join(f"- {plain_text(line)}" for line in failures(sweep))]
-    return "\n\n".join(parts) + "\n"
+    grid, rows = sweep.plan.grid, [row for comparison in sweep.comparisons for row in comparison.rows]
+    basis = {row.name: row.basis for row in rows}
+    return render(
+        "sweep.md",
+        sweep=sweep,
+        stem=f"sweep-{sweep.plan.option}",
+        names=sweep.comparisons[0].names,
+        curves={label: _curve_cells(sweep, label) for label in sweep.charted},
+        columns=[f"{column:g}" for column in sweep.plan.axes[-1]],
+        places={method: _place_cells(sweep, method, sweep.charted[0]) for method in sweep.methods if grid and rows},
+        bases={name: basis[name] for name in sweep.methods if name in basis},
+        failures=failures(sweep),
+    )
 
 
-def _table(sweep: Sweep, label: str) -> str:
+def _curve_cells(sweep: Sweep, label: str) -> list[list[str]]:
     """Value by method; of pairs distance by method."""
     curves = [sweep.curve(method, label) for method in sweep.methods]
-    rows = []
+    lines = []
     for at in sorted({at for curve in curves for at in curve}):
         texts = [format_interval(curve[at].interval) if at in curve else (NONE, "") for curve in curves]
-        rows.append([f"{at:.4g}", *(f"{mean} ({interval})" if interval else mean for mean, interval in texts)])
-    return markdown_table([plain_text(sweep.axis), *map(plain_text, sweep.methods)], rows)
+        lines.append([f"{at:.4g}", *(f"{mean} ({interval})" if interval else mean for mean, interval in texts)])
+    return lines
 
 
-def _places(sweep: Sweep, method: str, label: str) -> str:
+def _place_cells(sweep: Sweep, method: str, label: str) -> list[list[str]]:
     """A map of a method's means in numbers: a line for each row offset."""
-    rows, columns = sweep.plan.axes
     places = max((decimals(row.metrics[label].interval) for row in sweep.rows(method).values()), default=0)
-    lines = [
+    return [
         [f"{row:g}", *(f"{mean:.{places}f}" if math.isfinite(mean) else NONE for mean in means)]
-        for row, means in zip(rows, sweep.places(method, label), strict=True)
+        for row, means in zip(sweep.plan.axes[0], sweep.places(method, label), strict=True)
     ]
-    heads = ["rows, columns", *(f"{column:g}" for column in columns)]
-    return f"**{plain_text(method)}**, by {sweep.plan.option}:\n\n{markdown_table(heads, lines)}"
 
 
 def to_sheet(sweep: Sweep) -> bytes:
@@ -231,7 +221,3 @@ def sheet_columns(plan: Plan) -> list[int]:
         return evenly_spaced(range(len(plan.values)), SIZES)
     rows, columns = ([axis[at] for at in evenly_spaced(range(len(axis)), PLACES)] for axis in plan.axes)
     return [plan.values.index((row, column)) for row in rows for column in columns]
-
-
-def metric_title(label: str) -> str:
-    return _PSNR.get(label, label)

@@ -1,4 +1,4 @@
-"""Numbers and tables of a comparison as text: cells, Markdown, CSV."""
+"""Numbers of a comparison as text, and the templates and CSV that they stand in."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import csv
 import io
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
 from ..core.errors import InpaintkitError
-from ..evaluation import format_interval
+from ..evaluation import direction_arrow, format_interval
 from ..runtime import write_atomically
 from .comparison import Comparison, ComparisonRow
 
 NONE = "-"
+_TITLES = {"psnr[hole,255]": "PSNR in the hole (dB)", "psnr[whole,255]": "PSNR of the whole picture (dB)"}
 
 
 def mean_text(row: ComparisonRow, label: str) -> str:
@@ -58,6 +61,10 @@ def two_digits(value: float) -> str:
     return f"{value:.{min(4, max(0, 1 - math.floor(math.log10(value))))}f}"
 
 
+def metric_title(label: str) -> str:
+    return _TITLES.get(label, label)
+
+
 def caption(comparison: Comparison) -> str:
     """Images, protocol, batch and device: the same for every run of the same comparison."""
     where = f"on {comparison.device}" + (f" with {comparison.threads} threads" if comparison.device == "cpu" else "")
@@ -68,34 +75,32 @@ def caption(comparison: Comparison) -> str:
 
 
 def explanation(comparison: Comparison) -> str:
-    """How intervals, differences, p-values and costs were computed."""
-    first, protocols = comparison.reference, comparison.mean_of
-    parts = [f"Each image counts with its mean over {' and '.join(protocols)}."] if protocols else []
-    parts += ["Intervals: 95 %, bootstrap over images."]
-    if first in comparison.failed:
-        parts.append(f"The first row, {first}, failed: there are no differences.")
-    elif len(comparison.rows) > 1:
-        parts.append(f"Differences are paired, against {first}; p by sign flips, Holm's correction over the rows.")
-    parts.append(
-        "Time: median over batches, without the first where there are more, and without the one that measures the "
-        "memory: its peak, beyond what was used before, divided by its images."
-        + (" Over protocols: the mean time and the most memory." if protocols else "")
+    """How intervals, differences, p-values and costs were computed: ``templates/explanation.txt`` on one line."""
+    return " ".join(render("explanation.txt", comparison=comparison).split())
+
+
+def render(template: str, **values: object) -> str:
+    """A text of ``templates/``, which format numbers and names by the functions of this module."""
+    environment = Environment(
+        loader=PackageLoader(__package__),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=StrictUndefined,
     )
-    if any(len(row.seeds) > 1 for row in comparison.rows):
-        parts.append("Over several training seeds each image counts with its mean; \N{PLUS-MINUS SIGN} is the standard "
-                     "deviation of the seeds' means.")  # fmt: skip
-    blends = dict.fromkeys(row.blend.capitalize() for row in comparison.rows if row.blend)
-    if blends:
-        parts.append(f"+ {', '.join(blends)}: the same outputs, blended with the known pixels beside the hole.")
-    if any(row.best_of for row in comparison.rows):
-        parts.append("A row that the truth chose is an upper bound, not a method, and has no p.")
-    return " ".join(parts)
-
-
-def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    """A table whose first ``left`` columns are words and the others numbers."""
-    lines = [heads, [":--" if at < left else "--:" for at in range(len(heads))], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    environment.filters |= {
+        "arrow": direction_arrow,
+        "caption": caption,
+        "explanation": explanation,
+        "interval": format_interval,
+        "mean": mean_text,
+        "memory": memory_text,
+        "metric_title": metric_title,
+        "p": p_text,
+        "plain": plain_text,
+        "seconds": seconds_text,
+    }
+    return environment.get_template(template).render(values)
 
 
 def plain_text(text: str) -> str:
