@@ -1,4 +1,4 @@
-"""One step of every stage without memory or data: what does not fit together is found in seconds."""
+"""The check of a recipe without data: one step of each stage on the meta device, which computes shapes only."""
 
 from __future__ import annotations
 
@@ -8,150 +8,120 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_hook
 
-from ..core.errors import InpaintkitError, OptionError, Path, Problem, RecipeError, did_you_mean
+from ..core.config.nodes import raise_problems
+from ..core.config.spec import located, problems_of
+from ..core.errors import InpaintkitError, Problem, did_you_mean
 from ..core.interfaces import Batch, Method
 from ..core.plugins import installed
 from ..data import check_augment
-from ..recipe import DataOptions, Recipe
+from ..recipe import Recipe
 from ..runtime import generator
 from .validation import validation_metrics
 
 
-def check_steps(recipe: Recipe) -> Method:
-    """Takes one step of each stage with the recipe's method on the meta device; returns the method.
+def check_steps(recipe: Recipe) -> None:
+    """Takes one step of each stage with the recipe's method on the meta device.
 
     Raises:
         RecipeError: constructors refused values, augmentation does not end at ``size``, masks do not fit into the
-            pictures, or shapes do not fit in a module, which is named with what it was given.
+            pictures, the method does not draw a view that a term reads, or shapes do not fit in a module, which is
+            named with its input.
     """
     problems: list[Problem] = []
-    method: Method | None = None
-    try:
-        method = recipe.method_on_meta
-    except RecipeError as error:
-        problems += error.problems
-    mask = None
-    if recipe.data is not None:
-        problems += augmentation_problems(recipe, recipe.data)
-    if recipe.data is not None and recipe.masks is not None:
+
+    @contextmanager
+    def collected(*path: str) -> Iterator[None]:
+        """What fails inside is a problem of this part of the recipe; the checks of other parts go on."""
         try:
-            mask = recipe.masks.build()(1, recipe.data.frame, generator(0))
-        except RecipeError as error:
-            problems += error.problems
+            yield
         except InpaintkitError as error:
-            problems.append(placed(recipe, str(error), ("masks",)))
-    if method is not None and mask is not None and recipe.data is not None:
-        image = torch.empty(recipe.data.batch, 3, *recipe.data.frame, device="meta")
-        batch = Batch(image, mask.to("meta").expand(recipe.data.batch, -1, -1, -1))
-        problems += unknown_views(recipe, method, batch) or [
-            placed(recipe, text, ("method",)) for text in failing_steps(method, batch)
+            problems.extend(problems_of(error, path))
+
+    method: Method | None = None
+    mask: Tensor | None = None
+    data = recipe.data
+    with collected("method"):
+        method = recipe.method_on_meta
+    if data is not None:
+        side = data.prepare.tiles or data.prepare.crop or data.prepare.short_side
+        if side is not None:  # otherwise it is known once the pictures are read
+            with collected("data", "augment"):
+                check_augment(data.augment, side, data.size)
+        if recipe.masks is not None:
+            with collected("masks"):
+                mask = recipe.masks.build()(1, data.frame, generator(0))
+    if method is not None and data is not None and mask is not None:
+        image = torch.empty(data.batch, 3, *data.frame, device="meta")
+        batch = Batch(image, mask.to("meta").expand(data.batch, -1, -1, -1))
+        problems += unknown_views(method, batch) or [
+            Problem(text, ("method",)) for text in failing_steps(method, batch)
         ]
-    try:
+    with collected():
         validation_metrics(recipe.validate, installed(), recipe.validate.images)
-    except OptionError as error:
-        problems.append(placed(recipe, str(error), error.path))
-    if method is not None:
-        problems += missing_parts(recipe, method)
-    if problems or method is None:
-        raise RecipeError(problems)
-    return method
-
-
-def missing_parts(recipe: Recipe, method: Method) -> list[Problem]:
-    """What a method that is trained cannot do without, and a method whose networks nothing would train."""
-    if method.steps:
-        lacking = [key for key in ("data", "masks") if getattr(recipe, key) is None]
-        return [placed(recipe, f"missing {key!r}: this method is trained", ()) for key in lacking]
-    if recipe.init_from is None and any(parameter.requires_grad for parameter in method.parameters()):
+    if method is not None and method.steps:
+        missing = [key for key in ("data", "masks") if getattr(recipe, key) is None]
+        problems += [Problem(f"missing {key!r}: this method is trained") for key in missing]
+    elif method is not None and recipe.init_from is None and any(each.requires_grad for each in method.parameters()):
         text = "this method has networks to train, but no training steps: give it stages, or init_from"
-        return [placed(recipe, text, ("method",))]
-    return []
+        problems.append(Problem(text, ("method",)))
+    raise_problems([located(problem, recipe.source) for problem in problems])
 
 
-def augmentation_problems(recipe: Recipe, data: DataOptions) -> list[Problem]:
-    """Tries the augmentation on two small pictures, where `prepare:` says how large its input is."""
-    side = data.prepare.tiles or data.prepare.crop or data.prepare.short_side
-    if side is None:  # known once the pictures are read
-        return []
-    try:
-        check_augment(data.augment, side, data.size)
-    except OptionError as error:
-        return [placed(recipe, str(error), ("data", "augment", *error.path))]
-    return []
-
-
-def unknown_views(recipe: Recipe, method: Method, batch: Batch) -> list[Problem]:
-    """The views that terms read and the method does not draw, all of them."""
-    terms = method.terms()
-    if not terms:
-        return []
+def unknown_views(method: Method, batch: Batch) -> list[Problem]:
+    """The views that terms read and the method does not draw."""
     try:
         drawn = method.train().sample(batch).views
     except Exception:  # the training steps that are tried next report it
         return []
     known = sorted({"image", "masked", *drawn})
     return [
-        placed(
-            recipe,
-            f"no view {view!r}{did_you_mean(view, known)}: there are {', '.join(known)}",
-            ("method", *place, option),
+        Problem(
+            f"no view {view!r}{did_you_mean(view, known)}: there are {', '.join(known)}", ("method", *place, option)
         )
-        for place, term in terms.items()
+        for place, term in method.terms().items()
         for option, views in term.views.items()
         for view in views
         if view not in known
     ]
 
 
-def placed(recipe: Recipe, message: str, path: Path) -> Problem:
-    return Problem(message, path, str(recipe.source.find(path)))
-
-
 def failing_steps(method: Method, batch: Batch) -> list[str]:
-    """What went wrong in one step of each stage, a line each; the same fault in two stages is told once."""
-    told: dict[str, list[str]] = {}
-    method.train()
-    for stage, step in method.trial_steps().items():
-        stack: list[tuple[nn.Module, str]] = []
-        try:
-            with watching(stack):
-                method.training_step(batch, step)
-        except Exception as error:
-            told.setdefault(describe(error, method, stack), []).append(stage)
-    return [f"stage {' and '.join(repr(stage) for stage in stages)}: {fault}" for fault, stages in told.items()]
-
-
-def describe(error: Exception, method: Method, stack: list[tuple[nn.Module, str]]) -> str:
-    """The innermost module that was at work, what it was given, and what it said."""
-    said = str(error.args[0] if isinstance(error, KeyError) else error).strip().splitlines()
+    """One line for each error that a step of each stage raises, with the stages that raise it."""
+    stages: dict[str, list[str]] = {}  # by error
     names = {module: name for name, module in method.named_modules()}
-    text = said[0] if said else type(error).__name__
-    inner = next(((module, given) for module, given in reversed(stack) if module in names), None)
-    if inner is None or isinstance(error, InpaintkitError):
-        return text
-    module, given = inner
-    kind = type(module).__name__ if any(module.children()) else repr(module)  # a layer tells what it takes
-    return f"{names[module] or 'the method'} ({kind}), given {given}: {text}"
+    failed: list[tuple[nn.Module, Any]] = []  # modules and their inputs, the innermost first
 
+    def record(module: nn.Module, inputs: Any, output: Any) -> None:
+        if output is None and module in names:  # it raised an exception
+            failed.append((module, inputs))
 
-@contextmanager
-def watching(stack: list[tuple[nn.Module, str]]) -> Iterator[None]:
-    """Keeps the modules whose forward is under way on ``stack``; one that failed stays there."""
-
-    def enter(module: nn.Module, inputs: Any) -> None:
-        shapes = [str(list(value.shape)) if isinstance(value, Tensor) else type(value).__name__ for value in inputs]
-        stack.append((module, " and ".join(shapes)))
-
-    def leave(module: nn.Module, inputs: Any, output: Any) -> None:
-        stack.pop()
-
-    hooks = [
-        nn.modules.module.register_module_forward_pre_hook(enter),
-        nn.modules.module.register_module_forward_hook(leave),
-    ]
+    method.train()
+    hook = register_module_forward_hook(record, always_call=True)
     try:
-        yield
+        for stage, step in method.trial_steps().items():
+            failed.clear()
+            try:
+                method.training_step(batch, step)
+            except Exception as error:
+                text = first_line(error)
+                if failed and not isinstance(error, InpaintkitError):
+                    module, inputs = failed[0]
+                    text = f"{describe(module, names[module], inputs)}: {text}"
+                stages.setdefault(text, []).append(stage)
     finally:
-        for hook in hooks:
-            hook.remove()
+        hook.remove()
+    return [f"stage {' and '.join(map(repr, where))}: {text}" for text, where in stages.items()]
+
+
+def first_line(error: Exception) -> str:
+    lines = str(error.args[0] if isinstance(error, KeyError) else error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def describe(module: nn.Module, name: str, inputs: tuple[object, ...]) -> str:
+    """``generator.out (Conv2d(8, 3, kernel_size=(3, 3))), given [4, 16, 32, 32]``."""
+    kind = type(module).__name__ if any(module.children()) else repr(module)  # a layer's repr holds its shape
+    shapes = [str(list(value.shape)) if isinstance(value, Tensor) else type(value).__name__ for value in inputs]
+    return f"{name or 'the method'} ({kind}), given {' and '.join(shapes)}"
