@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -267,3 +269,8 @@ def test_problems_are_raised_in_the_order_of_their_places() -> None:
         raise_problems([*mixed, mixed[0]])
     assert [problem.message for problem in caught.value.problems] == ["a", "c", "b"]
     raise_problems([])
+
+
+def test_reading_yaml_imports_no_torch() -> None:
+    code = "import inpaintkit.core.config.nodes, inpaintkit.core.config.layers, sys; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
