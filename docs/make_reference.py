@@ -88,11 +88,14 @@ class Doc:
 
     @classmethod
     def of(cls, described: Any) -> Doc:
-        lines = (inspect.getdoc(described) or "").splitlines()
+        return cls.read(inspect.getdoc(described) or "")
+
+    @classmethod
+    def read(cls, docstring: str) -> Doc:
         body: list[str] = []
         sections: dict[str, list[str]] = {}
         current = body
-        for line in lines:
+        for line in docstring.splitlines():
             head = line.rstrip().removesuffix(":")
             if line.rstrip().endswith(":") and head in SECTIONS:
                 current = sections.setdefault(head, [])
@@ -166,9 +169,7 @@ def options_table(factory: Callable[..., Any], page: str) -> str:
     ]
     if not options:
         return "No options.\n"
-    said = Doc.of(factory).names
-    for base in getattr(factory, "__mro__", ())[1:]:
-        said = {**Doc.of(base).names, **said} if base.__module__.startswith("inpaintkit") else said
+    said = Doc.read(signature.documentation_of(factory)).names
     tell = any(option.name in said for option in options)
     rows = [["option", "value", "default", *(["what it is"] if tell else [])]]
     for option in options:

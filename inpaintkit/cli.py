@@ -233,8 +233,6 @@ def list_entries(kind: str | None) -> None:
 @click.argument("name")
 def show(name: str) -> None:
     """Prints the options and the documentation of the component NAME."""
-    import inspect
-
     registry = installed().registry
     found = []
     for kind in KINDS:
@@ -245,7 +243,7 @@ def show(name: str) -> None:
         near = did_you_mean(name, known) or ": see inpaintkit list"
         raise InpaintkitError("; ".join([f"nothing is named {name!r}{near}", *registry.notes]))
 
-    from .core.config.schema import signature_of  # imports torch
+    from .core.config.schema import documentation_of, signature_of  # imports torch
 
     for entry in found:
         factory = entry.load()
@@ -253,7 +251,7 @@ def show(name: str) -> None:
         for option in signature_of(factory):
             default = "required" if option.required else f"= {option.default!r}"
             click.echo(f"  {option.name}: {option.annotation}  {default}")
-        click.echo(f"\n{inspect.getdoc(factory) or ''}\n")
+        click.echo(f"\n{documentation_of(factory)}\n")
 
 
 @click.command()

@@ -43,7 +43,15 @@ class Features(nn.Module):
 
 
 class FeatureDistance(Metric):
-    """Base of the distances between two sets of features; subclasses add :meth:`add` and ``compute``."""
+    """Base of the distances between two sets of features; subclasses add :meth:`add` and ``compute``.
+
+    Args:
+        backbone: a network of timm or torchvision, as in the perceptual loss.
+        layer: its features, averaged over height and width.
+        pretrained: ``hub``, ``random``, or the path of a ``.safetensors`` file.
+        size: the side that pictures are scaled to (bilinear, antialiased); null leaves them as they are.
+        on: the view that is measured.
+    """
 
     kind: ClassVar[str]
     higher_is_better = False
@@ -90,13 +98,6 @@ class KID(FeatureDistance):
 
     Binkowski et al., "Demystifying MMD GANs", 2018, section 4: the squared maximum mean discrepancy under the kernel
     (x.y / d + 1)^3. Differs: of all the images at once, not a mean over random subsets; the expectation is the same.
-
-    Args:
-        backbone: a network of timm or torchvision, as in the perceptual loss.
-        layer: its features, averaged over height and width.
-        pretrained: ``hub``, ``random``, or the path of a ``.safetensors`` file.
-        size: the side that pictures are scaled to (bilinear, antialiased); null leaves them as they are.
-        on: the view that is measured.
     """
 
     kind = "kid"
@@ -122,13 +123,6 @@ class FID(FeatureDistance):
     Heusel et al., "GANs Trained by a Two Time-Scale Update Rule", 2017, eq. 6, computed by torchmetrics. Its bias
     depends on the number of images and on the method, so that with few of them it ranks wrongly; KID has none. Numbers
     compare within one backbone only: those of the literature are of another port of Inception.
-
-    Args:
-        backbone: a network of timm or torchvision, as in the perceptual loss.
-        layer: its features, averaged over height and width.
-        pretrained: ``hub``, ``random``, or the path of a ``.safetensors`` file.
-        size: the side that pictures are scaled to (bilinear, antialiased); null leaves them as they are.
-        on: the view that is measured.
     """
 
     kind = "fid"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Annotated, Literal
 
 import torch
@@ -152,7 +153,16 @@ def _shape(of: Tensor | tuple[int, ...]) -> str:
 
 
 class PixelLoss(Loss):
-    """Base of the losses between the views ``on`` and ``against`` over a region; subclasses add :meth:`distance`."""
+    """Base of the losses between two views over a region; subclasses say which ``distance``.
+
+    Args:
+        on: the view that is compared.
+        against: the view that it is compared with.
+        region: the pixels that count: those in the hole, the known ones, or all.
+        reduction: mean or sum over those of each image; then the mean over the batch.
+    """
+
+    distance: Callable[..., Tensor]  # (output, image, mask, region, reduction) -> a scalar
 
     def __init__(
         self,
@@ -168,53 +178,30 @@ class PixelLoss(Loss):
     def views(self) -> Mapping[str, tuple[str, ...]]:
         return {"on": (self.on,), "against": (self.against,)}
 
-    def distance(self, output: Tensor, image: Tensor, mask: Tensor) -> Tensor:
-        """``output`` and ``image`` (B, C, H, W), ``mask`` (B, 1, H, W) -> a scalar."""
-        raise TypeError(f"{type(self).__name__} does not define distance(output, image, mask)")
-
     def forward(self, sample: Sample) -> Tensor:
-        return self.distance(sample.view(self.on), sample.view(self.against), sample.mask)
+        pictures = sample.view(self.on), sample.view(self.against)
+        return self.distance(*pictures, sample.mask, self.region, self.reduction)
 
     def extra_repr(self) -> str:
         return f"on={self.on}, against={self.against}, region={self.region}, reduction={self.reduction}"
 
 
 class L1(PixelLoss):
-    """Mean or summed absolute difference, see :func:`l1`.
+    """Mean or summed absolute difference, see :func:`l1`."""
 
-    Args:
-        on: the view that is compared.
-        against: the view that it is compared with.
-        region: the pixels that count: those in the hole, the known ones, or all.
-        reduction: mean or sum over those of each image; then the mean over the batch.
-    """
-
-    def distance(self, output: Tensor, image: Tensor, mask: Tensor) -> Tensor:
-        return l1(output, image, mask, self.region, self.reduction)
+    distance = staticmethod(l1)
 
 
 class L2(PixelLoss):
-    """Mean or summed squared difference, see :func:`l2`.
+    """Mean or summed squared difference, see :func:`l2`."""
 
-    Args:
-        on: the view that is compared.
-        against: the view that it is compared with.
-        region: the pixels that count: those in the hole, the known ones, or all.
-        reduction: mean or sum over those of each image; then the mean over the batch.
-    """
-
-    def distance(self, output: Tensor, image: Tensor, mask: Tensor) -> Tensor:
-        return l2(output, image, mask, self.region, self.reduction)
+    distance = staticmethod(l2)
 
 
 class SmoothL1(PixelLoss):
     """Quadratic below ``beta`` and linear above, see :func:`smooth_l1`.
 
     Args:
-        on: the view that is compared.
-        against: the view that it is compared with.
-        region: the pixels that count: those in the hole, the known ones, or all.
-        reduction: mean or sum over those of each image; then the mean over the batch.
         beta: the difference at which the loss becomes linear.
     """
 
@@ -228,10 +215,7 @@ class SmoothL1(PixelLoss):
         beta: Annotated[float, Gt(0)] = 1.0,
     ) -> None:
         super().__init__(on, against, region, reduction)
-        self.beta = beta
-
-    def distance(self, output: Tensor, image: Tensor, mask: Tensor) -> Tensor:
-        return smooth_l1(output, image, mask, self.region, self.reduction, self.beta)
+        self.distance = partial(smooth_l1, beta=beta)
 
 
 class TotalVariation(Loss):

@@ -33,7 +33,6 @@ class LPIPS(PerImage):
     Args:
         net: the ImageNet network.
         pretrained: its weights: ``hub`` or the path of a ``.safetensors`` file with torchvision's keys.
-        on: the view that is measured.
     """
 
     def __init__(

@@ -22,7 +22,11 @@ PSNR_CAP = 100.0  # dB: the value of two equal pictures
 
 
 class PerImage(Metric):
-    """Base of the metrics that are the mean of one value per image; subclasses add :meth:`values`."""
+    """Base of the metrics that are the mean of one value per image; subclasses add :meth:`values`.
+
+    Args:
+        on: the view that is measured.
+    """
 
     higher_is_better: bool | None = False
 
@@ -54,7 +58,12 @@ class PerImage(Metric):
 
 
 class Difference(PerImage):
-    """Base of the mean differences over a region; subclasses add :meth:`error` and the power of its unit."""
+    """Base of the mean differences over a region, each raised to a ``power``.
+
+    Args:
+        region: ``hole``; ``whole``; or ``ring``, the pixels of the hole within 4 of a known one (its boundary).
+        range: the values of a picture: ``signed`` is [-1, 1], ``unit`` [0, 1], ``byte`` 0 to 255.
+    """
 
     kind: ClassVar[str]
     power: ClassVar[int]
@@ -71,42 +80,20 @@ class Difference(PerImage):
         self.scale = level**self.power
         self.label = self.name(self.kind, region, values)
 
-    def error(self, difference: Tensor) -> Tensor:
-        """The error of each value, from its integer difference in 256 levels."""
-        raise TypeError(f"{type(self).__name__} does not define error(difference)")
-
     def values(self, drawn: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
-        return _mean(self.error(drawn.long() - truth.long()), mask, self.region) * self.scale
+        return _mean((drawn.long() - truth.long()).abs() ** self.power, mask, self.region) * self.scale
 
 
 class L1(Difference):
-    """Mean absolute difference.
-
-    Args:
-        region: ``hole``; ``whole``; or ``ring``, the pixels of the hole within 4 of a known one (its boundary).
-        range: the values of a picture: ``signed`` is [-1, 1], ``unit`` [0, 1], ``byte`` 0 to 255.
-        on: the view that is measured.
-    """
+    """Mean absolute difference."""
 
     kind, power = "l1", 1
 
-    def error(self, difference: Tensor) -> Tensor:
-        return difference.abs()
-
 
 class L2(Difference):
-    """Mean squared difference.
-
-    Args:
-        region: ``hole``; ``whole``; or ``ring``, the pixels of the hole within 4 of a known one (its boundary).
-        range: the values of a picture: ``signed`` is [-1, 1], ``unit`` [0, 1], ``byte`` 0 to 255.
-        on: the view that is measured.
-    """
+    """Mean squared difference."""
 
     kind, power = "l2", 2
-
-    def error(self, difference: Tensor) -> Tensor:
-        return difference.square()
 
 
 class PSNR(PerImage):
@@ -116,7 +103,6 @@ class PSNR(PerImage):
 
     Args:
         region: ``hole``; ``whole``; or ``ring``, the pixels of the hole within 4 of a known one (its boundary).
-        on: the view that is measured.
     """
 
     higher_is_better = True
@@ -140,7 +126,6 @@ class SSIM(PerImage):
     Args:
         region: ``whole``: the mean over the windows that lie within the picture; ``hole``: the mean over the windows
             that are centered at a pixel of the hole, in the picture mirrored at its borders.
-        on: the view that is measured.
     """
 
     higher_is_better = True
@@ -167,9 +152,6 @@ class GradientEnergy(PerImage):
     The energy is the sum of the squared differences of horizontal and vertical neighbors that are both in the hole, so
     that its boundary does not count. It shows blur, which pixel distances reward. An image whose truth is flat in the
     hole has no value.
-
-    Args:
-        on: the view that is measured.
     """
 
     higher_is_better = None

@@ -11,15 +11,16 @@ from annotated_types import Gt
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..core.config.checks import checked
 from ..core.errors import OptionError
-from ..core.interfaces import Loss, Sample
+from ..core.interfaces import Sample
 from .backbones import Backbone
-from .losses import Reduction, Region, l1, l2, smooth_l1
+from .losses import PixelLoss, Reduction, Region, l1, l2, smooth_l1
 
 DISTANCES = {"smooth-l1": smooth_l1, "l2": l2, "l1": l1}
 
 
-class Perceptual(Loss):
+class Perceptual(PixelLoss):
     """Weighted sum over layers of a distance between features of ``on`` and of ``against``.
 
     Johnson et al., "Perceptual Losses for Real-Time Style Transfer and Super-Resolution", 2016, eq. 2. On the completed
@@ -32,15 +33,13 @@ class Perceptual(Loss):
             a list, or as a mapping from each to its weight.
         pretrained: ``hub``, ``random``, or the path of a ``.safetensors`` file with the network's keys.
         distance: smooth L1 (beta 1), squared or absolute difference.
-        on: the view that is compared.
-        against: the view that it is compared with.
         region: the features that count; one that covers any pixel of the hole belongs to the hole.
-        reduction: mean or sum over those of each image; then the mean over the batch.
 
     Raises:
         OptionError: an unknown network or layer, or a region of a layer without height and width.
     """
 
+    @checked
     def __init__(
         self,
         backbone: str = "vgg16.tv_in1k",
@@ -52,21 +51,16 @@ class Perceptual(Loss):
         region: Region = "whole",
         reduction: Reduction = "mean",
     ) -> None:
-        super().__init__()
+        super().__init__(on, against, region, reduction)
         self.backbone = Backbone(backbone, layers, pretrained)
         self.weights = dict(layers) if isinstance(layers, Mapping) else dict.fromkeys(layers, 1.0)
-        self.distance, self.on, self.against = distance, on, against
-        self.region, self.reduction = region, reduction
+        self.distance = DISTANCES[distance]
         if region != "whole":
             # The shapes are those of a square picture: in a map (C, H, W), height and width are equal.
             flat = [name for name, shape in self.backbone.shapes.items() if len(shape) != 3 or shape[1] != shape[2]]
             if flat:
                 text = f"features of {', '.join(flat)} are not maps (C, H, W): use the region 'whole'"
                 raise OptionError(text, ("region",))
-
-    @property
-    def views(self) -> Mapping[str, tuple[str, ...]]:
-        return {"on": (self.on,), "against": (self.against,)}
 
     def setup(self) -> None:
         """Reads the network's weights, see :meth:`Backbone.setup`."""
@@ -89,10 +83,7 @@ class Perceptual(Loss):
             mask = mask[..., :1, :1]
         else:
             mask = F.adaptive_max_pool2d(mask, features.shape[-2:])  # (B, 1, h, w)
-        return DISTANCES[self.distance](features, target, mask, self.region, self.reduction)
+        return self.distance(features, target, mask, self.region, self.reduction)
 
     def extra_repr(self) -> str:
-        return (
-            f"weights={self.weights}, distance={self.distance}, on={self.on}, against={self.against}, "
-            f"region={self.region}, reduction={self.reduction}"
-        )
+        return f"weights={self.weights}, {super().extra_repr()}"

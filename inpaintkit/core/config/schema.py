@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections.abc
 import functools
 import inspect
+import re
 from collections.abc import Callable, Sequence
 from enum import EnumMeta
 from pathlib import Path as FilePath
@@ -83,6 +84,21 @@ def _inherited(factory: Any, name: str) -> Any:
     bases = [base for base in getattr(factory, "__mro__", ())[1:] if base is not object]
     found = [option.default for base in bases for option in signature_of(base) if option.name == name]
     return found[0] if found else None
+
+
+def documentation_of(factory: Callable[..., Any]) -> str:
+    """The docstring of a component, with the ``Args:`` of the options that only its base classes describe."""
+    text = inspect.getdoc(factory) or ""
+    entries: dict[str, str] = {}
+    for described in (text, *(inspect.getdoc(base) or "" for base in getattr(factory, "__mro__", ())[1:])):
+        for entry in re.finditer(r"^    (\w+): .*(?:\n {8}.*)*", described, re.MULTILINE):
+            entries.setdefault(entry[1], entry[0])
+    options = [option.name for option in signature_of(factory)]
+    inherited = [entries[name] for name in options if name in entries and entries[name] not in text]
+    if not inherited:
+        return text
+    before, _, after = text.partition("\nArgs:\n")
+    return "\n".join([f"{before.rstrip()}\n\nArgs:", *inherited, after]).rstrip()
 
 
 def label_of(factory: Any) -> str:
