@@ -61,13 +61,12 @@ def signature_of(factory: Callable[..., Any]) -> tuple[Option, ...]:
                 Option(name, inner, None if required else _inherited(factory, name), required)
                 for name, (inner, required) in keyword_hints(hint).items()
             ]
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            continue
-        if parameter.kind is parameter.POSITIONAL_ONLY:
+        elif parameter.kind is parameter.POSITIONAL_ONLY:
             raise SignatureError(f"{label_of(factory)} takes {parameter.name!r} by position only")
-        required = parameter.default is parameter.empty
-        default = None if required else _default(factory, parameter)
-        options.append(Option(parameter.name, hint, default, required))
+        elif parameter.kind is not parameter.VAR_POSITIONAL:
+            required = parameter.default is parameter.empty
+            default = None if required else _default(factory, parameter)
+            options.append(Option(parameter.name, hint, default, required))
     return tuple(options)
 
 
@@ -82,8 +81,7 @@ def _default(factory: Any, parameter: inspect.Parameter) -> Any:
 def _inherited(factory: Any, name: str) -> Any:
     """The default of an option that is passed on to a base class."""
     bases = [base for base in getattr(factory, "__mro__", ())[1:] if base is not object]
-    found = [option.default for base in bases for option in signature_of(base) if option.name == name]
-    return found[0] if found else None
+    return next((option.default for base in bases for option in signature_of(base) if option.name == name), None)
 
 
 def documentation_of(factory: Callable[..., Any]) -> str:
@@ -93,8 +91,8 @@ def documentation_of(factory: Callable[..., Any]) -> str:
     for described in (text, *(inspect.getdoc(base) or "" for base in getattr(factory, "__mro__", ())[1:])):
         for entry in re.finditer(r"^    (\w+): .*(?:\n {8}.*)*", described, re.MULTILINE):
             entries.setdefault(entry[1], entry[0])
-    options = [option.name for option in signature_of(factory)]
-    inherited = [entries[name] for name in options if name in entries and entries[name] not in text]
+    found = [entries[option.name] for option in signature_of(factory) if option.name in entries]
+    inherited = [entry for entry in found if entry not in text]
     if not inherited:
         return text
     before, _, after = text.partition("\nArgs:\n")
