@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 import attrs
@@ -66,7 +67,9 @@ class MaskedImage:
 
     def copy(self) -> MaskedImage:
         """The same picture and hole, not yet filled."""
-        return attrs.evolve(self, raster=attrs.evolve(self.raster, filled=self.raster.values.copy()), error="")
+        raster = copy(self.raster)
+        raster.filled = raster.values.copy()
+        return MaskedImage(self.name, raster, self.hole)
 
     def crop(self, window: Window, size: int | None) -> tuple[Tensor, Tensor]:
         """What the method sees of a window: ``masked`` (3, h, w) and ``mask`` (1, h, w)."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy import ndimage
 from torch import Tensor
 
 from ..core.errors import OptionError
-
-Array = NDArray[Any]
+from .arrays import Array, channels_last
 
 
 def read_mask(mask: object, threshold: float = 0.5) -> NDArray[np.bool_]:
@@ -28,32 +26,22 @@ def read_mask(mask: object, threshold: float = 0.5) -> NDArray[np.bool_]:
     Raises:
         OptionError: it is of another type or shape, or its values are in no range that masks have.
     """
-    return levels(mask) > threshold
-
-
-def levels(mask: object) -> Array:
-    """(H, W) in [0, 1], 1 where a mask is white."""
+    if isinstance(mask, np.ndarray | Tensor) and mask.ndim in (3, 4) and len(mask) == 1:
+        mask = mask[0] if mask.ndim == 4 or mask.shape[-1] > 4 else mask
     if isinstance(mask, Image.Image):
-        array = _pil_array(mask)
-    elif isinstance(mask, Tensor):
-        array = (mask.detach().float() if mask.is_floating_point() else mask.detach()).cpu().numpy()
-        array = np.moveaxis(array, -3, -1) if array.ndim >= 3 else array
-    elif isinstance(mask, np.ndarray):
-        array = mask[..., None] if mask.ndim == 3 and mask.shape[0] == 1 and mask.shape[-1] > 4 else mask
-    else:
-        raise OptionError(f"a mask is a PIL image, a numpy array or a tensor, not {type(mask).__name__}")
-    array = array[0] if array.ndim == 4 and len(array) == 1 else array
-    if array.ndim == 2:
-        return _normalized(array)
-    if array.ndim != 3 or not 1 <= array.shape[-1] <= 4:
-        raise OptionError(f"the mask's shape {array.shape} does not fit: one picture's mask is (H, W)")
-    scaled = _normalized(array)
-    brightest: Array = scaled[..., : 3 if array.shape[-1] >= 3 else 1].max(-1)
-    return brightest * scaled[..., -1] if array.shape[-1] in (2, 4) else brightest
+        mask = _pil_array(mask)
+    levels = _normalized(channels_last(mask, "the mask"))
+    channels = levels.shape[-1]
+    brightest = levels[..., : 3 if channels >= 3 else 1].max(-1)
+    if channels in (2, 4):
+        brightest = brightest * levels[..., -1]
+    hole: NDArray[np.bool_] = brightest > threshold
+    return hole
 
 
 def _normalized(array: Array) -> Array:
-    if array.dtype == np.bool_ or array.size == 0:
+    """In [0, 1], 1 where a mask is white."""
+    if array.dtype == np.bool_:
         return array.astype(np.float32)
     low, high = array.min(), array.max()
     if array.dtype.kind == "f":
@@ -69,6 +57,7 @@ def _normalized(array: Array) -> Array:
 
 
 def _pil_array(mask: Image.Image) -> Array:
+    """Colors become floats, since they always have 8 bits, however dark they are."""
     if mask.mode in ("1", "L", "I", "F") or mask.mode.startswith("I;16"):
         return np.asarray(mask)
     transparent = mask.mode in ("LA", "PA", "RGBA") or "transparency" in mask.info
@@ -84,13 +73,7 @@ def grown(hole: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:
     >>> grown(np.array([[False, False, False, True]]), 2)
     array([[False,  True,  True,  True]])
     """
-    for axis in (0, 1) if by > 0 else ():
-        length = hole.shape[axis]
-        count = np.cumsum(hole, axis=axis, dtype=np.int32)
-        count = np.concatenate([np.zeros_like(count.take([0], axis)), count], axis)
-        at = np.arange(length)
-        hole = count.take(np.minimum(at + by + 1, length), axis) > count.take(np.maximum(at - by, 0), axis)
-    return hole
+    return hole if by <= 0 else ndimage.maximum_filter(hole, 2 * by + 1, mode="constant")
 
 
 def holds_square(hole: NDArray[np.bool_], side: int) -> bool:
@@ -99,8 +82,4 @@ def holds_square(hole: NDArray[np.bool_], side: int) -> bool:
     >>> holds_square(np.ones((2, 3), bool), 2), holds_square(np.ones((2, 3), bool), 3)
     (True, False)
     """
-    if min(hole.shape) < side:
-        return False
-    sums = np.pad(hole, ((1, 0), (1, 0))).cumsum(0, np.int64).cumsum(1)
-    inside = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
-    return bool((inside == side * side).any())
+    return bool(ndimage.minimum_filter(hole, side, mode="constant").any())

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 import attrs
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from ..runtime import round_up
 from .masks import grown
 
 Mask = NDArray[np.bool_]
+Box = tuple[slice, slice]
 Cells = NDArray[np.int64]  # (n, 2): rows and columns of a coarse grid
 
 FULL_FRAME = 2**20  # pixels: pictures up to this size are shown in full to a method that takes any size
@@ -23,8 +25,8 @@ LARGEST = 2048  # pixels: windows with a longer side are scaled down
 class Window:
     """A part of a picture: what the method sees, and which pixels it fills there."""
 
-    context: tuple[slice, slice]
-    core: tuple[slice, slice]  # within the context, in the picture's own rows and columns
+    context: Box
+    core: Box  # within the context, in the picture's own rows and columns
     hole: Mask  # over the core: the pixels that this window fills
     shape: tuple[int, int]  # what the context is resized to; a method tied to a size pads it to the square
 
@@ -48,7 +50,7 @@ def windows(hole: Mask, stride: int = 1, size: int | None = None) -> list[Window
     found = []
     for cells, thin in _groups(hole, span, cell, tile=4 if size else 8):
         core, owned = _owned(hole, cells, cell)
-        context, shape = _tied(core, hole.shape, size) if size else _free(core, hole.shape, stride, thin)
+        context, shape = _context(core, hole.shape, stride, size, thin)
         found.append(Window(context, core, owned, shape))
     return found
 
@@ -56,7 +58,7 @@ def windows(hole: Mask, stride: int = 1, size: int | None = None) -> list[Window
 def _groups(hole: Mask, span: int, cell: int, tile: int) -> Iterator[tuple[Cells, bool]]:
     """Groups of grid cells, and whether each is a piece of a thin hole; each cell with hole is in one group."""
     solid = ~_any(~hole, cell)
-    for component in _components(np.argwhere(_any(hole, cell)), reach=2):
+    for component in _components(_any(hole, cell), reach=2):
         core, _ = _owned(hole, component, cell)
         if _longer(core) <= span:
             yield component, False
@@ -64,11 +66,11 @@ def _groups(hole: Mask, span: int, cell: int, tile: int) -> Iterator[tuple[Cells
         corner, inside = _grid(component)
         rows, columns = inside.shape
         thick = grown(inside & solid[corner[0] : corner[0] + rows, corner[1] : corner[1] + columns], 2) & inside
-        yield from ((part, False) for part in _components(np.argwhere(thick) + corner, reach=1))
-        for thin in _components(np.argwhere(inside & ~thick) + corner, reach=2):
+        yield from ((part + corner, False) for part in _components(thick, reach=1))
+        for thin in _components(inside & ~thick, reach=2):
             tiles = (thin - thin.min(0)) // tile
             number = tiles[:, 0] * (tiles[:, 1].max() + 1) + tiles[:, 1]
-            yield from ((thin[number == which], True) for which in np.unique(number))
+            yield from ((thin[number == which] + corner, True) for which in np.unique(number))
 
 
 def _any(mask: Mask, cell: int) -> Mask:
@@ -78,24 +80,13 @@ def _any(mask: Mask, cell: int) -> Mask:
     return found
 
 
-def _components(cells: Cells, reach: int) -> Iterator[Cells]:
-    """Groups of cells that are connected by steps of at most ``reach`` in each direction."""
-    if len(cells) == 0:
-        return
-    width = int(cells[:, 1].max()) + 1 + reach  # wider than the grid, so that no step over its edge leads to a cell
-    left = set((cells[:, 0] * width + cells[:, 1]).tolist())
-    steps = [down * width + right for down in range(-reach, reach + 1) for right in range(-reach, reach + 1)]
-    for seed in sorted(left):
-        if seed not in left:
-            continue
-        left.remove(seed)
-        component = [seed]
-        for known in component:  # grows during the loop
-            for step in steps:
-                if known + step in left:
-                    left.remove(known + step)
-                    component.append(known + step)
-        yield np.stack(np.divmod(np.array(component), width), 1)
+def _components(grid: Mask, reach: int) -> Iterator[Cells]:
+    """Groups of True cells that are connected by steps of at most ``reach``, 1 or 2, in each direction."""
+    # cells of 2 x 2 touch where single ones have a gap of one between them
+    labels, _ = ndimage.label(ndimage.maximum_filter(grid, reach, mode="constant"), np.ones((3, 3)))
+    labels *= grid
+    for number, box in enumerate(ndimage.find_objects(labels), 1):
+        yield np.argwhere(labels[box] == number) + [side.start for side in box]
 
 
 def _grid(cells: Cells) -> tuple[Cells, Mask]:
@@ -107,7 +98,7 @@ def _grid(cells: Cells) -> tuple[Cells, Mask]:
     return corner, grid
 
 
-def _owned(hole: Mask, cells: Cells, cell: int) -> tuple[tuple[slice, slice], Mask]:
+def _owned(hole: Mask, cells: Cells, cell: int) -> tuple[Box, Mask]:
     """The bounding box of the hole's pixels in these cells, and which pixels of the box they are."""
     corner, grid = _grid(cells)
     top, left = (int(each) * cell for each in corner)
@@ -119,37 +110,30 @@ def _owned(hole: Mask, cells: Cells, cell: int) -> tuple[tuple[slice, slice], Ma
     return (slice(top + first, top + last), slice(left + start, left + end)), part[first:last, start:end]
 
 
-def _longer(box: tuple[slice, slice]) -> int:
+def _longer(box: Box) -> int:
     return int(max(side.stop - side.start for side in box))
 
 
-def _free(
-    core: tuple[slice, slice], picture: tuple[int, ...], stride: int, thin: bool
-) -> tuple[tuple[slice, slice], tuple[int, int]]:
-    """The context for a method that takes any size. It begins at a multiple of the stride."""
-    margin = SPAN // 2 if thin else min(max(_longer(core), SPAN // 2), SPAN)
+def _context(
+    core: Box, picture: tuple[int, ...], stride: int, size: int | None, thin: bool
+) -> tuple[Box, tuple[int, int]]:
+    """What is shown of a picture around the hole, and the height and width that it is resized to.
+
+    To a method tied to a size a square around the hole, cut off at the picture's border; to others a part with a margin
+    that begins at a multiple of the stride.
+    """
     sides = []
-    for side, length in zip(core, picture, strict=True):
-        start = max(side.start - margin, 0) // stride * stride
-        sides.append(slice(start, min(start + round_up(side.stop + margin - start, stride), length)))
-    context = (sides[0], sides[1])
-    scale = min(1.0, LARGEST / _longer(context))
-    return context, _scaled(context, scale)
-
-
-def _tied(
-    core: tuple[slice, slice], picture: tuple[int, ...], size: int
-) -> tuple[tuple[slice, slice], tuple[int, int]]:
-    """The context for a method that takes one size: a square around the hole, cut off at the picture's border."""
-    side = min(max(size, 2 * _longer(core)), max(picture))
-    sides = []
-    for along, length in zip(core, picture, strict=True):
-        start = min(max((along.start + along.stop - side) // 2, 0), max(length - side, 0))
-        sides.append(slice(start, min(start + side, length)))
-    context = (sides[0], sides[1])
-    return context, _scaled(context, size / side)
-
-
-def _scaled(context: tuple[slice, slice], scale: float) -> tuple[int, int]:
-    height, width = (max(1, round((side.stop - side.start) * scale)) for side in context)
-    return height, width
+    if size is not None:
+        square = min(max(size, 2 * _longer(core)), max(picture))
+        scale = size / square
+        for along, length in zip(core, picture, strict=True):
+            start = min(max((along.start + along.stop - square) // 2, 0), max(length - square, 0))
+            sides.append(slice(start, min(start + square, length)))
+    else:
+        margin = SPAN // 2 if thin else min(max(_longer(core), SPAN // 2), SPAN)
+        for along, length in zip(core, picture, strict=True):
+            start = max(along.start - margin, 0) // stride * stride
+            sides.append(slice(start, min(start + round_up(along.stop + margin - start, stride), length)))
+        scale = min(1.0, LARGEST / _longer((sides[0], sides[1])))
+    height, width = (max(1, round((side.stop - side.start) * scale)) for side in sides)
+    return (sides[0], sides[1]), (height, width)
