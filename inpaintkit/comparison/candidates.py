@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import chain, compress, count
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from ..core.errors import InpaintkitError, OptionError, Problem, RecipeError, di
 from ..core.interfaces import Method
 from ..core.plugins import Plugins
 from ..recipe import DataOptions, Recipe, load_recipe
-from ..runs import Run, checkpoint, load
+from ..runs import Run, checkpoint, has_weights, latest, load
 
 #: Keys of a recipe that do not change what is learned: two runs may differ in them and still share a row.
 IGNORED = ("name", "paper", "description", "requires", "seed", "validate", "evaluate", "run")
@@ -44,6 +44,10 @@ class Candidate:
         data: ``data:`` of the first source's recipe.
         trained: whether the method has training steps.
         blend: how its outputs are blended with the known pixels; empty where they are not.
+        label: the name that the user gave the row.
+        given: the source as the user wrote it.
+        recipe: the name of the first source's recipe.
+        key: what runs of one row agree in; empty for methods without training.
     """
 
     name: str
@@ -57,6 +61,10 @@ class Candidate:
     data: DataOptions | None = None
     trained: bool = False
     blend: str = ""
+    label: str = ""
+    given: str = ""
+    recipe: str = ""
+    key: str = ""
     method: Method | None = attrs.field(default=None, repr=False)
     plugins: Plugins | None = attrs.field(default=None, repr=False)
 
@@ -84,17 +92,6 @@ class Candidate:
         return attrs.evolve(self, name=f"{self.name} + {blend.capitalize()}", blend=blend)
 
 
-@attrs.frozen(eq=False)
-class _Loaded:
-    """One source as a candidate of its own; those with the same ``key`` share a row."""
-
-    given: str
-    label: str
-    recipe_name: str
-    key: str
-    candidate: Candidate
-
-
 def load_candidates(sources: Iterable[MethodSource], plugins: Plugins | None = None) -> list[Candidate]:
     """The rows of a comparison, in the order of their first sources.
 
@@ -108,29 +105,31 @@ def load_candidates(sources: Iterable[MethodSource], plugins: Plugins | None = N
         RecipeError: everything that is wrong with any of them.
     """
     problems: list[Problem] = []
-    rows: list[list[_Loaded] | Candidate] = []
-    untrained: set[str] = set()
-    for given in sources:
-        if isinstance(given, Mapping):
-            rows += [_from_object(name, method, problems) for name, method in given.items()]
+    rows: list[list[Candidate]] = []
+    for source in sources:
+        if isinstance(source, Mapping):
+            for name, method in source.items():
+                with collect_problems(problems):
+                    rows.append([_from_object(name, method)])
             continue
-        text = str(given)
-        with collect_problems(problems, text):
-            loaded = _load(text, plugins)
-            if not loaded.candidate.trained and not loaded.label:  # runs have their seeds
-                if text in untrained:
-                    raise OptionError(f"{text} is given twice: a name before it makes a second row, as in A={text}")
-                untrained.add(text)
-            _add_to_row(loaded, rows)
+        given = str(source)
+        with collect_problems(problems, given):
+            candidate = _load(given, plugins)
+            repeated = any(one.given == given for one in chain(*rows))
+            if repeated and not candidate.trained and not candidate.label:  # runs have their seeds
+                raise OptionError(f"{given} is given twice: a name before it makes a second row, as in A={given}")
+            _row_for(candidate, rows).append(candidate)
     if not rows and not problems:
         problems.append(Problem("nothing to compare: name runs, or recipes of untrained methods"))
-    problems += [problem for row in rows if isinstance(row, list) for problem in _repeated_seeds(row)]
-    candidates = [row if isinstance(row, Candidate) else _merged(row) for row in rows]
-    labelled = [isinstance(row, Candidate) or any(one.label for one in row) for row in rows]
-    candidates = _with_distinct_names(candidates, labelled, problems)
+    problems += _repeated_seeds(rows)
+    candidates = [_merged(row) for row in rows]
+    labels = [one.label for one in candidates if one.label]
+    for label in dict.fromkeys(labels):
+        if labels.count(label) > 1:
+            problems.append(Problem(f"two rows are named {label!r}, and they are not runs of one recipe"))
     if problems:
         raise RecipeError(problems)
-    return candidates
+    return _with_distinct_names(candidates)
 
 
 @contextmanager
@@ -152,38 +151,20 @@ def recipe_key(recipe: Recipe) -> dict[str, Any]:
     return dict(sorted(tree.items()))
 
 
-def _load(given: str, plugins: Plugins | None) -> _Loaded:
+def _load(given: str, plugins: Plugins | None) -> Candidate:
+    """One source as a candidate of its own."""
     label, text = _split_label(given)
     path = Path(text)
     if not path.exists() and text not in (names := bundled()):
         near = did_you_mean(text, names)
         raise InpaintkitError(f"there is no such run, checkpoint, recipe file or bundled recipe{near}")
-    if not path.is_dir():
-        recipe = load_recipe(text, plugins=plugins)
-        return _Loaded(given, label, recipe.name, "", _candidate(recipe.name, recipe, text, plugins))
-    chosen = path if (path / checkpoint.STATE).is_file() else None
-    run = Run(path.resolve().parent.parent if chosen else path)
-    name = run.folder.resolve().name
-    recipe = run.recipe(plugins)
-    total = recipe.method_on_meta.steps
-    if not total and recipe.init_from is None:
-        return _Loaded(given, label, recipe.name, "", _candidate(name, recipe, path, plugins))
-    if chosen is not None:
-        state = checkpoint.read_state(chosen)
+    source: Path | str = text
+    state: Mapping[str, Any] | None = None
+    if path.is_dir():
+        recipe, name, source, state = _open_run(path, plugins)
     else:
-        chosen, state, damaged = checkpoint.latest(run.checkpoints)
-        if damaged:  # an older checkpoint would be another method under the same name
-            raise InpaintkitError(f"{'; '.join(damaged)}; to compare an older checkpoint name it: {chosen}")
-    if total and state["step"] != total:
-        name = f"{name} ({state['step']} of {total} steps)"
-    key = json.dumps([recipe_key(recipe), state["step"], state.get("images")], default=str)
-    return _Loaded(given, label, recipe.name, key, _candidate(name, recipe, chosen, plugins, state))
-
-
-def _candidate(
-    name: str, recipe: Recipe, source: Path | str, plugins: Plugins | None, state: Mapping[str, Any] | None = None
-) -> Candidate:
-    """A candidate with one source; without the ``state`` of a checkpoint of an untrained method."""
+        recipe = load_recipe(text, plugins=plugins)
+        name = recipe.name
     method = load(source, plugins=plugins)  # for its declarations; its weights are dropped with it
     candidate = Candidate(
         name=name,
@@ -192,6 +173,9 @@ def _candidate(
         stochastic=method.randomness == "always",
         size=method.size,
         data=recipe.data,
+        label=label,
+        given=given,
+        recipe=recipe.name,
         plugins=plugins,
     )
     if state is None:
@@ -203,7 +187,28 @@ def _candidate(
         steps=state["step"],
         training_seconds=float(seconds) if isinstance(seconds, int | float) else None,
         trained=True,
+        key=json.dumps([recipe_key(recipe), state["step"], state.get("images")], default=str),
     )
+
+
+def _open_run(path: Path, plugins: Plugins | None) -> tuple[Recipe, str, Path, Mapping[str, Any] | None]:
+    """Recipe and name of a run, what to load, and the state of that checkpoint; None for an untrained method."""
+    chosen = path if (path / checkpoint.STATE).is_file() else None
+    run = Run(path.resolve().parent.parent if chosen else path)
+    name = run.folder.resolve().name
+    recipe = run.recipe(plugins)
+    if not has_weights(recipe):
+        return recipe, name, path, None
+    if chosen is not None:
+        state = checkpoint.read_state(chosen)
+    else:
+        chosen, state, damaged = latest(run.checkpoints)
+        if damaged:  # an older checkpoint would be another method under the same name
+            raise InpaintkitError(f"{'; '.join(damaged)}; to compare an older checkpoint name it: {chosen}")
+    total = recipe.method_on_meta.steps
+    if total and state["step"] != total:
+        name = f"{name} ({state['step']} of {total} steps)"
+    return recipe, name, chosen, state
 
 
 def _split_label(given: str) -> tuple[str, str]:
@@ -216,70 +221,65 @@ def _split_label(given: str) -> tuple[str, str]:
     return label.strip(), source
 
 
-def _add_to_row(loaded: _Loaded, rows: list[list[_Loaded] | Candidate]) -> None:
-    """Adds a source to the row of its recipe, or as a new row."""
+def _from_object(name: str, method: Method) -> Candidate:
+    if not isinstance(method, Method):
+        raise InpaintkitError(f"{name}: {type(method).__name__} is no Method")
+    return Candidate(
+        name=name,
+        kind=type(method).__name__,
+        sources=(),
+        stochastic=method.randomness == "always",
+        size=method.size,
+        trained=method.steps > 0,
+        label=name,
+        method=method,
+    )
+
+
+def _row_for(candidate: Candidate, rows: list[list[Candidate]]) -> list[Candidate]:
+    """The row of the candidate's recipe, or a new one."""
     for row in rows:
-        if isinstance(row, Candidate) or not loaded.key or row[0].key != loaded.key:
-            continue
-        labels = {one.label for one in row} - {""}
-        if not loaded.label or not labels or labels == {loaded.label}:
-            row.append(loaded)
-            return
-    rows.append([loaded])
+        others = {one.label for one in row} - {"", candidate.label}
+        if candidate.key and candidate.key == row[0].key and not (candidate.label and others):
+            return row
+    rows.append([])
+    return rows[-1]
 
 
-def _repeated_seeds(row: Sequence[_Loaded]) -> list[Problem]:
+def _repeated_seeds(rows: Iterable[Sequence[Candidate]]) -> Iterator[Problem]:
     """Runs of one row that share a seed: they would count the same numbers twice, or nearly."""
-    problems: list[Problem] = []
-    first: dict[tuple[int, ...], _Loaded] = {}
-    for one in row:
-        seeds = one.candidate.seeds
-        if seeds in first:
-            text = f"{first[seeds].given} and {one.given} are runs of one recipe with the same seed {seeds[0]}, and no "
-            text += "two seeds: leave one out, or name two rows with A=... and B=..."
-            problems.append(Problem(text))
-        first.setdefault(seeds, one)
-    return problems
+    for row in rows:
+        for at, one in enumerate(row):
+            same = next((other for other in row[:at] if other.seeds == one.seeds), None)
+            if same is not None:
+                text = f"{same.given} and {one.given} are runs of one recipe with the same seed {one.seeds[0]}, "
+                yield Problem(f"{text}and no two seeds: leave one out, or name two rows with A=... and B=...")
 
 
-def _merged(row: Sequence[_Loaded]) -> Candidate:
+def _merged(row: Sequence[Candidate]) -> Candidate:
     """One candidate of the sources of a row."""
-    candidates = [one.candidate for one in row]
-    first = candidates[0]
+    first = row[0]
     label = next((one.label for one in row if one.label), "")
-    if len(row) == 1:
-        return attrs.evolve(first, name=label or first.name)
-    seconds = [one.training_seconds for one in candidates if one.training_seconds is not None]
+    seconds = [one.training_seconds for one in row if one.training_seconds is not None]
     return attrs.evolve(
         first,
-        name=label or row[0].recipe_name,
-        sources=tuple(source for one in candidates for source in one.sources),
-        seeds=tuple(seed for one in candidates for seed in one.seeds),
+        name=label or (first.recipe if len(row) > 1 else first.name),
+        label=label,
+        sources=tuple(chain.from_iterable(one.sources for one in row)),
+        seeds=tuple(chain.from_iterable(one.seeds for one in row)),
         training_seconds=sum(seconds) / len(seconds) if len(seconds) == len(row) else None,
     )
 
 
-def _from_object(name: str, method: Method, problems: list[Problem]) -> Candidate:
-    if not isinstance(method, Method):
-        problems.append(Problem(f"{name}: {type(method).__name__} is no Method"))
-        return Candidate(name, "", ())
-    kind, stochastic = type(method).__name__, method.randomness == "always"
-    return Candidate(name, kind, (), stochastic=stochastic, size=method.size, trained=method.steps > 0, method=method)
-
-
-def _with_distinct_names(
-    candidates: Sequence[Candidate], labelled: Sequence[bool], problems: list[Problem]
-) -> list[Candidate]:
-    """A name that was given is kept and may stand once; others get numbers where needed."""
-    taken: set[str] = set()
-    for candidate in compress(candidates, labelled):
-        if candidate.name in taken:
-            problems.append(Problem(f"two rows are named {candidate.name!r}, and they are not runs of one recipe"))
-        taken.add(candidate.name)
+def _with_distinct_names(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Labels stay; other names get numbers where they are taken."""
+    taken = {one.label for one in candidates}
     distinct = []
-    for candidate, fixed in zip(candidates, labelled, strict=True):
-        names = chain([candidate.name], (f"{candidate.name} ({number})" for number in count(2)))
-        name = candidate.name if fixed else next(name for name in names if name not in taken)
+    for candidate in candidates:
+        name, number = candidate.name, 1
+        while name in taken and not candidate.label:
+            number += 1
+            name = f"{candidate.name} ({number})"
         taken.add(name)
         distinct.append(attrs.evolve(candidate, name=name))
     return distinct
