@@ -16,7 +16,6 @@ from ..core.interfaces import Method, Metric, Sample
 from ..core.plugins import Plugins
 from ..evaluation import (
     Completion,
-    Pixels,
     ProtocolSource,
     Row,
     TestSet,
@@ -24,10 +23,9 @@ from ..evaluation import (
     completions,
     evaluate_completions,
     input_columns,
-    picture_grid,
     ranking_metric,
 )
-from ..runtime import Execution, evenly_spaced, to_uint8
+from ..runtime import Execution, Pixels, evenly_spaced, picture_grid, png, to_uint8
 from .candidates import Candidate, MethodSource
 from .comparison import Comparison, ComparisonRow
 from .files import write_comparison, write_json
@@ -110,7 +108,7 @@ def evaluate_rows(
         comparison = attrs.evolve(comparison, complete=True)
     finally:
         if folder is not None:
-            write_comparison(folder, comparison, picture_grid(columns) if shown and comparison.rows else None)
+            write_comparison(folder, comparison, png(picture_grid(columns)) if shown and comparison.rows else None)
     if not comparison.rows:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in comparison.failed.items())
         raise InpaintkitError(f"no row could be measured: {reasons}")

@@ -12,8 +12,8 @@ from typing import Any
 import attrs
 
 from ..core.errors import InpaintkitError
-from ..evaluation import MetricResult, Pixels, decimals, format_interval, input_columns, picture_grid
-from ..runtime import evenly_spaced
+from ..evaluation import MetricResult, decimals, format_interval, input_columns
+from ..runtime import Pixels, evenly_spaced, picture_grid, png
 from .comparison import Comparison, ComparisonRow, to_json as comparison_to_json
 from .files import csv_lines
 from .sweep_plan import Plan, Value, axes_of, format_value
@@ -212,7 +212,7 @@ def to_sheet(sweep: Sweep) -> bytes:
         (_, [truth]), (_, [masked]) = input_columns(sweep.plan.test_sets[at], [sweep.picture])
         tiles = [masked, *(tiles[at] for tiles in sweep.tiles.values()), truth]
         columns.append((f"{sweep.plan.option} {format_value(sweep.plan.values[at])}", tiles))
-    return picture_grid(columns, ["masked", *sweep.methods, "truth"])
+    return png(picture_grid(columns, ["masked", *sweep.methods, "truth"]))
 
 
 def sheet_columns(plan: Plan) -> list[int]:

@@ -17,7 +17,7 @@ from .formatting import (
     format_interval as format_interval,
     results_table as results_table,
 )
-from .pictures import Pixels as Pixels, input_columns as input_columns, picture_grid as picture_grid
+from .pictures import input_columns as input_columns
 from .protocol import Protocol as Protocol, load_protocol as load_protocol
 from .results import (
     FILE as FILE,

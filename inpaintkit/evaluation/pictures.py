@@ -1,4 +1,4 @@
-"""Test pictures as PNG files: strips of the best, the median and the worst for the report, and grids of methods."""
+"""Test pictures to show: strips of the best, the median and the worst for the report, and columns of a grid."""
 
 from __future__ import annotations
 
@@ -9,19 +9,15 @@ import attrs
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from ..core.interfaces import Batch
-from ..runtime import HOLE_GRAY, png, to_uint8
+from ..runtime import HOLE_GRAY, Pixels, png, to_uint8
 from .results import Example, Results
 from .statistics import ranks
 from .test_set import TestSet
 
 WORST = 12
-GAP, VISIBLE = 4, 96  # pixels between the pictures of a grid, and their least width
-ROW_NAMES = 120  # pixels for the names of rows
-
-Pixels = NDArray[np.uint8]
 
 
 def choose_examples(results: Results) -> list[Example]:
@@ -63,9 +59,8 @@ def strip(given: Batch, output: Pixels) -> bytes:
         given: one picture (1, 3, H, W) and its mask.
         output: (3, H, W) what the method drew, uint8.
     """
-    truth, hole = to_uint8(given.image[0]).numpy(), given.mask[0].bool().numpy()
-    gray = to_uint8(torch.tensor(HOLE_GRAY)).numpy()
-    tiles = (np.where(hole, gray, truth), output, np.where(hole, output, truth), truth)
+    truth, masked, hole = _shown(given)
+    tiles = (masked, output, np.where(hole, output, truth), truth)
     _, height, width = truth.shape
     gap = max(1, width // 32)
     page = np.zeros((height, 4 * width + 3 * gap, 4), np.uint8)
@@ -78,62 +73,11 @@ def strip(given: Batch, output: Pixels) -> bytes:
 
 def input_columns(test_set: TestSet, indices: Sequence[int]) -> list[tuple[str, list[Pixels]]]:
     """The true pictures and the masked ones that methods are given: the first two columns of a grid."""
-    truth, masked = [], []
-    for index in indices:
-        batch = test_set.batch([index])
-        pixels, hole = to_uint8(batch.image[0]).numpy(), batch.mask[0].bool().numpy()
-        truth.append(pixels)
-        masked.append(np.where(hole, to_uint8(torch.tensor(HOLE_GRAY)).numpy(), pixels))
-    return [("truth", truth), ("masked", masked)]
+    pairs = [_shown(test_set.batch([index]))[:2] for index in indices]
+    return [("truth", [truth for truth, _ in pairs]), ("masked", [masked for _, masked in pairs])]
 
 
-def picture_grid(columns: Sequence[tuple[str, Sequence[Pixels | None]]], row_names: Sequence[str] = ()) -> bytes:
-    """Pictures (3, S, S) uint8 by column as a PNG, with the columns' names on top and the rows' names on the left.
-
-    Pictures narrower than 96 pixels are enlarged by a whole number, so that each of their pixels is a square. None is a
-    picture that a method failed to give.
-    """
-    side = next(pixels.shape[-1] for _, pictures in columns for pixels in pictures if pixels is not None)
-    scale = -(-VISIBLE // side)
-    tile = side * scale
-    font = ImageFont.load_default()
-    line = sum(font.getmetrics()) if isinstance(font, ImageFont.FreeTypeFont) else 12
-    heads = [wrap_text(name, tile, font) for name, _ in columns]
-    top = GAP + line * max(map(len, heads)) + GAP
-    left = GAP + (ROW_NAMES + GAP if row_names else 0)
-    page = Image.new("RGB", (left + len(columns) * (tile + GAP), top + len(columns[0][1]) * (tile + GAP)), "white")
-    pen = ImageDraw.Draw(page)
-
-    def write(lines: Sequence[str], x: int, y: int) -> None:
-        for number, text in enumerate(lines):
-            pen.text((x, y + number * line), text, fill="black", font=font)
-
-    for row, name in enumerate(row_names):
-        write(wrap_text(name, ROW_NAMES, font), GAP, top + row * (tile + GAP))
-    for column, ((_, pictures), head) in enumerate(zip(columns, heads, strict=True)):
-        x = left + column * (tile + GAP)
-        write(head, x, GAP)
-        for row, pixels in enumerate(pictures):
-            y = top + row * (tile + GAP)
-            if pixels is None:
-                write(["failed"], x, y)
-            else:
-                picture = Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
-                page.paste(picture.resize((tile, tile), Image.Resampling.NEAREST), (x, y))
-    return png(page)
-
-
-def wrap_text(text: str, width: int, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> list[str]:
-    """Lines of at most ``width`` pixels, broken at spaces and underscores where there are some."""
-    if not isinstance(font, ImageFont.FreeTypeFont):  # it has the letters of Latin-1 only
-        text = text.encode("latin-1", "replace").decode("latin-1")
-    lines: list[str] = []
-    rest = " ".join(text.split())
-    while rest:
-        fits = next((n for n in range(len(rest), 1, -1) if font.getlength(rest[:n].rstrip()) <= width), 1)
-        if fits < len(rest):
-            at = max(rest.rfind(mark, 1, fits) for mark in " _-/")
-            fits = at + 1 if at > 0 else fits
-        lines.append(rest[:fits].rstrip())
-        rest = rest[fits:].lstrip()
-    return lines
+def _shown(given: Batch) -> tuple[Pixels, Pixels, NDArray[np.bool_]]:
+    """The truth, the picture with a gray hole, and the hole, of a batch of one picture."""
+    truth, hole = to_uint8(given.image[0]).numpy(), given.mask[0].bool().numpy()
+    return truth, np.where(hole, to_uint8(torch.tensor(HOLE_GRAY)).numpy(), truth), hole

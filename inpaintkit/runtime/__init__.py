@@ -19,7 +19,9 @@ from .progress import RunProgress as RunProgress, progress_bar as progress_bar, 
 from .seeds import generator as generator, seed_of as seed_of
 from .sheets import (
     HOLE_GRAY as HOLE_GRAY,
+    Pixels as Pixels,
     evenly_spaced as evenly_spaced,
+    picture_grid as picture_grid,
     png as png,
     sample_sheet as sample_sheet,
     sheet as sheet,

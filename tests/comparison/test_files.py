@@ -14,9 +14,9 @@ from inpaintkit import InpaintkitError
 from inpaintkit.comparison.comparison import Comparison
 from inpaintkit.comparison.files import CSV, GRID, MARKDOWN, to_markdown, write_comparison
 from inpaintkit.core.plugins import Plugins
-from inpaintkit.evaluation.pictures import picture_grid, wrap_text
 from inpaintkit.evaluation.protocol import load_protocol
 from inpaintkit.evaluation.test_set import TestSet
+from inpaintkit.runtime.sheets import picture_grid, wrap_text
 
 from .toys import (
     COUNT,
@@ -118,7 +118,7 @@ def test_names_are_broken_where_they_are_too_long() -> None:
             if isinstance(font, ImageFont.FreeTypeFont):
                 assert "".join(lines).replace(" ", "") == name.replace(" ", "")
     large = np.zeros((3, 200, 200), np.uint8)
-    assert Image.open(io.BytesIO(picture_grid([("a", [large, large])]))).width == 208
+    assert picture_grid([("a", [large, large])]).width == 208
 
 
 def test_no_grid_when_none_is_asked_for(compared: Compared, tmp_path: Path) -> None:

@@ -145,7 +145,8 @@ def test_several_answers_are_several_files_and_a_sheet(tmp_path, mask, photo):
         page = np.asarray(written)
     wide, high = 41 * 2, 30 * 2  # small pictures are enlarged by whole pixels
     assert page.shape[1] == 4 + 4 * (wide + 4)
-    tiles = [page[16 : 16 + high : 2, 4 + at * (wide + 4) : 4 + at * (wide + 4) + wide : 2] for at in range(4)]
+    top = page.shape[0] - (high + 4)  # below the names
+    tiles = [page[top : top + high : 2, 4 + at * (wide + 4) : 4 + at * (wide + 4) + wide : 2] for at in range(4)]
     assert np.array_equal(tiles[0][~MASK], np.asarray(photo)[~MASK])
     assert np.ptp(tiles[0][MASK].astype(int)) == 0
     assert all(np.array_equal(tile, np.asarray(answer)) for tile, answer in zip(tiles[1:], answers, strict=True))
@@ -168,7 +169,7 @@ def test_the_sheet_of_a_large_picture_is_made_smaller_and_a_png(tmp_path):
     assert files_in(tmp_path / "out") == ["wide-1.jpg", "wide-sheet.png"]
     assert len(report.warnings) == 1
     with Image.open(tmp_path / "out" / "wide-sheet.png") as written:
-        assert written.size == (4 + 2 * (512 + 4), 16 + 10 + 4)
+        assert written.size == (4 + 2 * (512 + 4), 21 + 10 + 4)
 
 
 def test_a_method_with_one_answer_writes_nothing(tmp_path, mask, photo):
