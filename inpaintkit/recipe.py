@@ -190,7 +190,7 @@ def load_recipe(
     problems += _missing_protocols(spec.options.get("evaluate"), plugins)
     validate = spec.options.get("validate")
     metrics = validate.options.get("metrics") if isinstance(validate, Spec) else None
-    for part in (spec.options.get("masks"), *(metrics if isinstance(metrics, list) else ())):  # built later
+    for part in (spec.options.get("masks"), *(metrics if isinstance(metrics, tuple) else ())):  # built later
         if isinstance(part, Spec):
             part.attempt(problems)
     if problems and isinstance(method := spec.options.get("method"), Spec):

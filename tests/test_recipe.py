@@ -100,7 +100,7 @@ def test_every_mistake_is_reported_at_once(plugins: Plugins, tmp_path: Path) -> 
     assert problems_in(plugins, write(tmp_path, MISTAKES)) == [
         "recipe.yaml:1:7: seed: expected integer >= 0, not -1",
         "recipe.yaml:5:3: data.batch: duplicate key 'batch': first on line 4",
-        "recipe.yaml:6:9: data.size: expected integer >= 1 or list [integer >= 1, integer >= 1], not 64.0",
+        "recipe.yaml:6:9: data.size: expected integer >= 1 or list [integer >= 1, integer >= 1], not 64.0 (write 64)",
         "recipe.yaml:7:13: data.prepare.short_sid: unknown key 'short_sid', did you mean 'short_side'?",
         "recipe.yaml:8:3: data.shuffle: unknown key 'shuffle'; known: train, batch, size, test, prepare, augment, "
         "validation, strict, cache",

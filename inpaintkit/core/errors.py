@@ -9,6 +9,7 @@ from typing import Literal
 import attrs
 
 Path = tuple[str | int, ...]
+ProblemKind = Literal["value", "mismatch", "unknown", "missing"]  # mismatch: the value has another type
 
 
 class InpaintkitError(Exception):
@@ -25,7 +26,7 @@ class Problem:
     message: str
     path: Path = ()
     where: str = ""  # file:line:column
-    kind: Literal["value", "mismatch", "unknown", "missing"] = "value"  # mismatch: the value has another type
+    kind: ProblemKind = "value"
     key: str = ""  # the name of what is missing
 
     def __str__(self) -> str:

@@ -16,52 +16,32 @@ component's options in a recipe. For example::
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from pathlib import Path
+from typing import Any
 
 import pluggy
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import click
-
-    Factory = str | Callable[..., Any]
 
 API_VERSION = 1
 
 hookspec = pluggy.HookspecMarker("inpaintkit")
 hookimpl = pluggy.HookimplMarker("inpaintkit")
 
-
-#: ``register(folder)``, the argument of ``register_recipes``.
-RegisterRecipes = Callable[["Path"], None]
-
-
-class Register(Protocol):
-    """``register(name, factory)``, the argument of the hooks for components."""
-
-    def __call__(self, name: str, factory: Factory) -> None: ...
-
-
-class RegisterCommands(Protocol):
-    """``register(name, command, help="")``, the argument of ``register_commands``."""
-
-    def __call__(self, name: str, command: str | click.Command, help: str = "") -> None: ...
+Register = Callable[[str, str | Callable[..., Any]], None]  # register(name, factory)
+RegisterRecipes = Callable[[Path], None]  # register(folder)
+RegisterCommands = Callable[..., None]  # register(name, command, help="")
 
 
 @hookspec
 def register_generators(register: Register) -> None:
     """Networks that draw a picture: ``forward(masked, mask) -> output`` or a mapping of named views.
 
-    ``masked`` is (B, 3, H, W) in [-1, 1] with 0 in the hole, ``mask`` (B, 1, H, W) with 1 in the hole, ``output``
-    (B, 3, H, W) in [-1, 1]. See :class:`inpaintkit.Generator`.
-    Example: ``register("small-fcn", "my_plugin.generator:SmallFCN")``.
+    See :class:`inpaintkit.Generator`. Example: ``register("small-fcn", "my_plugin.generator:SmallFCN")``.
     """
 
 
 @hookspec
 def register_discriminators(register: Register) -> None:
-    """Networks that score a picture: ``forward(image, mask) -> logits`` (B, *), higher for real.
+    """Networks that score a picture: ``forward(image, mask) -> logits``, higher for real.
 
     See :class:`inpaintkit.Discriminator`. Example: ``register("patches", "my_plugin.discriminator:Patches")``.
     """
@@ -71,8 +51,7 @@ def register_discriminators(register: Register) -> None:
 def register_losses(register: Register) -> None:
     """Terms of a generator's loss: ``forward(sample) -> scalar``.
 
-    ``sample`` holds the true image, the mask and the views. See :class:`inpaintkit.Loss`.
-    Example: ``register("smooth-l1", "inpaintkit.components.losses:SmoothL1")``.
+    See :class:`inpaintkit.Loss`. Example: ``register("smooth-l1", "inpaintkit.components.losses:SmoothL1")``.
     """
 
 
@@ -80,17 +59,15 @@ def register_losses(register: Register) -> None:
 def register_objectives(register: Register) -> None:
     """Adversarial objectives: ``generator(inputs) -> scalar`` and ``critic(inputs) -> {"loss": scalar, ...}``.
 
-    See :class:`inpaintkit.Objective` and :class:`inpaintkit.AdversarialInputs`.
-    Example: ``register("hinge", "inpaintkit.components.objectives:Hinge")``.
+    See :class:`inpaintkit.Objective`. Example: ``register("hinge", "inpaintkit.components.objectives:Hinge")``.
     """
 
 
 @hookspec
 def register_mask_samplers(register: Register) -> None:
-    """Sources of holes: ``sampler(count, (height, width), rng) -> masks`` (count, 1, H, W), 1 in the hole.
+    """Sources of holes: ``sampler(count, (height, width), rng) -> masks``.
 
-    All randomness comes from ``rng``, a ``torch.Generator``; the masks are on its device. See
-    :class:`inpaintkit.MaskSampler`. Example: ``register("random-square", "inpaintkit.components.masks:RandomSquare")``.
+    See :class:`inpaintkit.MaskSampler`. Example: ``register("half", "inpaintkit.components.masks:Half")``.
     """
 
 
@@ -107,27 +84,24 @@ def register_metrics(register: Register) -> None:
 def register_methods(register: Register) -> None:
     """Whole methods: ``training_step(batch, step) -> logs`` and ``inpaint(masked, mask) -> image``.
 
-    A method that is not trained leaves ``steps`` at 0. See :class:`inpaintkit.Method`.
-    Example: ``register("adversarial", "inpaintkit.training.adversarial:Adversarial")``.
+    See :class:`inpaintkit.Method`. Example: ``register("adversarial", "inpaintkit.training.adversarial:Adversarial")``.
     """
 
 
 @hookspec
 def register_augmentations(register: Register) -> None:
-    """Random changes of training pictures: ``forward(pictures) -> pictures``, float (B, 3, H, W) in [0, 1].
+    """Random changes of training pictures: ``forward(pictures) -> pictures``, in [0, 1].
 
-    Random numbers come from torch's global generators; the size may change. The classes of ``kornia.augmentation`` are
-    registered by their own names. See :class:`inpaintkit.Augmentation`.
+    The classes of ``kornia.augmentation`` are registered by their own names. See :class:`inpaintkit.Augmentation`.
     Example: ``register("RandomFog", "my_plugin.fog:RandomFog")``.
     """
 
 
 @hookspec
 def register_observers(register: Register) -> None:
-    """Listeners to a run, such as experiment trackers: ``started``, ``logged``, ``evaluated``, ``ended``.
+    """Listeners to a run, such as experiment trackers. A recipe names them in ``run: {observers: [...]}``.
 
-    A recipe names them in ``run: {observers: [...]}``. See :class:`inpaintkit.Observer`.
-    Example: ``register("csv", "inpaintkit.components.observers:CSV")``.
+    See :class:`inpaintkit.Observer`. Example: ``register("csv", "inpaintkit.components.observers:CSV")``.
     """
 
 
@@ -145,9 +119,9 @@ def register_recipes(register: RegisterRecipes) -> None:
 def register_commands(register: RegisterCommands) -> None:
     """Commands of the program ``inpaintkit``, beside ``run`` and ``fill``.
 
-    ``register(name, command, help)`` takes a ``click.Command`` or ``"package.module:command"``, which is imported when
-    the command is called or its own ``--help`` is asked for, and one line of help for the list of commands. A command
-    cannot replace one that comes with inpaintkit.
+    ``register(name, command, help="")`` takes a ``click.Command`` or ``"package.module:command"``, which is imported
+    when the command is called or its own ``--help`` is asked for, and one line of help for the list of commands. A
+    command cannot replace one that comes with inpaintkit.
     Example: ``register("outline", "my_plugin.command:outline", "Draws the outline of a mask.")``.
     """
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, requires
 from pathlib import Path
@@ -59,49 +58,30 @@ class Plugins:
     def __init__(self) -> None:
         self.registry = Registry(precedence=(BUILTIN, *official()))
         self.reports: list[PluginReport] = []
-        self._manager = pluggy.PluginManager("inpaintkit")
-        self._manager.add_hookspecs(hookspecs)
+        self._used: list[Any] = []
         for module in BUILTIN_MODULES:
             self.add(BUILTIN, importlib.import_module(module))
 
-    def add(self, name: str, plugin: Any, version: str = "") -> PluginReport:
-        """Registers a plugin module or object; what is wrong with it stands in the report, nothing is raised."""
-        report = PluginReport(name, getattr(plugin, "__name__", type(plugin).__name__), version)
-        registered = self._manager.is_registered(plugin)
-        with self._refusing(report):
-            self._check(report, plugin)
-            self._manager.register(plugin, report.origin if name == BUILTIN else name)
-            self._check_hooks(plugin)
-            self._collect(report, plugin)
-        if report.error and not registered and self._manager.is_registered(plugin):
-            self._manager.unregister(plugin)
-        self.reports.append(report)
-        return report
-
-    def add_entry_point(self, entry: EntryPoint) -> PluginReport:
-        """Imports and registers what an installed package declares."""
-        report = PluginReport(entry.name, entry.value)
-        with self._refusing(report):
-            report.version = (entry.dist.version if entry.dist else "") or ""
-            return self.add(entry.name, entry.load(), report.version)
-        self.reports.append(report)
-        return report
-
-    @contextmanager
-    def _refusing(self, report: PluginReport) -> Iterator[None]:
-        """Whatever a plugin raises goes to its report: SystemExit too, since a plugin must not end the program."""
+    def add(self, name: str, plugin: Any) -> PluginReport:
+        """Registers a module, an object or what an entry point leads to; raises nothing, the report has the errors."""
+        report = PluginReport(name, _origin(plugin))
         try:
-            yield
+            if isinstance(plugin, EntryPoint):
+                report.version = (plugin.dist.version if plugin.dist else "") or ""
+                plugin = plugin.load()
+                report.origin = _origin(plugin)
+            self._register(report, plugin)
         except KeyboardInterrupt:
             raise
-        except BaseException as error:
+        except BaseException as error:  # SystemExit too: a plugin must not end the program
             message = " ".join(str(error).split())
             expected = isinstance(error, PluginError | pluggy.PluginValidationError)
             report.error = message if expected else f"{type(error).__name__}: {message}"
-            self.registry.notes.append(f"plugin {report.name!r} is not available ({report.error})")
+            self.registry.notes.append(f"plugin {name!r} is not available ({report.error})")
+        self.reports.append(report)
+        return report
 
-    def _check(self, report: PluginReport, plugin: Any) -> None:
-        """Checks the plugin's name and the contract that it is written for."""
+    def _register(self, report: PluginReport, plugin: Any) -> None:
         for other in self.reports:
             if other.name == report.name and not other.error and report.origin not in BUILTIN_MODULES:
                 raise PluginError(f"the name {other.name!r} is taken by {other.origin}; this is {report.origin}")
@@ -109,69 +89,68 @@ class Plugins:
         if version != API_VERSION:
             said = "does not say which contract it is written for" if version is None else f"is written for {version!r}"
             raise PluginError(f"it {said}: this inpaintkit needs inpaintkit_api = {API_VERSION}")
-        if self._manager.is_registered(plugin):
+        if any(other is plugin for other in self._used):
             raise PluginError(f"{report.origin} is registered by another name already")
-
-    def _check_hooks(self, plugin: Any) -> None:
-        for caller in self._manager.get_hookcallers(plugin) or ():
-            if caller.name not in HOOKS:
-                raise PluginError(f"there is no hook {caller.name!r}{did_you_mean(caller.name, HOOKS)}")
-            for found in caller.get_hookimpls():
-                if found.plugin is plugin and "register" not in found.argnames:
-                    raise PluginError(f"hook {caller.name!r} must take the argument 'register'")
-
-    def _collect(self, report: PluginReport, plugin: Any) -> None:
-        """Calls all the hooks of one plugin; what they register enters the registry only when all have succeeded."""
-        collected: list[Entry] = []
-        others = self._manager.get_plugins() - {plugin}
-        implemented = {caller.name for caller in self._manager.get_hookcallers(plugin) or ()}
-        for hook, register in _registering(report.name, collected).items():
-            if hook not in implemented and callable(getattr(plugin, hook, None)):
-                report.warnings.append(f"{hook} is not called: decorate it with @hookimpl")
-            self._manager.subset_hook_caller(hook, remove_plugins=others)(register=register)
-        for entry in collected:
+        for entry in _collect(report, plugin):
             if clash := self.registry.add(entry):
                 report.warnings.append(clash)
             report.provides.append(f"{entry.kind} {entry.name}")
-        if not implemented and not report.warnings:
-            report.warnings.append("it implements no hook")
+        self._used.append(plugin)
 
 
-def _registering(plugin: str, collected: list[Entry]) -> dict[str, Callable[..., None]]:
-    """The function ``register`` of each hook; what is registered is checked and goes to ``collected``."""
-    scratch = Registry()
+def _origin(plugin: Any) -> str:
+    return plugin.value if isinstance(plugin, EntryPoint) else getattr(plugin, "__name__", type(plugin).__name__)
 
-    def add(kind: str, name: str, factory: Any, help: str = "") -> None:
-        entry = Entry(kind, name, plugin, factory, help)
-        scratch.add(entry)
-        collected.append(entry)
+
+def _collect(report: PluginReport, plugin: Any) -> list[Entry]:
+    """What all the hooks of a plugin register, checked before any of it enters the registry."""
+    manager = pluggy.PluginManager("inpaintkit")
+    manager.add_hookspecs(hookspecs)
+    manager.register(plugin, report.name)
+    implemented = manager.get_hookcallers(plugin) or []
+    for caller in implemented:
+        if caller.name not in HOOKS:
+            raise PluginError(f"there is no hook {caller.name!r}{did_you_mean(caller.name, HOOKS)}")
+        if not all("register" in found.argnames for found in caller.get_hookimpls()):
+            raise PluginError(f"hook {caller.name!r} must take the argument 'register'")
+    entries: list[Entry] = []
+    own = Registry()
+
+    def add(entry: Entry) -> None:
+        own.add(entry)
+        entries.append(entry)
 
     def components(kind: str) -> Callable[..., None]:
-        return lambda name, factory: add(kind, name, factory)
+        return lambda name, factory: add(Entry(kind, name, report.name, factory))
 
     def recipes(folder: Path) -> None:
-        for kind, name, file in recipes_in(folder):
-            add(kind, name if plugin == BUILTIN else f"{plugin}/{name}", file)
+        for entry in _recipes(folder, report.name):
+            add(entry)
 
     def commands(name: str, command: Any, help: str = "") -> None:
-        add("command", name, command, help)
+        add(Entry("command", name, report.name, command, help))
 
-    hooks = {hook: components(kind) for kind, hook in KINDS.items()}
-    return {**hooks, "register_recipes": recipes, "register_commands": commands}
+    registers = {hook: components(kind) for kind, hook in KINDS.items()}
+    registers |= {"register_recipes": recipes, "register_commands": commands}
+    for hook, register in registers.items():
+        caller = getattr(manager.hook, hook)
+        caller(register=register)
+        if caller not in implemented and callable(getattr(plugin, hook, None)):
+            report.warnings.append(f"{hook} is not called: decorate it with @hookimpl")
+    if not implemented and not report.warnings:
+        report.warnings.append("it implements no hook")
+    return entries
 
 
-def recipes_in(folder: Path) -> Iterator[tuple[str, str, Path]]:
-    """(kind, name, file) of each recipe in a folder and each protocol in its subfolder ``protocols``.
-
-    Raises:
-        PluginError: there is no such folder.
-    """
+def _recipes(folder: Path, plugin: str) -> Iterator[Entry]:
+    """The recipes in a folder, and the protocols in its subfolder ``protocols``."""
     if not (isinstance(folder, Path) and folder.is_absolute() and folder.is_dir()):
         raise PluginError(f"register_recipes: {str(folder)!r} is not the absolute path of a folder")
+    prefix = "" if plugin == BUILTIN else f"{plugin}/"
     for file in sorted(folder.rglob("*.yaml")):
-        name = file.relative_to(folder).with_suffix("").as_posix()
-        protocol = name.removeprefix("protocols/")
-        yield ("recipe", name, file) if protocol == name else ("protocol", protocol, file)
+        path = file.relative_to(folder).with_suffix("").as_posix()
+        name = path.removeprefix("protocols/")
+        yield Entry("recipe" if name == path else "protocol", prefix + name, plugin, file)
 
 
 def load_plugins(entries: Iterable[EntryPoint] | None = None) -> Plugins:
@@ -179,7 +158,7 @@ def load_plugins(entries: Iterable[EntryPoint] | None = None) -> Plugins:
     plugins = Plugins()
     found = entry_points(group=GROUP) if entries is None else entries
     for entry in sorted(found, key=lambda entry: (entry.name not in official(), entry.name, entry.value)):
-        plugins.add_entry_point(entry)
+        plugins.add(entry.name, entry)
     return plugins
 
 

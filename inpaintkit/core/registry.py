@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Callable
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import attrs
@@ -46,11 +46,8 @@ class Entry:
         if not isinstance(self.factory, str):
             assert not isinstance(self.factory, Path)
             return self.factory
-        module, _, attribute = self.factory.partition(":")
         try:
-            found: Any = importlib.import_module(module)
-            for part in attribute.split("."):
-                found = getattr(found, part)
+            found: Callable[..., Any] = resolve_name(self.factory)
             if not callable(found):
                 raise TypeError(f"{found!r} is neither a class nor a function")
         except KeyboardInterrupt:
@@ -60,7 +57,7 @@ class Entry:
                 f"{self.kind} {self.name!r} of plugin {self.plugin!r} cannot be imported from {self.factory}: "
                 f"{type(error).__name__}: {error}"
             ) from error
-        return found  # type: ignore[no-any-return]
+        return found
 
 
 class Registry:
@@ -92,18 +89,17 @@ class Registry:
     def _clash(self, claims: list[Entry]) -> str:
         rivals = " and ".join(f"{claim.plugin!r} ({claim.target})" for claim in claims)
         owner = self._owner(claims)
-        picks = [f"'{claim.plugin}:{claim.name}'" for claim in claims if claim is not owner]
+        others = [f"'{claim.plugin}:{claim.name}'" for claim in claims if claim is not owner]
         if owner:
-            outcome = f"the bare name stays with {owner.plugin!r}, write {', '.join(picks)} for the other"
+            outcome = f"the bare name stays with {owner.plugin!r}, write {', '.join(others)} for the other"
         else:
-            outcome = f"write {' or '.join(picks)} to pick one"
+            outcome = f"write {' or '.join(others)} to pick one"
         return f"{claims[0].kind} {claims[0].name!r} is claimed by {rivals}: {outcome}"
 
     def _owner(self, claims: list[Entry]) -> Entry | None:
-        if len(claims) == 1:
-            return claims[0]
+        """Who has the bare name: nobody where no plugin takes precedence over the others."""
         ranked = [claim for own in self._precedence for claim in claims if claim.plugin == own]
-        return ranked[0] if ranked else None
+        return next(iter(ranked), claims[0] if len(claims) == 1 else None)
 
     def get(self, kind: str, name: str) -> Entry:
         """The entry of that name, or of ``plugin:name``.
@@ -111,33 +107,27 @@ class Registry:
         Raises:
             PluginError: nobody has it, or two plugins do; names the nearest and any broken plugin.
         """
-        plugin, _, bare = str(name).rpartition(":")
-        claims = self._entries.get((kind, bare), [])
-        if plugin:
-            claims = [claim for claim in claims if claim.plugin == plugin]
+        plugin, _, bare = name.rpartition(":")
+        claims = [claim for claim in self._entries.get((kind, bare), []) if plugin in ("", claim.plugin)]
         if not claims:
-            raise PluginError(self._unknown(kind, name))
-        owner = self._owner(claims)
-        if owner is None:
-            raise PluginError(self._clash(claims))
-        return owner
+            raise PluginError("; ".join([self._unknown(kind, name), *self.notes]))
+        if owner := self._owner(claims):
+            return owner
+        raise PluginError(self._clash(claims))
 
     def _unknown(self, kind: str, name: str) -> str:
-        text = f"unknown {kind} {name!r}{did_you_mean(name, self.names(kind))}"
-        elsewhere = [other for other in KINDS if other != kind and (other, name) in self._entries]
-        if elsewhere:
-            text += f" ({name!r} is {with_article(elsewhere[0])}, not {with_article(kind)})"
-        elif not did_you_mean(name, self.names(kind)):
-            text += f"; known: {', '.join(self.names(kind)) or 'none'}"
-        return "; ".join([text, *self.notes])
+        names = self.names(kind)
+        hint = did_you_mean(name, names)
+        if elsewhere := [other for other in KINDS if other != kind and (other, name) in self._entries]:
+            hint += f" ({name!r} is {with_article(elsewhere[0])}, not {with_article(kind)})"
+        known = f"; known: {', '.join(names) or 'none'}"
+        return f"unknown {kind} {name!r}{hint or known}"
 
     def names(self, kind: str) -> list[str]:
         """The names that can be written bare, and ``plugin:name`` where a name has rivals."""
         return [
-            entry.name if entry is self._owner(claims) else f"{entry.plugin}:{entry.name}"
-            for (of, _), claims in sorted(self._entries.items())
-            if of == kind
-            for entry in claims
+            entry.name if entry is self._owner(self._entries[kind, entry.name]) else f"{entry.plugin}:{entry.name}"
+            for entry in self.entries(kind)
         ]
 
     def entries(self, kind: str | None = None) -> list[Entry]:

@@ -108,7 +108,7 @@ def load_protocol(source: str | Path | Mapping[str, Any], plugins: Plugins | Non
 
 def _structured(structurer: Structurer, tree: Mapping[str, Any], problems: Sequence[Problem]) -> Protocol:
     spec = structurer.structure(tree, Protocol)
-    found = [*problems, *structurer.located()]
+    found = [*problems, *structurer.problems]
     protocol = spec.attempt(found) if isinstance(spec, Spec) else None
     if isinstance(protocol, Protocol):
         parts: list[Spec[Any]] = [protocol.masks, *protocol.metrics]

@@ -107,7 +107,7 @@ class Component:
         structurer = Structurer(self.plugins)
         tree = {"use": f"{self.entry.plugin}:{self.entry.name}", **as_recipe(dict(self.options))}
         spec = structurer.structure(tree, INTERFACES[self.entry.kind])
-        problems = [str(problem) for problem in structurer.located()]
+        problems = [str(problem) for problem in structurer.problems]
         require(not problems, "its options are not valid:\n" + "\n".join(problems))
         return spec  # type: ignore[no-any-return]
 

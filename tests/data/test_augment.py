@@ -16,7 +16,7 @@ from inpaintkit.data.augment import AugmentationStep, augmenter, check_augment
 def structured(value):
     structurer = Structurer(installed())
     found = structurer.structure(value, AugmentationStep)
-    if problems := structurer.located():
+    if problems := structurer.problems:
         raise RecipeError(problems)
     return found
 

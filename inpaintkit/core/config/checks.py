@@ -5,7 +5,6 @@ A recipe's values are checked before a constructor is called; ``checked`` holds 
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import inspect
 import operator
@@ -17,7 +16,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 import annotated_types as at
 import attrs
 
-from ..errors import OptionError, Path, did_you_mean, dotted, short_repr
+from ..errors import OptionError, Path, dotted
 
 Target = TypeVar("Target", bound=Callable[..., Any])
 
@@ -46,12 +45,9 @@ def _checked(init: Callable[..., None], owner: Any) -> Callable[..., None]:
 
     @functools.wraps(init)
     def wrapper(*args: Any, **kwargs: Any) -> None:
-        errors = []
-        for name, value in signature.bind(*args, **kwargs).arguments.items():
-            hint = hints_of(owner).get(name)
-            errors += violations(value, hint, (name,))
-            for key, (inner, _) in keyword_hints(hint).items():
-                errors += violations(value[key], inner, (key,)) if key in value else []
+        hints = hints_of(owner)
+        given = {**signature.bind_partial(*args).arguments, **kwargs}
+        errors = [error for name in given for error in violations(given[name], hints.get(name), (name,))]
         if errors:
             raise OptionError.join(errors)
         init(*args, **kwargs)
@@ -61,45 +57,32 @@ def _checked(init: Callable[..., None], owner: Any) -> Callable[..., None]:
 
 @functools.cache
 def hints_of(factory: Any) -> Mapping[str, Any]:
-    """The annotations of a constructor's parameters, by name."""
+    """The annotations of a constructor's parameters, by name; also of those in ``**options: Unpack[SomeTypedDict]``."""
     if isinstance(factory, functools.partial):
         return hints_of(factory.func)
+    if isinstance(factory, type) and attrs.has(factory):
+        # the constructor is generated: annotations are resolved where the class stands
+        hints = typing.get_type_hints(factory, include_extras=True)
+        return {field.alias or field.name: hints.get(field.name, Any) for field in attrs.fields(factory)}
     if isinstance(factory, type):
-        # generated constructors have annotations that are resolved where the class stands
-        if attrs.has(factory):
-            hints = typing.get_type_hints(factory, include_extras=True)
-            return {field.alias or field.name: hints.get(field.name, Any) for field in attrs.fields(factory)}
-        source = factory if dataclasses.is_dataclass(factory) else factory.__init__  # type: ignore[misc]
-    else:
-        source = factory if inspect.isroutine(factory) else type(factory).__call__
-    return typing.get_type_hints(source, include_extras=True)
-
-
-@functools.cache
-def keyword_hints(expected: Any) -> Mapping[str, tuple[Any, bool]]:
-    """The annotations of ``**options: Unpack[SomeTypedDict]``, and whether each is required; empty for other types."""
-    if get_origin(expected) is not typing.Unpack:
-        return {}
-    [typed_dict] = get_args(expected)
-    found = {}
-    for name, hint in typing.get_type_hints(typed_dict, include_extras=True).items():
-        required = name in typed_dict.__required_keys__
-        if get_origin(hint) in (typing.Required, typing.NotRequired):
-            required = get_origin(hint) is typing.Required
-            [hint] = get_args(hint)
-        found[name] = (hint, required)
-    return found
+        factory = factory.__init__  # type: ignore[misc]
+    elif not inspect.isroutine(factory):
+        factory = type(factory).__call__
+    hints = typing.get_type_hints(factory, include_extras=True)
+    for hint in list(hints.values()):
+        if get_origin(hint) is typing.Unpack:
+            hints |= typing.get_type_hints(get_args(hint)[0], include_extras=True)
+    marked = (typing.Required, typing.NotRequired)
+    return {name: get_args(hint)[0] if get_origin(hint) in marked else hint for name, hint in hints.items()}
 
 
 def violations(value: Any, expected: Any, path: Path) -> list[OptionError]:
     """What of ``value`` is beyond the limits or choices in the annotation ``expected``; other types have none."""
     origin, args = get_origin(expected), get_args(expected)
-    if origin is Annotated:
-        if all(satisfies(value, limit) for limit in constraints(expected)):
-            return violations(value, args[0], path)
+    if origin is Annotated and all(satisfies(value, limit) for limit in constraints(expected)):
+        return violations(value, args[0], path)
+    if origin is Annotated or (origin is Literal and value not in args):
         return [_violation(value, expected, path)]
-    if origin is Literal:
-        return [] if value in args else [_violation(value, expected, path, did_you_mean(str(value), map(str, args)))]
     if is_union(expected):
         found = [violations(value, member, path) for member in args if accepts(value, member)]
         if not found or not all(found):
@@ -114,10 +97,10 @@ def violations(value: Any, expected: Any, path: Path) -> list[OptionError]:
     return []
 
 
-def _violation(value: Any, expected: Any, path: Path, hint: str = "") -> OptionError:
-    from .schema import describe  # knows the interfaces, and so imports torch: only where something is wrong
+def _violation(value: Any, expected: Any, path: Path) -> OptionError:
+    from .schema import refusal  # knows the interfaces, and so imports torch: only where something is wrong
 
-    return OptionError(f"{dotted(path)}: expected {describe(expected)}, not {short_repr(value)}{hint}", path)
+    return OptionError(f"{dotted(path)}: {refusal(value, expected)}", path)
 
 
 def accepts(value: Any, expected: Any) -> bool:
@@ -140,44 +123,42 @@ def bare(expected: Any) -> Any:
     return bare(get_args(expected)[0]) if get_origin(expected) is Annotated else expected
 
 
+#: Kinds of limits: the test of (value, bound), and words.
+_LIMITS: dict[Any, tuple[Callable[[Any, Any], Any], str]] = {
+    at.Ge: (operator.ge, ">= {}"),
+    at.Gt: (operator.gt, "> {}"),
+    at.Le: (operator.le, "<= {}"),
+    at.Lt: (operator.lt, "< {}"),
+    at.MultipleOf: (lambda value, factor: value % factor == 0, "divisible by {}"),
+    at.MinLen: (lambda value, length: len(value) >= length, "of at least {}"),
+    at.MaxLen: (lambda value, length: len(value) <= length, "of at most {}"),
+    at.Predicate: (lambda value, test: test(value), "that is {}"),
+}
+
+
 def constraints(expected: Any) -> list[Any]:
     """The limits that ``Annotated`` sets, groups such as ``Interval`` and ``Len`` taken apart."""
     found: list[Any] = []
     for extra in get_args(expected)[1:]:
         found += list(extra) if isinstance(extra, at.GroupedMetadata) else [extra]
-    return found
-
-
-#: Kinds of limits: the attribute that holds the bound, the test of (value, bound), and words.
-_LIMITS: dict[Any, tuple[str, Callable[[Any, Any], Any], str]] = {
-    at.Ge: ("ge", operator.ge, ">= {}"),
-    at.Gt: ("gt", operator.gt, "> {}"),
-    at.Le: ("le", operator.le, "<= {}"),
-    at.Lt: ("lt", operator.lt, "< {}"),
-    at.MultipleOf: ("multiple_of", lambda value, factor: value % factor == 0, "divisible by {}"),
-    at.MinLen: ("min_length", lambda value, length: len(value) >= length, "of at least {}"),
-    at.MaxLen: ("max_length", lambda value, length: len(value) <= length, "of at most {}"),
-    at.Predicate: ("func", lambda value, test: test(value), "that is {}"),
-}
+    return [limit for limit in found if type(limit) in _LIMITS]
 
 
 def satisfies(value: Any, limit: Any) -> bool:
-    """Whether a value keeps within a limit; a value that cannot be compared does not, what is no limit always holds."""
-    if type(limit) not in _LIMITS:
-        return True
-    attribute, test, _ = _LIMITS[type(limit)]
+    """Whether a value keeps within a limit; one that cannot be compared does not."""
     try:
-        return bool(test(value, getattr(limit, attribute)))
+        return bool(_LIMITS[type(limit)][0](value, _bound(limit)))
     except TypeError:
         return False
 
 
 def limit_text(limit: Any) -> str:
-    """A limit in words: ``>= 1``, ``divisible by 8``; empty for what is no limit."""
-    if type(limit) not in _LIMITS:
-        return ""
+    """A limit in words: ``>= 1``, ``divisible by 8``."""
     if limit == at.MinLen(1):
         return "that is not empty"
-    attribute, _, text = _LIMITS[type(limit)]
-    bound = getattr(limit, attribute)
-    return text.format(getattr(bound, "__name__", "as required") if callable(bound) else bound)
+    bound = _bound(limit)
+    return _LIMITS[type(limit)][1].format(getattr(bound, "__name__", "as required") if callable(bound) else bound)
+
+
+def _bound(limit: Any) -> Any:
+    return getattr(limit, limit.__match_args__[0])  # these are dataclasses of one field

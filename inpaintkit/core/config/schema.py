@@ -5,8 +5,9 @@ from __future__ import annotations
 import collections.abc
 import functools
 import inspect
+import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import EnumMeta
 from pathlib import Path as FilePath
 from types import NoneType
@@ -15,12 +16,15 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import attrs
 from torch import Tensor
 
+from ..errors import did_you_mean, short_repr
 from ..interfaces import INTERFACES
-from .checks import constraints, hints_of, is_union, keyword_hints, limit_text
+from .checks import bare, constraints, hints_of, is_union, limit_text
+from .nodes import resolve
+from .spec import Spec
 
 KIND_OF: dict[Any, str] = {interface: kind for kind, interface in INTERFACES.items()}
-SEQUENCES = (list, tuple, collections.abc.Sequence, collections.abc.Collection, collections.abc.Iterable)
-MAPPINGS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
+SEQUENCES = (list, tuple, collections.abc.Sequence)
+MAPPINGS = (dict, collections.abc.Mapping)
 
 
 @attrs.frozen
@@ -49,24 +53,21 @@ def signature_of(factory: Callable[..., Any]) -> tuple[Option, ...]:
         SignatureError: an annotation names something that cannot be found, or an option can only be passed by position.
     """
     try:
-        parameters = inspect.signature(factory).parameters.values()
+        parameters = inspect.signature(factory).parameters
         hints = hints_of(factory)
     except (NameError, AttributeError, TypeError, ValueError) as error:
         raise SignatureError(f"the signature of {label_of(factory)} cannot be read: {error}") from error
     options = []
-    for parameter in parameters:
-        hint = hints.get(parameter.name, Any)
+    for name, parameter in parameters.items():
+        if parameter.kind is parameter.POSITIONAL_ONLY:
+            raise SignatureError(f"{label_of(factory)} takes {name!r} by position only")
         if parameter.kind is parameter.VAR_KEYWORD:
-            options += [
-                Option(name, inner, None if required else _inherited(factory, name), required)
-                for name, (inner, required) in keyword_hints(hint).items()
-            ]
-        elif parameter.kind is parameter.POSITIONAL_ONLY:
-            raise SignatureError(f"{label_of(factory)} takes {parameter.name!r} by position only")
+            unpacked = [each for each in hints if each not in parameters and each != "return"]
+            options += [_inherited(factory, each, hints[each]) for each in unpacked]
         elif parameter.kind is not parameter.VAR_POSITIONAL:
             required = parameter.default is parameter.empty
             default = None if required else _default(factory, parameter)
-            options.append(Option(parameter.name, hint, default, required))
+            options.append(Option(name, hints.get(name, Any), default, required))
     return tuple(options)
 
 
@@ -78,10 +79,11 @@ def _default(factory: Any, parameter: inspect.Parameter) -> Any:
     return "(from the other options)" if made.takes_self else made.factory()
 
 
-def _inherited(factory: Any, name: str) -> Any:
-    """The default of an option that is passed on to a base class."""
+def _inherited(factory: Any, name: str, hint: Any) -> Option:
+    """An option that is passed on to a base class: its default is there, or that it is required."""
     bases = [base for base in getattr(factory, "__mro__", ())[1:] if base is not object]
-    return next((option.default for base in bases for option in signature_of(base) if option.name == name), None)
+    found = [option for base in bases for option in signature_of(base) if option.name == name]
+    return attrs.evolve(found[0], type=hint) if found else Option(name, hint)
 
 
 def documentation_of(factory: Callable[..., Any]) -> str:
@@ -103,39 +105,46 @@ def label_of(factory: Any) -> str:
     return str(getattr(factory, "__qualname__", None) or repr(factory))
 
 
-_WORDS = {bool: "true or false", int: "integer", float: "number", str: "string", FilePath: "path", type(None): "null"}
+_WORDS: dict[Any, str] = {
+    **{Any: "anything", object: "anything", None: "null", NoneType: "null"},
+    **{bool: "true or false", int: "integer", float: "number", str: "string", FilePath: "path", Tensor: "numbers"},
+    **KIND_OF,
+}
 
 
 def describe(expected: Any) -> str:
-    """A type in words: ``integer >= 1``, ``'hole', 'known' or 'whole'``, ``list of numbers``, ``loss``."""
+    """A type in words: ``integer >= 1``, ``'hole', 'known' or 'full'``, ``list of numbers``, ``loss``."""
     origin, args = get_origin(expected), get_args(expected)
-    if expected is None:
-        return "null"
-    if expected in (Any, object):
-        return "anything"
-    if isinstance(expected, type) and expected in _WORDS:
-        return _WORDS[expected]
     if origin is Annotated:
-        limits = [text for text in map(limit_text, constraints(expected)) if text]
-        return " ".join([describe(args[0]), " and ".join(limits)]).strip()
+        return " ".join([describe(args[0]), " and ".join(map(limit_text, constraints(expected)))]).strip()
     if is_union(expected):
-        return _either([describe(member) for member in sorted(without_text(args), key=lambda each: each is NoneType)])
-    if isinstance(expected, EnumMeta):
-        return _either([repr(name.lower()) for name in expected.__members__])
-    if expected is Tensor:
-        return "numbers"
-    if origin is Literal:
-        return _either([repr(arg) for arg in args])
+        return _either(describe(member) for member in sorted(without_text(args), key=lambda each: each is NoneType))
+    if expected in _WORDS:
+        return _WORDS[expected]
+    if named := choices(expected):
+        return _either(map(repr, named))
     container = origin or expected
     if container in MAPPINGS:
         return f"mapping of names to {describe(args[1])}" if args else "mapping"
     if container is tuple and args and args[-1] is not Ellipsis:
-        return f"list [{', '.join(describe(arg) for arg in args)}]"
+        return f"list [{', '.join(map(describe, args))}]"
     if container in SEQUENCES:
         return f"list of {describe(args[0])}" if args else "list"
-    if getattr(container, "__structures_as_argument__", False):
+    if container is Spec:
         return describe(args[0]) if args else "component"
-    return KIND_OF.get(expected) or label_of(expected)
+    return label_of(expected)
+
+
+def _either(words: Iterable[str]) -> str:
+    *others, last = dict.fromkeys(words)
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def choices(expected: Any) -> dict[Any, Any]:
+    """What can be written for a ``Literal`` or an enumeration, and what is meant by it; empty for other types."""
+    if isinstance(expected, EnumMeta):
+        return {name.lower(): expected.__members__[name] for name in expected.__members__}
+    return {choice: choice for choice in get_args(expected)} if get_origin(expected) is Literal else {}
 
 
 def without_text(members: Sequence[Any]) -> list[Any]:
@@ -144,6 +153,28 @@ def without_text(members: Sequence[Any]) -> list[Any]:
     return [member for member in members if not (enumerated and member is str)]
 
 
-def _either(words: list[str]) -> str:
-    words = list(dict.fromkeys(words))
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+def refusal(value: Any, expected: Any, words: str = "") -> str:
+    """``expected integer, not '1' (without the quotes)``; ``words`` describe the type better than its annotation."""
+    return f"expected {words or describe(expected)}, not {short_repr(value)}{_hint(value, expected)}"
+
+
+def _hint(value: Any, expected: Any) -> str:
+    """The nearest fix, if one is near."""
+    kind = bare(expected)
+    if is_union(kind):
+        return next(filter(None, (_hint(value, member) for member in without_text(get_args(kind)))), "")
+    if named := choices(kind):
+        return did_you_mean(value, (name for name in named if isinstance(name, str)))
+    if kind is str and isinstance(value, bool | int | float):
+        return " (quote it)"
+    if kind is int and isinstance(value, float) and math.isfinite(value) and value == int(value):
+        return f" (write {int(value)})"
+    if kind in (bool, int, float) and isinstance(value, str):
+        unquoted = type(resolve(value))
+        if unquoted is kind or (kind is float and unquoted is int):
+            return " (without the quotes)"
+    if kind is bool and str(value).lower() in ("yes", "on", "y", "1"):
+        return " (write true)"
+    if kind is bool and str(value).lower() in ("no", "off", "n", "0"):
+        return " (write false)"
+    return ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, ClassVar, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 import attrs
 
@@ -22,8 +22,6 @@ class Spec(Generic[T]):
     ``options`` holds what was written (defaults are the constructor's own), with further specs inside. An option
     annotated ``Spec[Loss]`` instead of ``Loss`` is given the spec itself, to build when it likes.
     """
-
-    __structures_as_argument__: ClassVar[bool] = True  # to describe(): Spec[Loss] is a loss
 
     kind: str  # as in types.INTERFACES, or "" for any other class
     name: str
@@ -74,7 +72,7 @@ class Spec(Generic[T]):
             return self.factory(**options)
         except Exception as error:
             if not trial or isinstance(error, ValueError):
-                problems += [located(problem, self.source) for problem in problems_of(error, self.path)]
+                problems += problems_of(error, self.path, self.source)
             if causes is not None:
                 causes.append(error)
             return INVALID
@@ -88,15 +86,17 @@ def _holds_invalid(value: Any) -> bool:
     return value is INVALID
 
 
-def problems_of(error: Exception, path: Path) -> list[Problem]:
-    """What a constructor at ``path`` refused."""
+def problems_of(error: Exception, path: Path, source: Node | None) -> list[Problem]:
+    """What a constructor at ``path`` refused, with places in the files that ``source`` was read from."""
     if isinstance(error, RecipeError):  # of a spec that this constructor built: its places are known
         return list(error.problems)
     if isinstance(error, OptionError):
-        return [attrs.evolve(problem, path=(*path, *problem.path)) for problem in error.problems]
-    text = " ".join(str(error).split())
-    readable = isinstance(error, InpaintkitError | ValueError) and bool(text)
-    return [Problem(text if readable else f"{type(error).__name__}: {text}", path)]
+        found = [attrs.evolve(problem, path=(*path, *problem.path)) for problem in error.problems]
+    else:
+        text = " ".join(str(error).split())
+        readable = isinstance(error, InpaintkitError | ValueError) and text
+        found = [Problem(text if readable else f"{type(error).__name__}: {text}", path)]
+    return [located(problem, source) for problem in found]
 
 
 def located(problem: Problem, source: Node | None) -> Problem:

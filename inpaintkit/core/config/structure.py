@@ -15,52 +15,59 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from enum import EnumMeta
 from pathlib import Path as FilePath
-from typing import Annotated, Any, Literal, get_args, get_origin
+from types import NoneType
+from typing import Annotated, Any, get_args, get_origin
 
 import attrs
 import torch
 from torch import Tensor
 
-from ..errors import Path, PluginError, Problem, did_you_mean, short_repr
+from ..errors import Path, PluginError, Problem, ProblemKind, did_you_mean
 from ..plugins import Plugins
 from .checks import bare, constraints, is_union, satisfies
 from .nodes import Node
-from .schema import KIND_OF, MAPPINGS, SEQUENCES, SignatureError, describe, label_of, signature_of, without_text
+from .schema import (
+    KIND_OF,
+    MAPPINGS,
+    SEQUENCES,
+    SignatureError,
+    choices,
+    label_of,
+    refusal,
+    signature_of,
+    without_text,
+)
 from .spec import INVALID as INVALID, Spec as Spec, located, problems_of
 
 
 class Structurer:
-    """Checks plain values against types; collects what is wrong in ``problems``."""
+    """Checks plain values against types; collects what is wrong in ``problems``, with its places in ``source``."""
 
     def __init__(self, plugins: Plugins, source: Node | None = None) -> None:
         self.plugins = plugins
         self.source = source
         self.problems: list[Problem] = []
 
-    def problem(self, message: str, path: Path, kind: Literal["value", "mismatch", "unknown"] = "value") -> Any:
+    def problem(self, message: str, path: Path, kind: ProblemKind = "value", key: str = "") -> Any:
         """Reports a problem with the value at ``path`` and returns INVALID."""
-        self.problems.append(Problem(message, path, kind=kind))
+        self.problems.append(located(Problem(message, path, kind=kind, key=key), self.source))
         return INVALID
-
-    def located(self) -> list[Problem]:
-        """The problems found so far, with their places."""
-        return [located(problem, self.source) for problem in self.problems]
 
     def structure(self, value: Any, expected: Any, path: Path = ()) -> Any:
         """``value`` as ``expected`` asks: scalars and containers as they are, components and other classes as Specs."""
-        origin, args = get_origin(expected), get_args(expected)
+        container = get_origin(expected) or expected
         if expected in (Any, object):
             return value
-        if origin is Annotated:
+        if container is Annotated:
             return self._annotated(value, expected, path)
         if is_union(expected):
             return self._union(value, expected, path)
-        if origin is Literal:
-            return self._literal(value, expected, path)
-        if expected is None or expected is type(None):
+        if choices(expected):
+            return self._choice(value, expected, path)
+        if expected in (None, NoneType):
             return None if value is None else self._mismatch(value, expected, path)
-        if origin is Spec or expected is Spec:
-            found = self.structure(value, args[0], path)
+        if container is Spec:
+            found = self.structure(value, get_args(expected)[0], path)
             return attrs.evolve(found, later=True) if isinstance(found, Spec) else found
         if hasattr(expected, "__structure__"):
             return self._own(value, expected, path)
@@ -70,58 +77,48 @@ class Structurer:
             return self._scalar(value, expected, path)
         if expected is Tensor:
             return self._tensor(value, path)
-        if isinstance(expected, EnumMeta):
-            return self._member(value, expected, path)
-        container = origin or expected
         if container in MAPPINGS:
             return self._mapping(value, expected, path)
         if container in SEQUENCES:
             return self._sequence(value, expected, path)
         if isinstance(container, type) and container.__module__ != "builtins" and not inspect.isabstract(container):
-            return self._class(value, container, path)
+            return self._options(value, container, "", label_of(container), path)
         return self.problem(f"has the annotation {expected!r}, which no recipe can fill", path)
 
-    def _mismatch(self, value: Any, expected: Any, path: Path, hint: str = "") -> Any:
-        return self.problem(f"expected {describe(expected)}, not {short_repr(value)}{hint}", path, "mismatch")
+    def _mismatch(self, value: Any, expected: Any, path: Path) -> Any:
+        return self.problem(refusal(value, expected), path, "mismatch")
 
     def _annotated(self, value: Any, expected: Any, path: Path) -> Any:
         before = len(self.problems)
         result = self.structure(value, get_args(expected)[0], path)
-        for at, problem in enumerate(self.problems[before:], before):
-            if problem.kind == "mismatch" and problem.path == path:  # say the limits, too
-                inner = describe(get_args(expected)[0])
-                message = problem.message.replace(f"expected {inner}", f"expected {describe(expected)}", 1)
-                self.problems[at] = attrs.evolve(problem, message=message)
-        if len(self.problems) == before and not all(satisfies(result, limit) for limit in constraints(expected)):
-            return self.problem(f"expected {describe(expected)}, not {short_repr(value)}", path)
+        found = self.problems[before:]
+        if any(problem.kind == "mismatch" and problem.path == path for problem in found):
+            del self.problems[before:]  # in favour of a message that says the limits, too
+            return self._mismatch(value, expected, path)
+        if not found and not all(satisfies(result, limit) for limit in constraints(expected)):
+            return self.problem(refusal(value, expected), path)
         return result
 
     def _scalar(self, value: Any, expected: Any, path: Path) -> Any:
-        if expected is FilePath:
-            if isinstance(value, str) and value:
-                return FilePath(value).expanduser()
-            return self._mismatch(value, expected, path)
+        if expected is FilePath and isinstance(value, str) and value:
+            return FilePath(value).expanduser()
         if expected is float and type(value) is int:
             try:
                 return float(value)
             except OverflowError:
                 return self.problem("is too large", path)
         if type(value) is not expected:
-            return self._mismatch(value, expected, path, _hint(value, expected))
+            return self._mismatch(value, expected, path)
         if expected is float and not math.isfinite(value):
-            return self.problem(f"expected a finite number, not {short_repr(value)}", path)
+            return self.problem(refusal(value, expected, "a finite number"), path)
         return value
 
-    def _literal(self, value: Any, expected: Any, path: Path) -> Any:
-        if any(type(choice) is type(value) and choice == value for choice in get_args(expected)):
-            return value
-        return self._mismatch(value, expected, path, did_you_mean(value, _choices(expected)))
-
-    def _member(self, value: Any, expected: EnumMeta, path: Path) -> Any:
-        for name in expected.__members__:
-            if isinstance(value, str) and value.lower() == name.lower():
-                return expected.__members__[name]
-        return self._mismatch(value, expected, path, did_you_mean(value, _choices(expected)))
+    def _choice(self, value: Any, expected: Any, path: Path) -> Any:
+        written = value.lower() if isinstance(expected, EnumMeta) and isinstance(value, str) else value
+        for name, choice in choices(expected).items():
+            if type(name) is type(written) and name == written:
+                return choice
+        return self._mismatch(value, expected, path)
 
     def _tensor(self, value: Any, path: Path) -> Any:
         try:
@@ -135,22 +132,18 @@ class Structurer:
         if not isinstance(value, Mapping):
             return self._mismatch(value, expected, path)
         key_type, item_type = get_args(expected) or (str, Any)
-        result = {}
-        for key, item in value.items():
-            before = len(self.problems)
-            self.structure(key, key_type, (*path, key))
-            self.problems[before:] = [attrs.evolve(problem, kind="unknown") for problem in self.problems[before:]]
-            result[key] = self.structure(item, item_type, (*path, key))
-        return result
+        keys = choices(key_type)
+        for key in value:
+            if keys and key not in keys:
+                self.problem(refusal(key, key_type), (*path, key), "unknown")
+        return {key: self.structure(item, item_type, (*path, key)) for key, item in value.items()}
 
     def _sequence(self, value: Any, expected: Any, path: Path) -> Any:
-        if not isinstance(value, list | tuple):
+        args = get_args(expected) or (Any,)
+        fixed = get_origin(expected) is tuple and args[-1] is not Ellipsis
+        if not isinstance(value, list | tuple) or (fixed and len(value) != len(args)):
             return self._mismatch(value, expected, path)
-        args = get_args(expected)
-        fixed = (get_origin(expected) or expected) is tuple and bool(args) and args[-1] is not Ellipsis
-        if fixed and len(value) != len(args):
-            return self._mismatch(value, expected, path)
-        kinds = args if fixed else [args[0] if args else Any] * len(value)
+        kinds = args if fixed else args[:1] * len(value)
         pairs = enumerate(zip(value, kinds, strict=True))
         items = [self.structure(item, kind, (*path, at)) for at, (item, kind) in pairs]
         return items if (get_origin(expected) or expected) is list else tuple(items)
@@ -167,8 +160,7 @@ class Structurer:
             trials.append((result, trial.problems))
         result, best = min(trials, key=lambda trial: _misfit(trial[1], path))
         if _misfit(best, path)[0]:  # of no member's type
-            near = [choice for member in map(bare, members) for choice in _choices(member)]
-            return self._mismatch(value, expected, path, did_you_mean(value, near) if isinstance(value, str) else "")
+            return self._mismatch(value, expected, path)
         self.problems += best
         return result  # what is valid in it can still be tried
 
@@ -176,27 +168,22 @@ class Structurer:
         try:
             return expected.__structure__(value, path, self)
         except (ValueError, TypeError) as error:
-            self.problems += problems_of(error, path)
+            self.problems += problems_of(error, path, self.source)
             return INVALID
 
     def _component(self, value: Any, kind: str, path: Path) -> Any:
         if isinstance(value, str):
-            name, options, at = value, {}, path
-        elif isinstance(value, Mapping):
-            if "use" not in value:
-                near = get_close_matches("use", value, n=1, cutoff=0.5)
-                if near:
-                    return self.problem(f"unknown key {near[0]!r}, did you mean 'use'?", (*path, near[0]), "unknown")
-                self.problems.append(Problem(f"missing 'use', the name of the {kind}", path, kind="missing", key="use"))
-                return INVALID
-            name, at = value["use"], (*path, "use")
-            options = {key: item for key, item in value.items() if key != "use"}
-            if not isinstance(name, str):
-                return self.problem(f"expected the name of a {kind}, not {short_repr(name)}{_hint(name, str)}", at)
-        else:
-            message = f"expected {kind} (a name or a mapping with 'use'), not {short_repr(value)}"
-            return self.problem(message, path, "mismatch")
-        return self.component(kind, name, options, path, at)
+            return self.component(kind, value, {}, path, path)
+        if not isinstance(value, Mapping):
+            return self.problem(refusal(value, Spec, f"{kind} (a name or a mapping with 'use')"), path, "mismatch")
+        if "use" not in value:
+            if near := get_close_matches("use", value, n=1, cutoff=0.5):
+                return self.problem(f"unknown key {near[0]!r}, did you mean 'use'?", (*path, near[0]), "unknown")
+            return self.problem(f"missing 'use', the name of the {kind}", path, "missing", "use")
+        name, options = value["use"], {key: item for key, item in value.items() if key != "use"}
+        if not isinstance(name, str):
+            return self.problem(refusal(name, str, f"the name of a {kind}"), (*path, "use"))
+        return self.component(kind, name, options, path, (*path, "use"))
 
     def component(self, kind: str, name: str, options: Mapping[str, Any], path: Path, at: Path) -> Any:
         """The Spec of a registered component; ``at`` is the path of its name."""
@@ -206,16 +193,15 @@ class Structurer:
             return self.problem(str(error), at)
         return self._options(options, factory, kind, name, path)
 
-    def _class(self, value: Any, factory: Any, path: Path) -> Any:
-        if not isinstance(value, Mapping):
-            return self._mismatch(value, factory, path, f": write a mapping of {_names(factory)}")
-        return self._options(value, factory, "", label_of(factory), path)
-
-    def _options(self, value: Mapping[str, Any], factory: Any, kind: str, name: str, path: Path) -> Any:
+    def _options(self, value: Any, factory: Any, kind: str, name: str, path: Path) -> Any:
+        """The Spec of a component, or of any other class, whose ``kind`` is empty."""
         try:
             known = {option.name: option for option in signature_of(factory)}
         except SignatureError as error:
-            return self.problem(str(error), path)
+            return self.problem(str(error), path, "value" if isinstance(value, Mapping) else "mismatch")
+        if not isinstance(value, Mapping):
+            message = f"{refusal(value, factory)}: write a mapping of {', '.join(known) or 'nothing'}"
+            return self.problem(message, path, "mismatch")
         before = len(self.problems)
         missing = [option.name for option in known.values() if option.required and option.name not in value]
         for key in value:
@@ -230,8 +216,7 @@ class Structurer:
             self.problem(f"unknown {'option' if kind else 'key'} {key!r}{hint}", (*path, key), "unknown")
         for key in missing:
             owner = f" of {kind} {name!r}" if kind else ""
-            message = f"missing {key!r}{owner}: expected {known[key].annotation}"
-            self.problems.append(Problem(message, path, kind="missing", key=key))
+            self.problem(f"missing {key!r}{owner}: expected {known[key].annotation}", path, "missing", key)
         valid = len(self.problems) == before
         options = {
             key: self.structure(item, known[key].type, (*path, key)) for key, item in value.items() if key in known
@@ -245,39 +230,3 @@ def _misfit(problems: list[Problem], path: Path) -> tuple[bool, int, int]:
     missing = sum(problem.kind == "missing" and problem.path == path for problem in problems)
     unknown = sum(problem.kind == "unknown" and problem.path[:-1] == path for problem in problems)
     return other, missing + unknown, len(problems)
-
-
-def _choices(expected: Any) -> list[str]:
-    if isinstance(expected, EnumMeta):
-        return [name.lower() for name in expected.__members__]
-    return [each for each in get_args(expected) if isinstance(each, str)] if get_origin(expected) is Literal else []
-
-
-def _names(factory: Any) -> str:
-    try:
-        return ", ".join(option.name for option in signature_of(factory)) or "nothing"
-    except SignatureError:
-        return "its options"
-
-
-def _hint(value: Any, expected: Any) -> str:
-    if expected is str and isinstance(value, bool | int | float):
-        return " (quote it)"
-    if expected in (int, float) and isinstance(value, str) and _number(value):
-        return " (without the quotes)"
-    if expected is int and isinstance(value, float) and value == int(value if math.isfinite(value) else 0):
-        return f" (write {int(value)})"
-    if expected is bool and value in ("true", "false"):
-        return " (without the quotes)"
-    if expected is bool and str(value).lower() in ("yes", "on", "y", "1"):
-        return " (write true)"
-    if expected is bool and str(value).lower() in ("no", "off", "n", "0"):
-        return " (write false)"
-    return ""
-
-
-def _number(text: str) -> bool:
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False

@@ -123,13 +123,13 @@ def plugins() -> Plugins:
 def told(plugins: Plugins, value: Any, expected: Any) -> list[str]:
     structurer = Structurer(plugins)
     structurer.structure(value, expected)
-    return [str(problem) for problem in structurer.located()]
+    return [str(problem) for problem in structurer.problems]
 
 
 def good(plugins: Plugins, value: Any, expected: Any) -> Any:
     structurer = Structurer(plugins)
     result = structurer.structure(value, expected)
-    assert structurer.located() == []
+    assert structurer.problems == []
     return result
 
 
@@ -310,7 +310,7 @@ others:
     assert source is not None
     structurer = Structurer(plugins, source)
     spec = structurer.structure(source.plain(), Loss)
-    assert structurer.located() == []
+    assert structurer.problems == []
     with pytest.raises(RecipeError) as caught:
         spec.build()
     assert [str(problem) for problem in caught.value.problems] == [
@@ -334,7 +334,7 @@ def test_what_is_invalid_is_passed_over_and_the_rest_tried(plugins: Plugins) -> 
     }
     structurer = Structurer(plugins)
     spec = structurer.structure(value, Loss)
-    assert len(structurer.located()) == 2
+    assert len(structurer.problems) == 2
     problems: list[Problem] = []
     assert spec.attempt(problems) is INVALID
     assert [problem.path for problem in problems] == [("others", "a", "low"), ("others", "a", "high")]
@@ -409,7 +409,7 @@ schemas = st.recursive(
 def test_any_value_is_structured_or_told(plugins: Plugins, value: Any, expected: Any) -> None:
     structurer = Structurer(plugins)
     result = structurer.structure(value, expected)
-    for problem in structurer.located():
+    for problem in structurer.problems:
         assert problem.message
     if not structurer.problems:
         assert "INVALID" not in repr(result)
