@@ -86,7 +86,7 @@ def _holds_invalid(value: Any) -> bool:
     return value is INVALID
 
 
-def problems_of(error: Exception, path: Path, source: Node | None) -> list[Problem]:
+def problems_of(error: Exception, path: Path, source: Node | None = None) -> list[Problem]:
     """What a constructor at ``path`` refused, with places in the files that ``source`` was read from."""
     if isinstance(error, RecipeError):  # of a spec that this constructor built: its places are known
         return list(error.problems)
