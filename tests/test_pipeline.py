@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from torch import nn
 from toy_runs import plain, toy_plugins
 
 from inpaintkit import pipeline
@@ -21,7 +22,7 @@ from inpaintkit.core.plugins import Plugins
 from inpaintkit.pipeline import begin, changed
 from inpaintkit.recipe import load_recipe
 from inpaintkit.runs import Run, load
-from inpaintkit.training import train
+from inpaintkit.training import Adversarial, train
 
 Write = Callable[..., Path]
 PROTOCOL = {"masks": {"use": "center-square", "side": 6}, "metrics": ["psnr", "l1"]}
@@ -93,6 +94,33 @@ def test_the_evaluation_after_training_is_that_of_the_checkpoint(recipe_file: Pa
     pipeline.evaluate(run.folder, device="cpu", show=False)
     assert numbers(run) == after_training
     pipeline.run(recipe, run.folder, tmp_path, resume=True, show=False)
+    assert numbers(run) == after_training
+
+
+def test_the_evaluation_after_a_compiled_training_is_that_of_the_checkpoint(
+    recipe_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compiled code rounds otherwise; here it halves, which shows in every number."""
+    compiled: list[nn.Module] = []
+    built: list[Method] = []
+    construct = Adversarial.__init__
+
+    def compile_halving(network: nn.Module) -> None:
+        compiled.append(network)
+        network._compiled_call_impl = lambda *given: network._call_impl(*given) / 2
+
+    def constructed(method: Adversarial, *arguments: Any, **options: Any) -> None:
+        built.append(method)
+        construct(method, *arguments, **options)
+
+    monkeypatch.setattr(nn.Module, "compile", compile_halving)
+    monkeypatch.setattr(Adversarial, "__init__", constructed)
+    recipe = load_recipe(recipe_file, sets=["run.compile=true"])
+    run = pipeline.run(recipe, tmp_path / "run", tmp_path, show=False)
+    assert len(compiled) == 2  # the generator and the critic's network
+    assert len(built) == 2  # on the meta device and for the training
+    after_training = numbers(run)
+    pipeline.evaluate(run.folder, device="cpu", show=False)
     assert numbers(run) == after_training
 
 

@@ -8,17 +8,15 @@ from collections.abc import Callable, Mapping
 from itertools import chain
 from typing import Any
 
-import attrs
 import torch
 from rich.console import Console
-from torch import Tensor
 
 from ..core.errors import CheckpointError, InpaintkitError, Interrupted
 from ..core.interfaces import Batch, Method, Sample
 from ..core.plugins import Plugins, installed
 from ..data import TrainingBatches, augmenter, fixed_batch, load_images
 from ..recipe import Recipe, build_method
-from ..runs import ENVIRONMENT, Observers, Run, checkpoint, environment, method_of, ready
+from ..runs import ENVIRONMENT, Observers, Run, checkpoint, environment, ready
 from ..runtime import (
     RunProgress,
     distributed,
@@ -54,7 +52,7 @@ def train(
     if recipe.run.threads:
         torch.set_num_threads(recipe.run.threads)
     with distributed.process_group(device), stop_signals() as signal_received:
-        training = Training.prepare(recipe, run, device, plugins or installed(), show)
+        training = Training(recipe, run, device, plugins or installed(), show)
         if resume:
             training.restore()
         elif recipe.init_from is not None:
@@ -63,66 +61,32 @@ def train(
             for network in training.method.networks:
                 network.compile()
         training.loop(signal_received)
-    if recipe.run.compile:  # modules stay compiled: the evaluation would round otherwise than `inpaintkit evaluate`
-        return method_of(run, recipe, device)
     return as_loaded(training.method, device)
 
 
-@attrs.frozen(eq=False)
-class TrainingData:
-    """The training set as batches, the fixed validation batch, and the digest of all pictures."""
-
-    batches: TrainingBatches
-    validation: Batch
-    digest: str
-
-    @classmethod
-    def load(cls, recipe: Recipe, device: torch.device, show: bool) -> TrainingData:
-        options = recipe.data
-        if options is None or recipe.masks is None:
-            raise InpaintkitError("training needs data: and masks: in the recipe")
-        with distributed.rank0_first():
-            images = load_images(
-                options.train, options.prepare, cache=options.cache, strict=options.strict, progress=show
-            )
-        train_set, validation_set = images.to(device).split(options.validation)
-        masks, augment = recipe.masks.build(), augmenter(options.augment, options.size)
-        batches = TrainingBatches(train_set, masks, augment, options.batch, options.frame, recipe.seed, device)
-        source = validation_set if len(validation_set) else train_set
-        count = max(recipe.validate.images, SHEET_IMAGES)
-        validation = fixed_batch(source, masks, count, options.frame, recipe.seed, device)
-        return cls(batches, validation, images.digest)
-
-
-@attrs.define(eq=False)
 class Training:
-    """A training in progress."""
+    """A training in progress: the method with its initial weights and the data, on the device."""
 
-    recipe: Recipe
-    run: Run
-    method: Method
-    data: TrainingData
-    device: torch.device
-    precision: torch.dtype
-    plugins: Plugins
-    show: bool
-    step: int = 0
-    seconds: float = 0.0  # of training, over all sessions of the run
-    guard: FiniteGuard = attrs.Factory(FiniteGuard)
-    observers: Observers = attrs.field(init=False)
-
-    @observers.default
-    def _observers(self) -> Observers:
-        return Observers(self.recipe, self.run.folder, self.warn)
-
-    @classmethod
-    def prepare(cls, recipe: Recipe, run: Run, device: torch.device, plugins: Plugins, show: bool) -> Training:
-        """The method with its initial weights, and the data, on the device."""
-        method = initial_method(recipe, device)
-        data = TrainingData.load(recipe, device, show)
-        validation_metrics(recipe.validate, plugins, len(data.validation.image))  # errors now, not after the training
-        precision = pick_precision(recipe.run.precision, device)
-        return cls(recipe, run, method, data, device, precision, plugins, show)
+    def __init__(self, recipe: Recipe, run: Run, device: torch.device, plugins: Plugins, show: bool) -> None:
+        data = recipe.data
+        if data is None or recipe.masks is None:
+            raise InpaintkitError("training needs data: and masks: in the recipe")
+        self.recipe, self.run, self.device, self.plugins, self.show = recipe, run, device, plugins, show
+        self.precision = pick_precision(recipe.run.precision, device)
+        self.method = initial_method(recipe, device)
+        with distributed.rank0_first():
+            images = load_images(data.train, data.prepare, cache=data.cache, strict=data.strict, progress=show)
+        self.digest = images.digest
+        train_set, validation_set = images.to(device).split(data.validation)
+        masks, augment = recipe.masks.build(), augmenter(data.augment, data.size)
+        self.batches = TrainingBatches(train_set, masks, augment, data.batch, data.frame, recipe.seed, device)
+        count = max(recipe.validate.images, SHEET_IMAGES)
+        self.validation = fixed_batch(validation_set or train_set, masks, count, data.frame, recipe.seed, device)
+        validation_metrics(recipe.validate, plugins, len(self.validation.image))  # errors now, not after the training
+        self.step = 0
+        self.seconds = 0.0  # of training, over all sessions of the run
+        self.guard = FiniteGuard()
+        self.observers = Observers(recipe, run.folder, self.warn)
 
     def initialize(self) -> None:
         """Starts from the weights that ``init_from`` names."""
@@ -136,7 +100,7 @@ class Training:
         path, state, damaged = checkpoint.latest(self.run.checkpoints)
         for message in damaged:
             self.warn(f"skipped: {message}")
-        if state["images"] != self.data.digest:
+        if state["images"] != self.digest:
             raise CheckpointError("these are not the training pictures that the run began with: it would not be exact")
         checkpoint.load_method(path, self.method)
         checkpoint.load_optimizers(path, self.method)
@@ -149,6 +113,10 @@ class Training:
     def loop(self, signal_received: Callable[[], int]) -> None:
         """Takes the remaining steps; ``signal_received`` returns the number of a signal to stop, or 0."""
         options, steps = self.recipe.run, self.method.steps
+
+        def due(every: int) -> bool:
+            return self.step % every == 0 or self.step == steps
+
         self.prepare_folder()
         meter = Meter()
         show = self.show and distributed.rank() == 0
@@ -156,23 +124,24 @@ class Training:
             self.method.train()
             began = time.monotonic() - self.seconds
             while self.step < steps:
-                logs = self.training_step()
+                batch = self.batches(self.step)
+                with self.autocast():
+                    logs = self.method.training_step(batch, self.step)
                 self.guard.watch(logs, self.step)
                 meter.add(logs)
                 self.step += 1
-                done = self.step == steps
                 stopping = 0
-                if distributed.world() == 1 or done or self.step % options.log_every == 0:
+                if distributed.world() == 1 or due(options.log_every):
                     stopping = distributed.all_reduce_max(signal_received(), self.device)
                 progress.step(self.step)
                 self.seconds = time.monotonic() - began
-                if done or stopping or self.step % options.log_every == 0:
+                if stopping or due(options.log_every):
                     self.report(meter, progress)
-                if done or (self.recipe.validate.every and self.step % self.recipe.validate.every == 0):
+                if due(self.recipe.validate.every or steps):
                     self.validate(progress)
-                if done or self.step % options.sample_every == 0:
+                if due(options.sample_every):
                     self.draw_samples()
-                if done or stopping or self.step % options.checkpoint_every == 0:
+                if stopping or due(options.checkpoint_every):
                     self.save()
                 if stopping:
                     text = f"stopped after step {self.step} of {steps}; the checkpoint is written: go on with --resume"
@@ -188,15 +157,10 @@ class Training:
             write_atomically(self.run.folder / ENVIRONMENT, json.dumps(environment(self.plugins), indent=1))
             write_atomically(self.run.log_file, "")
 
-    def training_step(self) -> dict[str, Tensor]:
-        batch = self.data.batches(self.step)
-        with self.autocast():
-            return self.method.training_step(batch, self.step)
-
     def report(self, meter: Meter, progress: RunProgress) -> None:
         """Checks that all terms are finite, then logs their means since the last line."""
         self.guard.check()
-        values, images_per_second = meter.flush(self.data.batches.batch)
+        values, images_per_second = meter.flush(self.batches.batch)
         described = self.method.describe(self.step - 1)
         speed = {"seconds": round(self.seconds, 3), "images_per_s": round(images_per_second, 1)}
         self.write({**speed, **described, **values})
@@ -214,11 +178,11 @@ class Training:
 
     def validate(self, progress: RunProgress) -> None:
         """Measures the fixed validation pictures, by whose numbers settings are chosen."""
-        pictures = self.data.validation
+        pictures = self.validation
         metrics = validation_metrics(self.recipe.validate, self.plugins, len(pictures.image))
         for metric in metrics.values():
             metric.setup(self.device)
-        for part in pictures.chunks(-(-len(pictures.image) // self.data.batches.batch)):
+        for part in pictures.chunks(-(-len(pictures.image) // self.batches.batch)):
             sample = self.preview(part)
             for metric in metrics.values():
                 metric.update(sample)
@@ -230,7 +194,7 @@ class Training:
         """Writes a sheet of the first validation pictures."""
         if distributed.rank():
             return
-        shown = Batch(self.data.validation.image[:SHEET_IMAGES], self.data.validation.mask[:SHEET_IMAGES])
+        shown = Batch(self.validation.image[:SHEET_IMAGES], self.validation.mask[:SHEET_IMAGES])
         self.run.samples.mkdir(exist_ok=True)
         picture = png(sample_sheet(self.preview(shown)))
         write_atomically(self.run.samples / f"step-{self.step:08d}.png", picture)
@@ -250,7 +214,7 @@ class Training:
         self.guard.check_weights(self.method, self.step)
         if distributed.rank():
             return
-        extra = {"seconds": self.seconds, "seed": self.recipe.seed, "images": self.data.digest}
+        extra = {"seconds": self.seconds, "seed": self.recipe.seed, "images": self.digest}
         checkpoint.save(self.run.checkpoints, self.step, self.method, extra, self.recipe.run.keep)
 
     def warn(self, text: str) -> None:
@@ -271,6 +235,8 @@ def initial_method(recipe: Recipe, device: torch.device) -> Method:
 
 def as_loaded(method: Method, device: torch.device) -> Method:
     """The trained method as if loaded from its checkpoint; gradients and optimizer states are freed."""
+    for network in method.networks:
+        network._compiled_call_impl = None  # compiled networks would round otherwise than loaded ones
     for optimizer in method.optimizers.values():
         optimizer.state.clear()
         optimizer.zero_grad(set_to_none=True)

@@ -26,7 +26,7 @@ def test_init_from_takes_weights_only(write_recipe: Write, tmp_path: Path, plugi
     for number, source in enumerate((first.folder, chosen, chosen / checkpoint.METHOD)):
         recipe = load_recipe(write_recipe(plain(seed=9, init_from=str(source)), name=f"next{number}"), plugins=plugins)
         run = run_of(recipe, tmp_path / f"next{number}")
-        training = Training.prepare(recipe, run, torch.device("cpu"), plugins, show=False)
+        training = Training(recipe, run, torch.device("cpu"), plugins, show=False)
         training.initialize()
         expected = weights(first, 6 if number == 0 else 4)
         assert same(checkpoint.contiguous(training.method.state_dict()), expected)
@@ -64,7 +64,7 @@ def test_init_from_a_run_with_fewer_parts(
         }
         recipe = load_recipe(write_recipe(plain(method=method, init_from=str(source)), name=stage), plugins=plugins)
         run = run_of(recipe, tmp_path / stage)
-        training = Training.prepare(recipe, run, torch.device("cpu"), plugins, show=True)
+        training = Training(recipe, run, torch.device("cpu"), plugins, show=True)
         training.initialize()
         return training
 
