@@ -32,7 +32,8 @@ from inpaintkit.core.hookspecs import API_VERSION, HOOKS, KINDS
 from inpaintkit.core.interfaces import INTERFACES
 from inpaintkit.core.plugins import GROUP, Plugins, load_plugins, official
 from inpaintkit.data.augment import AugmentationStep
-from inpaintkit.data.sources import PackageFiles, Prepare
+from inpaintkit.data.decoding import Prepare
+from inpaintkit.data.sources import PackageFiles
 from inpaintkit.evaluation.protocol import Protocol, load_protocol
 from inpaintkit.evaluation.transform import Transform
 from inpaintkit.recipe import DataOptions, RecipeKeys, RunOptions, ValidateOptions

@@ -11,7 +11,7 @@ from rich.console import Console
 from .core.config.nodes import dump
 from .core.errors import DataError, InpaintkitError, Problem, RecipeError, listed
 from .core.interfaces import Method
-from .data import Source, find
+from .data import find
 from .evaluation import (
     Protocol,
     evaluate_protocols,
@@ -174,7 +174,7 @@ def require_pictures(recipe: Recipe) -> None:
     problems = []
     for key, sources in wanted.items():
         try:
-            find([sources] if isinstance(sources, Source) else sources)
+            find(sources)
         except DataError as error:
             where = str(recipe.source.find(("data", key)))
             problems += [Problem(line, ("data", key), where) for line in str(error).splitlines()]

@@ -18,7 +18,7 @@ from torch import Tensor
 from ..core.config.checks import checked
 from ..core.errors import DataError, listed
 from ..core.interfaces import MaskSampler
-from ..data import Entry, Prepare, Unreadable, decode, find
+from ..data import ImageFile, Prepare, Unreadable, decode, find
 
 Color = Literal["white", "black"]
 RESIDENT = 2**30  # bytes of resized masks that are kept on the device, so that a draw copies nothing to it
@@ -89,7 +89,7 @@ class MaskFiles(MaskSampler):
     def _read(self) -> list[PackedMask]:
         with warnings.catch_warnings(), ThreadPoolExecutor() as pool:
             warnings.simplefilter("ignore")  # decoders warn about odd metadata
-            results = list(pool.map(self._read_one, find([self.path])))
+            results = list(pool.map(self._read_one, find(self.path)))
         masks = [result for result in results if isinstance(result, PackedMask)]
         unreadable = [result for result in results if isinstance(result, str)]
         if not masks:
@@ -109,11 +109,11 @@ class MaskFiles(MaskSampler):
             message = f"{len(names)} of {total} masks in {self.path} {problem}: {listed(names, 10)}{hint}"
             warnings.warn(message, UserWarning, stacklevel=4)
 
-    def _read_one(self, entry: Entry) -> PackedMask | str:
+    def _read_one(self, file: ImageFile) -> PackedMask | str:
         try:
-            [(name, pixels)] = decode(entry, Prepare())
+            [(name, pixels)] = decode(file, Prepare())
         except Unreadable as error:
-            return f"{entry.name} ({error})"
+            return f"{file.name} ({error})"
         white = pixels.mean(axis=0, dtype=np.float32) >= self.threshold * 255
         hole = white if self.hole == "white" else ~white
         return PackedMask(name, (hole.shape[0], hole.shape[1]), np.packbits(hole))

@@ -113,7 +113,8 @@ def listed(items: Iterable[object], most: int = 5, *, separator: str = ", ") -> 
     """``"a, b and 3 more"``: at most ``most`` of the items, then how many there are besides."""
     texts = [str(item) for item in items]
     text = separator.join(texts[:most])
-    return f"{text} and {len(texts) - most:,} more" if len(texts) > most else text
+    space = separator if separator.isspace() else " "  # a list of lines ends with a line of its own
+    return f"{text}{space}and {len(texts) - most:,} more" if len(texts) > most else text
 
 
 def short_repr(value: object) -> str:

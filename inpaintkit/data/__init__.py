@@ -2,6 +2,6 @@
 
 from .augment import AugmentationStep as AugmentationStep, augmenter as augmenter, check_augment as check_augment
 from .batches import TrainingBatches as TrainingBatches, fixed_batch as fixed_batch
-from .decoding import Entry as Entry, Unreadable as Unreadable, decode as decode, find as find
+from .decoding import Prepare as Prepare, decode as decode
 from .image_set import ImageSet as ImageSet, load_images as load_images
-from .sources import Prepare as Prepare, Source as Source
+from .sources import ImageFile as ImageFile, Source as Source, Unreadable as Unreadable, find as find

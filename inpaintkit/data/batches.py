@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import attrs
 import torch
@@ -11,7 +12,7 @@ from torch.nn import functional as F
 
 from ..core.interfaces import Batch, MaskSampler
 from ..runtime import distributed, generator, seed_of, to_float
-from .image_set import ImageSet, batch_indices
+from .image_set import ImageSet
 
 
 @attrs.frozen(eq=False)
@@ -54,3 +55,23 @@ def fixed_batch(
         image = F.interpolate(image, size, mode="bilinear", antialias=True).clamp(-1, 1)
     drawn = [masks(1, size, generator(seed_of(seed, "fixed", index))) for index in range(count)]
     return Batch(image, torch.cat(drawn).to(device))
+
+
+def batch_indices(count: int, batch: int, seed: int, step: int) -> Tensor:
+    """The indices (batch,) of a training step: a pure function of its arguments.
+
+    Every epoch is a permutation of all ``count`` pictures that depends on seed and epoch alone; batches run on across
+    the end of an epoch, so that every step is full.
+    """
+    position, end, parts = step * batch, (step + 1) * batch, []
+    while position < end:
+        epoch, start = divmod(position, count)
+        part = _epoch(count, seed, epoch)[start : start + end - position]
+        parts.append(part)
+        position += len(part)
+    return torch.cat(parts)
+
+
+@lru_cache(maxsize=4)
+def _epoch(count: int, seed: int, epoch: int) -> Tensor:
+    return torch.randperm(count, generator=generator(seed_of(seed, "epoch", epoch)))

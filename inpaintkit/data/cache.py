@@ -9,29 +9,21 @@ import shutil
 import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import attrs
 import PIL
 import platformdirs
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..core.errors import DataError
-from ..runtime import new_folder
-from .decoding import Entry, Pixels, Unreadable, decode, formats
-from .sources import Prepare
+from ..runtime import file_lock, new_folder, progress_bar
+from .decoding import Pixels, Prepare, decode, formats
+from .sources import ImageFile, Unreadable
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
-FORMAT = 1
+FORMAT = 2
 _PIXELS, _INDEX = "pixels.u8", "index.json"
 
 
@@ -39,10 +31,10 @@ _PIXELS, _INDEX = "pixels.u8", "index.json"
 class Index:
     """What lies in the pixel file: picture after picture, each (3, H, W) without gaps."""
 
-    names: list[str]
-    sizes: list[tuple[int, int]]  # (height, width)
-    digests: list[str]  # of each picture's pixels
-    unreadable: list[tuple[str, str]]  # (name, reason)
+    names: list[str] = attrs.Factory(list)
+    sizes: list[Sequence[int]] = attrs.Factory(list)  # (height, width)
+    digests: list[str] = attrs.Factory(list)  # of each picture's pixels
+    unreadable: dict[str, str] = attrs.Factory(dict)  # name: reason
 
     @property
     def nbytes(self) -> int:
@@ -56,73 +48,70 @@ def default_folder() -> Path:
     return platformdirs.user_cache_path("inpaintkit", appauthor=False)
 
 
-def cached(entries: Sequence[Entry], prepare: Prepare, folder: Path, *, progress: bool) -> tuple[Path, Index]:
-    """The pixel file and index of ``entries``, from an earlier run or decoded now.
+def cached(files: Sequence[ImageFile], prepare: Prepare, folder: Path, *, progress: bool) -> tuple[Path, Index]:
+    """The pixel file and index of ``files``, from an earlier run or decoded now.
 
     Raises:
-        DataError: the cache cannot be written (no space, no permission); nothing half-written is left behind.
+        DataError: the cache cannot be written (no space, no permission); no incomplete file is left behind.
     """
-    key = _key(entries, prepare)
-    home = folder / key
-    if index := _read(home):
-        return home / _PIXELS, index
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with _lock(folder / f"{key}.lock", progress) as alone:
-            if index := _read(home):  # another process was faster
-                return home / _PIXELS, index
-            for leftover in folder.glob(f".{key}.*") if alone else ():  # of a process that was killed
-                shutil.rmtree(leftover, ignore_errors=True)
-            shutil.rmtree(home, ignore_errors=True)  # damaged
-            try:
-                with new_folder(home) as temporary:
-                    index = _write(temporary, entries, prepare, progress)
-            except OSError:
-                index = _read(home)  # of another process, where there are no locks
-                if index is None:
-                    raise
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            why = "there is no space left for the decoded pictures"
-        else:
-            why = f"the decoded pictures cannot be written: {error.strerror or error}"
-        raise DataError(f"{why} in {folder}; name another folder with `cache:` or INPAINTKIT_CACHE") from error
+    home = folder / _key(files, prepare)
+    index = _read(home)
+    if index is None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            wait = "another process is decoding these pictures; waiting for it" if progress else ""
+            with file_lock(folder / f"{home.name}.lock", wait) as locked:
+                index = _read(home) or _decode_all(files, prepare, home, locked=locked, progress=progress)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                why = "there is no space left for the decoded pictures"
+            else:
+                why = f"the decoded pictures cannot be written: {error.strerror or error}"
+            raise DataError(f"{why} in {folder}; name another folder with `cache:` or INPAINTKIT_CACHE") from error
     return home / _PIXELS, index
 
 
-def _key(entries: Sequence[Entry], prepare: Prepare) -> str:
-    """Changes with any file, with ``prepare`` and with what decodes."""
-    marks = [(entry.name, *entry.mark) for entry in entries]
-    facts = [FORMAT, PIL.__version__, formats(), attrs.astuple(prepare), marks]
+def _key(files: Sequence[ImageFile], prepare: Prepare) -> str:
+    """Changes with any file, with ``prepare`` and with the versions of the decoders."""
+    versions = [(file.name, *file.version) for file in files]
+    facts = [FORMAT, PIL.__version__, formats(), attrs.astuple(prepare), versions]
     return blake2b(json.dumps(facts).encode(), digest_size=12).hexdigest()
 
 
 def _read(home: Path) -> Index | None:
     """The index of a complete cache; None where there is none, or where it is damaged."""
     try:
-        facts: dict[str, Any] = json.loads((home / _INDEX).read_text(encoding="utf-8"))
-        index = Index(
-            facts["names"],
-            [(height, width) for height, width in facts["sizes"]],
-            facts["digests"],
-            [(name, reason) for name, reason in facts["unreadable"]],
-        )
+        index = Index(**json.loads((home / _INDEX).read_text(encoding="utf-8")))
         complete = (home / _PIXELS).stat().st_size == index.nbytes
         return index if complete and len(index.names) == len(index.sizes) == len(index.digests) else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, TypeError):
         return None
 
 
-def _write(folder: Path, entries: Sequence[Entry], prepare: Prepare, progress: bool) -> Index:
-    index = Index([], [], [], [])
-    with open(folder / _PIXELS, "wb") as file:
-        for entry, result in zip(entries, _decoded(entries, prepare, progress), strict=True):
+def _decode_all(files: Sequence[ImageFile], prepare: Prepare, home: Path, *, locked: bool, progress: bool) -> Index:
+    """Publishes the pixel file and its index at ``home``, both complete."""
+    for leftover in home.parent.glob(f".{home.name}.*") if locked else ():  # of a process that was killed
+        shutil.rmtree(leftover, ignore_errors=True)
+    shutil.rmtree(home, ignore_errors=True)  # damaged
+    try:
+        with new_folder(home) as temporary:
+            return _write(temporary, files, prepare, progress)
+    except OSError:
+        if index := _read(home):  # of another process, where there are no locks
+            return index
+        raise
+
+
+def _write(folder: Path, files: Sequence[ImageFile], prepare: Prepare, progress: bool) -> Index:
+    index = Index()
+    with open(folder / _PIXELS, "wb") as pixel_file:
+        for file, result in zip(files, _decoded(files, prepare, progress), strict=True):
             if isinstance(result, Unreadable):
-                index.unreadable.append((entry.name, str(result)))
+                index.unreadable[file.name] = str(result)
                 continue
             for name, pixels in result:
                 data = pixels.tobytes()
-                file.write(data)
+                pixel_file.write(data)
                 index.names.append(name)
                 index.sizes.append(pixels.shape[1:])
                 index.digests.append(blake2b(data, digest_size=16).hexdigest())
@@ -131,60 +120,29 @@ def _write(folder: Path, entries: Sequence[Entry], prepare: Prepare, progress: b
 
 
 def _decoded(
-    entries: Sequence[Entry], prepare: Prepare, progress: bool
+    files: Sequence[ImageFile], prepare: Prepare, progress: bool
 ) -> Iterator[list[tuple[str, Pixels]] | Unreadable]:
-    """Each entry's pictures or error, in order, decoded in as many threads as there are cores.
+    """Each file's pictures or error, in order, decoded in as many threads as there are cores.
 
     Pillow's decoders release the interpreter's lock. Only a few pictures per thread are held at a time.
     """
 
-    def one(entry: Entry) -> list[tuple[str, Pixels]] | Unreadable:
+    def decode_one(file: ImageFile) -> list[tuple[str, Pixels]] | Unreadable:
         try:
-            return decode(entry, prepare)
+            return decode(file, prepare)
         except Unreadable as error:
             return error
 
-    workers = _cores()
-    waiting: deque[Future[list[tuple[str, Pixels]] | Unreadable]] = deque()
-    columns = (TextColumn("decoding pictures"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=Console(stderr=True), disable=not progress, transient=True)
-    with warnings.catch_warnings(), bar, ThreadPoolExecutor(workers) as pool:
+    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    title = "decoding pictures" if progress else ""
+    with warnings.catch_warnings(), progress_bar(title, len(files)) as show, ThreadPoolExecutor(workers) as pool:
         warnings.simplefilter("ignore")  # decoders warn about odd metadata, which changes no pixel
-        task = bar.add_task("", total=len(entries))
+        futures = (pool.submit(decode_one, file) for file in files)
+        waiting = deque(islice(futures, 4 * workers))
         try:
-            for entry in entries:
-                waiting.append(pool.submit(one, entry))
-                if len(waiting) > 4 * workers:
-                    yield waiting.popleft().result()
-                    bar.advance(task)
-            while waiting:
+            for done in range(len(files)):
                 yield waiting.popleft().result()
-                bar.advance(task)
+                waiting.extend(islice(futures, 1))
+                show(done + 1)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)  # after an error or Ctrl-C
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-@contextmanager
-def _lock(path: Path, progress: bool) -> Iterator[bool]:
-    """Waits until no other process holds the lock, and yields True; False where the file system has no locks."""
-    if fcntl is None:
-        yield False
-        return
-    with open(path, "ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            alone = True
-        except BlockingIOError:
-            if progress:
-                Console(stderr=True).print("another process is decoding these pictures; waiting for it")
-            fcntl.flock(file, fcntl.LOCK_EX)
-            alone = True
-        except OSError:  # a file system without locks
-            alone = False
-        yield alone

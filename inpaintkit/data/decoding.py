@@ -1,184 +1,60 @@
-"""Picture files: finding them in folders, archives and packages, and decoding one of any mode to RGB."""
+"""Decoding a picture file of any mode to RGB pixels, and the steps that are done to each picture once."""
 
 from __future__ import annotations
 
 import io
-import os
-import threading
-import zipfile
-from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import cache
-from pathlib import Path, PurePosixPath
+from typing import Annotated
 
 import attrs
 import numpy as np
+from annotated_types import Ge
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ..core.errors import DataError, did_you_mean
-from .sources import PackageFiles, Prepare, Source
+from ..core.config.checks import checked
+from ..core.errors import OptionError
+from .sources import ImageFile, Unreadable
 
 Pixels = NDArray[np.uint8]
+Side = Annotated[int, Ge(1)]
 
-# fmt: off
-EXTENSIONS = frozenset([
-    ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".ppm", ".pgm",
-    ".pbm", ".pnm", ".tga", ".avif", ".jp2", ".j2k", ".heic", ".heif",
-])
-# fmt: on
 #: Decoders that are tried, whatever the extension: none of them runs another program (the one for EPS would).
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM", "TGA", "AVIF", "JPEG2000", "HEIF")
-MAX_BYTES = 512 * 2**20  # of one file, unpacked: an archive entry cannot fill the memory
 MAX_PIXELS = 178_956_970  # of one picture: Pillow's own limit against decompression bombs
 
 
-class Unreadable(Exception):
-    """The reason why one picture cannot be used; the caller lists it by name."""
-
-
+@checked
 @attrs.frozen
-class Entry:
-    """One picture file.
+class Prepare:
+    """Deterministic steps done once to every picture, in this order; None leaves a step out.
 
     Attributes:
-        name: as messages and the cache show it.
-        mark: changes when the file does.
-        read: returns the bytes of the file.
+        short_side: resize, keeping the proportions, so that the short side has this many pixels.
+        crop: cut out the center square of this side; smaller pictures are refused by name.
+        tiles: cut into as many squares of this side as fit without overlap, centered; smaller pictures are refused.
     """
 
-    name: str
-    mark: tuple[str | int, ...]
-    read: Callable[[], bytes] = attrs.field(eq=False, repr=False)
+    short_side: Side | None = None
+    crop: Side | None = None
+    tiles: Side | None = None
 
-
-def find(sources: Sequence[Source]) -> list[Entry]:
-    """The pictures of every source, sorted by name within each; names that occur in several sources get a prefix.
-
-    Raises:
-        DataError: a source is missing, unreadable, or holds no pictures; names all such sources.
-    """
-    entries: list[Entry] = []
-    problems: list[str] = []
-    taken: set[str] = set()
-    for source in sources:
-        try:
-            for entry in sorted(_entries(source), key=lambda entry: entry.name):
-                name, copy = entry.name, 1
-                while name in taken:
-                    copy += 1
-                    name = f"{_label(source)}:{entry.name}" if copy == 2 else f"{_label(source)}[{copy}]:{entry.name}"
-                taken.add(name)
-                entries.append(attrs.evolve(entry, name=name))
-        except DataError as error:
-            problems.append(str(error))
-    if problems:
-        raise DataError("\n".join(problems))
-    return entries
-
-
-def _label(source: Source) -> str:
-    return source.package if isinstance(source, PackageFiles) else source.name
-
-
-def _entries(source: Source) -> list[Entry]:
-    if isinstance(source, PackageFiles):
-        return [_file_entry(name, path) for name, path in source.paths().items()]
-    try:
-        if source.is_dir():
-            entries, others = _of_folder(source)
-        elif source.is_file() and source.suffix.lower() == ".zip":
-            entries, others = _of_zip(source)
-        elif source.is_file():
-            return [_file_entry(source.name, source)]
-        else:
-            near = did_you_mean(source.name, os.listdir(source.parent) if source.parent.is_dir() else [])
-            raise DataError(f"no folder, .zip or picture {str(source)!r}{near} (looked in {Path.cwd()})")
-    except OSError as error:
-        raise DataError(f"{source} cannot be read: {error.strerror or error}") from error
-    if not entries:
-        hint = f"; it has {len(others)} other files, such as {min(others)!r}" if others else "; it is empty"
-        raise DataError(f"{source} holds no pictures (known extensions: {' '.join(sorted(EXTENSIONS))}){hint}")
-    return entries
-
-
-def _is_picture(name: PurePosixPath) -> bool:
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in name.parts)
-    return not hidden and name.suffix.lower() in EXTENSIONS
-
-
-def _of_folder(folder: Path) -> tuple[list[Entry], list[str]]:
-    entries, others = [], []
-    for path in _walk(folder, set()):
-        name = PurePosixPath(path.relative_to(folder).as_posix())
-        if _is_picture(name):
-            entries.append(_file_entry(str(name), path))
-        else:
-            others.append(str(name))
-    return entries, others
-
-
-def _walk(folder: Path, visited: set[str]) -> Iterator[Path]:
-    """All files in a folder and below; links to folders are followed, each folder once."""
-    real = os.path.realpath(folder)
-    if real in visited:
-        return
-    visited.add(real)
-    with os.scandir(folder) as found:
-        for item in sorted(found, key=lambda item: item.name):
-            if item.is_dir():
-                yield from _walk(Path(item.path), visited)
-            else:
-                yield Path(item.path)
-
-
-def _file_entry(name: str, path: Path) -> Entry:
-    def read() -> bytes:
-        with open(path, "rb") as file:
-            _require_size(os.fstat(file.fileno()).st_size)
-            return file.read(MAX_BYTES + 1)
-
-    try:
-        facts = path.stat()
-        mark = (str(path.absolute()), facts.st_size, facts.st_mtime_ns)
-    except OSError:  # a dangling link: read() says so
-        mark = (str(path.absolute()), -1, -1)
-    return Entry(_printable(name), mark, read)
-
-
-def _of_zip(path: Path) -> tuple[list[Entry], list[str]]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = [member for member in archive.infolist() if not member.is_dir()]
-    except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is no readable .zip: {error}") from error
-    opened = threading.local()  # one file handle for each thread, so that reads run in parallel
-
-    def entry(member: zipfile.ZipInfo) -> Entry:
-        def read() -> bytes:
-            _require_size(member.file_size)
-            if not hasattr(opened, "archive"):
-                opened.archive = zipfile.ZipFile(path)
-            data: bytes = opened.archive.read(member)
-            return data
-
-        return Entry(_printable(member.filename), (member.CRC, member.file_size), read)
-
-    pictures = [member for member in members if _is_picture(PurePosixPath(member.filename))]
-    others = [member.filename for member in members if not _is_picture(PurePosixPath(member.filename))]
-    return [entry(member) for member in pictures], others
-
-
-def _printable(name: str) -> str:
-    """A file name that can be written to logs: bytes that are not text on this system are escaped."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-def _require_size(size: int) -> None:
-    if size == 0:
-        raise Unreadable("the file is empty")
-    if size > MAX_BYTES:
-        raise Unreadable(f"{size / 2**20:.0f} MiB unpacked is over the limit of {MAX_BYTES // 2**20} MiB for one file")
+    def __attrs_post_init__(self) -> None:
+        sides = {name: side for name, side in attrs.asdict(self).items() if side is not None}
+        problems = [
+            OptionError(f"{name} is {side!r}: a whole number of pixels is needed", (name,))
+            for name, side in sides.items()
+            if type(side) is not int
+        ]
+        if not problems:
+            problems = [
+                OptionError(f"{inner} ({sides[inner]}) is larger than {outer} ({sides[outer]}) before it", (inner,))
+                for outer, inner in (("short_side", "crop"), ("short_side", "tiles"), ("crop", "tiles"))
+                if outer in sides and inner in sides and sides[inner] > sides[outer]
+            ]
+        if problems:
+            raise OptionError.join(problems)
 
 
 @cache
@@ -188,14 +64,14 @@ def formats() -> tuple[str, ...]:
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
-def decode(entry: Entry, prepare: Prepare) -> list[tuple[str, Pixels]]:
+def decode(file: ImageFile, prepare: Prepare) -> list[tuple[str, Pixels]]:
     """One file -> its prepared pictures, ``(name, (3, H, W))``; several where it is cut into tiles.
 
     Raises:
         Unreadable: says why in a few words; every error of a decoder ends here.
     """
     try:
-        return prepared(entry.name, open_rgb(entry.read(), draft=prepare.short_side), prepare)
+        return prepared(file.name, open_rgb(file.read(), draft=prepare.short_side), prepare)
     except Unreadable:
         raise
     except UnidentifiedImageError:
@@ -273,11 +149,9 @@ def prepared(name: str, image: Image.Image, prepare: Prepare) -> list[tuple[str,
     side = prepare.tiles
     if not side:
         return [(name, pixels)]
-    rows, columns = image.height // side, image.width // side
-    top, left = (image.height - rows * side) // 2, (image.width - columns * side) // 2
-    tiles = []
-    for row in range(rows):
-        for column in range(columns):
-            y, x = top + row * side, left + column * side
-            tiles.append((f"{name}#{row},{column}", pixels[:, y : y + side, x : x + side]))
-    return tiles
+    top, left = image.height % side // 2, image.width % side // 2
+    return [
+        (f"{name}#{row},{column}", pixels[:, y : y + side, x : x + side])
+        for row, y in enumerate(range(top, image.height - side + 1, side))
+        for column, x in enumerate(range(left, image.width - side + 1, side))
+    ]

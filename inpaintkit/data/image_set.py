@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cached_property, lru_cache
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 
@@ -14,11 +14,13 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from ..core.errors import DataError
-from ..runtime import generator, seed_of
+from ..core.errors import DataError, listed
+from ..runtime import seed_of
 from .cache import cached, default_folder
-from .decoding import find
-from .sources import Prepare, Source
+from .decoding import Prepare
+from .sources import Source, find
+
+Indices = tuple[int, ...]
 
 
 def load_images(
@@ -40,35 +42,55 @@ def load_images(
         DataError: a source is missing or holds no pictures, none can be read (``strict``: not all can), or the cache
             cannot be written.
     """
-    given = [sources] if isinstance(sources, str | Source) else sources
-    several = [Path(source) if isinstance(source, str) else source for source in given]
-    path, index = cached(find(several), prepare or Prepare(), cache or default_folder(), progress=progress)
-    if index.unreadable and (strict or not index.names):
-        raise DataError(_listing(index.unreadable, "no picture is left" if not index.names else "strict is set"))
-    if index.unreadable and progress:
-        Console(stderr=True).print(_listing(index.unreadable, "left out"), markup=False, highlight=False)
+    several = [sources] if isinstance(sources, str | Source) else sources
+    files = find([Path(source) if isinstance(source, str) else source for source in several])
+    path, index = cached(files, prepare or Prepare(), cache or default_folder(), progress=progress)
+    if index.unreadable:
+        outcome = "no picture is left" if not index.names else "strict is set" if strict else "left out"
+        count = len(index.unreadable)
+        reasons = [f"{name}: {reason}" for name, reason in index.unreadable.items()]
+        message = f"{count} picture{'s' if count > 1 else ''} cannot be read ({outcome}):\n  "
+        message += listed(reasons, 20, separator="\n  ")
+        if strict or not index.names:
+            raise DataError(message)
+        if progress:
+            Console(stderr=True).print(message, markup=False, highlight=False)
     sizes = torch.tensor(index.sizes, dtype=torch.int64)
-    ends = (3 * sizes[:, 0] * sizes[:, 1]).cumsum(0)
+    lengths = 3 * sizes.prod(1)
     return ImageSet(
         names=tuple(index.names),
-        unreadable=tuple(index.unreadable),
+        unreadable=tuple(index.unreadable.items()),
         digests=tuple(index.digests),
         sizes=sizes,
-        offsets=ends - 3 * sizes[:, 0] * sizes[:, 1],
+        offsets=lengths.cumsum(0) - lengths,
         # copy-on-write, because torch wants writable memory; nothing writes to it
         pixels=torch.from_numpy(np.memmap(path, np.uint8, mode="c")),
     )
 
 
-def _listing(unreadable: Sequence[tuple[str, str]], outcome: str, most: int = 20) -> str:
-    lines = [f"{len(unreadable)} {'picture' if len(unreadable) == 1 else 'pictures'} cannot be read ({outcome}):"]
-    lines += [f"  {name}: {reason}" for name, reason in unreadable[:most]]
-    return "\n".join([*lines, f"  and {len(unreadable) - most} more"] if len(unreadable) > most else lines)
+class Prefetcher:
+    """Computes tensors in another thread before they are needed; the oldest that are not used are dropped."""
+
+    def __init__(self, most: int = 4) -> None:
+        self.most = most
+        self.waiting: dict[Indices, Future[Tensor]] = {}
+        self._pool = ThreadPoolExecutor(1, "inpaintkit-prefetch")
+
+    def start(self, read: Callable[[Indices], Tensor], indices: Indices) -> None:
+        if indices not in self.waiting:
+            self.waiting[indices] = self._pool.submit(read, indices)
+        while len(self.waiting) > self.most:
+            self.waiting.pop(next(iter(self.waiting))).cancel()
+
+    def get(self, read: Callable[[Indices], Tensor], indices: Indices) -> Tensor:
+        """``read(indices)``, from the other thread where it was started."""
+        future = self.waiting.pop(indices, None)
+        return future.result() if future else read(indices)
 
 
 @attrs.frozen(eq=False)
 class ImageSet:
-    """uint8 RGB pictures by index; of any lengths, as long as all short sides agree where batches are asked for.
+    """uint8 RGB pictures by index, of any sizes; :meth:`batch` needs pictures whose short sides are equal.
 
     Attributes:
         names: the path inside the source; tiles of one picture as ``name#row,column``.
@@ -82,7 +104,7 @@ class ImageSet:
     sizes: Tensor = attrs.field(repr=False)
     offsets: Tensor = attrs.field(repr=False)  # (N,), of each picture's first byte in `pixels`
     pixels: Tensor = attrs.field(repr=False)  # flat, each picture (3, H, W); a file on the CPU, or on the device
-    _ahead: dict[tuple[int, ...], Future[Tensor]] = attrs.field(factory=dict, init=False, repr=False)
+    _prefetcher: Prefetcher = attrs.field(factory=Prefetcher, init=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -114,7 +136,7 @@ class ImageSet:
         return int(short[low])
 
     def picture(self, index: int) -> Tensor:
-        """The whole picture, uint8 (3, H, W), where ``pixels`` lie."""
+        """The uncropped picture, uint8 (3, H, W), on the device of ``pixels``."""
         height, width = self.sizes[index].tolist()
         start = int(self.offsets[index])
         return self.pixels[start : start + 3 * height * width].view(3, height, width)
@@ -167,22 +189,10 @@ class ImageSet:
         fits = self.pixels.numel() <= budget
         return attrs.evolve(self, pixels=self.pixels.to(device)) if fits else self
 
-    @cached_property
-    def _reader(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(1, "inpaintkit-prefetch")
-
-    def prefetch(self, indices: Tensor, device: torch.device | str, most: int = 4) -> None:
-        """Starts to read the pixels of a later :meth:`batch` of these indices, if they are streamed from the disk.
-
-        At most ``most`` batches are held; the oldest unused one is dropped first.
-        """
-        if torch.device(device).type == "cpu" or self.pixels.device.type != "cpu":
-            return
-        key = tuple(indices.tolist())
-        if key not in self._ahead:
-            self._ahead[key] = self._reader.submit(self._gathered, key)
-        while len(self._ahead) > most:
-            self._ahead.pop(next(iter(self._ahead))).cancel()
+    def prefetch(self, indices: Tensor, device: torch.device | str) -> None:
+        """Starts to read the pixels of a later :meth:`batch` of these indices, if they are streamed from the disk."""
+        if torch.device(device).type != "cpu" and self.pixels.device.type == "cpu":
+            self._prefetcher.start(self._read, tuple(indices.tolist()))
 
     def batch(self, indices: Tensor, device: torch.device | str, rng: torch.Generator | None = None) -> Tensor:
         """uint8 (B, 3, S, S) on ``device``: a square crop of each picture, S the short side.
@@ -217,19 +227,18 @@ class ImageSet:
             out[place] = self.picture(index)[:, top : top + side, left : left + side]
         return out
 
-    def _gathered(self, indices: tuple[int, ...]) -> Tensor:
-        """The pictures, uncropped, one after another in pinned memory."""
+    def _streamed(self, indices: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
+        """The uncropped pictures, one after another, on the device; and the first byte of each."""
+        pixels = self._prefetcher.get(self._read, tuple(indices.tolist()))
+        lengths = 3 * self.sizes[indices].prod(1)
+        return pixels.to(device, non_blocking=True), lengths.cumsum(0) - lengths
+
+    def _read(self, indices: Indices) -> Tensor:
+        """The uncropped pictures, one after another, in pinned memory."""
         parts = [self.picture(index).reshape(-1) for index in indices]
         out = torch.empty(sum(map(len, parts)), dtype=torch.uint8, pin_memory=torch.cuda.is_available())
         torch.cat(parts, out=out)
         return out
-
-    def _streamed(self, indices: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
-        key = tuple(indices.tolist())
-        ready = self._ahead.pop(key, None)
-        pixels = ready.result() if ready else self._gathered(key)
-        lengths = 3 * self.sizes[indices].prod(1)
-        return pixels.to(device, non_blocking=True), lengths.cumsum(0) - lengths
 
 
 def _windows(pixels: Tensor, starts: Tensor, sizes: Tensor, corner: Tensor, side: int) -> Tensor:
@@ -240,24 +249,3 @@ def _windows(pixels: Tensor, starts: Tensor, sizes: Tensor, corner: Tensor, side
     inside = starts[:, None, None] + rows * width + columns  # (B, side, side)
     planes = torch.arange(3, device=pixels.device)[:, None, None] * (height * width)[:, None]
     return pixels[inside[:, None] + planes]
-
-
-def batch_indices(count: int, batch: int, seed: int, step: int) -> Tensor:
-    """The indices (batch,) of a training step: a pure function of its arguments.
-
-    Every epoch is a permutation of all ``count`` pictures that depends on seed and epoch alone; batches run on across
-    the end of an epoch, so that every step is full.
-    """
-    first, parts = step * batch, []
-    position, end = first, first + batch
-    while position < end:
-        epoch, start = divmod(position, count)
-        part = _epoch(count, seed, epoch)[start : start + end - position]
-        parts.append(part)
-        position += len(part)
-    return torch.cat(parts)
-
-
-@lru_cache(maxsize=4)
-def _epoch(count: int, seed: int, epoch: int) -> Tensor:
-    return torch.randperm(count, generator=generator(seed_of(seed, "epoch", epoch)))

@@ -1,4 +1,4 @@
-"""Files and folders that are written completely or not at all, and survive a power cut."""
+"""Files and folders that are written completely or not at all, and survive a power cut; locks between processes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
+
+from rich.console import Console
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
@@ -43,6 +50,29 @@ def new_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
             _flush(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def file_lock(path: Path, message: str = "") -> Iterator[bool]:
+    """Waits until no other process holds the lock, and yields True; False where the file system has no locks.
+
+    Args:
+        message: printed on stderr before it waits.
+    """
+    if fcntl is None:
+        yield False
+        return
+    with open(path, "ab") as file:
+        locked = True
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if message:
+                Console(stderr=True).print(message)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError:  # a file system without locks
+            locked = False
+        yield locked
 
 
 def _temporary(path: Path) -> Path:

@@ -25,7 +25,7 @@ def report_progress(done: int, total: int) -> None:
 
 @contextmanager
 def progress_bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Shows a bar inside the block, and a second one for what a method reports with :func:`report_progress`.
+    """Shows a bar on stderr inside the block, and a second one for what a method reports with :func:`report_progress`.
 
     Yields a function that takes how many of ``total`` are done. Without a title no bar is shown.
     """
@@ -33,7 +33,8 @@ def progress_bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
         yield lambda done: None
         return
     text = TextColumn("{task.description}", markup=False)  # names may hold brackets
-    with Progress(text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), transient=True) as bars:
+    columns = (text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         outer = bars.add_task(title, total=total)
         inner = bars.add_task("  search", total=None, visible=False)
 

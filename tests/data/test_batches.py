@@ -1,4 +1,4 @@
-"""Training batches as functions of seed and step."""
+"""Training batches as functions of seed and step, and their order."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from hypothesis import given, settings, strategies as st
 from torch import Tensor
 
-from inpaintkit.data.batches import TrainingBatches, fixed_batch
+from inpaintkit.data import batches
+from inpaintkit.data.batches import TrainingBatches, batch_indices, fixed_batch
 from inpaintkit.runtime.seeds import generator, seed_of
 
 Write = Callable[..., Path]
@@ -85,3 +87,34 @@ def test_fixed_batches_begin_alike() -> None:
     assert torch.equal(few.mask, more.mask[:4])
     expected = [masks(1, (8, 8), generator(seed_of(0, "fixed", index))) for index in range(4)]
     assert torch.equal(few.mask, torch.cat(expected))
+
+
+# the order
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 30), st.integers(1, 40), st.integers(0, 5))
+def test_every_epoch_holds_every_picture_once(count: int, batch: int, seed: int) -> None:
+    steps = 3 * count
+    drawn = torch.cat([batch_indices(count, batch, seed, step) for step in range(steps)])
+    assert len(drawn) == steps * batch
+    for epoch in drawn[: len(drawn) // count * count].view(-1, count)[:20]:
+        assert sorted(epoch.tolist()) == list(range(count))
+
+
+def test_the_order_is_a_function_of_seed_and_epoch() -> None:
+    batches._epoch.cache_clear()
+    late = batch_indices(50, 8, 1, 100)
+    batches._epoch.cache_clear()
+    batch_indices(50, 8, 1, 99)
+    assert torch.equal(late, batch_indices(50, 8, 1, 100))
+    in_order = torch.cat([batch_indices(50, 8, 1, step) for step in range(25)])
+    assert torch.equal(in_order, torch.cat([batch_indices(50, 4, 1, step) for step in range(50)]))  # whatever the batch
+    assert not torch.equal(in_order[:50], in_order[50:100])
+    assert not torch.equal(batch_indices(50, 50, 1, 0), batch_indices(50, 50, 2, 0))
+
+
+def test_a_batch_may_be_written_to() -> None:
+    before = batch_indices(10, 4, 0, 0).clone()
+    batch_indices(10, 4, 0, 0).zero_()
+    assert torch.equal(batch_indices(10, 4, 0, 0), before)

@@ -18,8 +18,10 @@ from PIL import Image
 
 from inpaintkit.core.errors import DataError
 from inpaintkit.data import cache as caching
+from inpaintkit.data.decoding import Prepare
 from inpaintkit.data.image_set import ImageSet, load_images
-from inpaintkit.data.sources import PackageFiles, Prepare
+from inpaintkit.data.sources import PackageFiles
+from inpaintkit.runtime import files
 
 RNG = np.random.default_rng(0)
 
@@ -107,7 +109,7 @@ def test_a_zip_with_a_changed_entry_is_seen_and_a_moved_one_reused(load, tmp_pat
     assert load(tmp_path / "moved.zip").digest == first.digest
 
 
-def test_the_digest_tells_pixels_and_names_and_nothing_else(photos, load, tmp_path):
+def test_the_digest_depends_on_pixels_and_names_alone(photos, load, tmp_path):
     folder, held = photos
     with zipfile.ZipFile(tmp_path / "same.zip", "w") as archive:
         for name, pixels in held.items():
@@ -138,7 +140,7 @@ def test_unreadable_pictures_are_listed_with_reasons_and_the_rest_is_used(photos
     assert "empty" in images.unreadable[1][1]
 
 
-def test_the_list_is_told_on_stderr(photos, load, capsys):
+def test_the_list_is_printed_on_stderr(photos, load, capsys):
     (photos[0] / "bad[red].png").write_bytes(b"")
     load(photos[0], progress=True)
     assert "bad[red].png: the file is empty" in capsys.readouterr().err
@@ -151,7 +153,7 @@ def test_strict_refuses_and_names_them_all(photos, load):
         load(photos[0], strict=True)
     assert "25 pictures cannot be read (strict is set)" in str(caught.value)
     assert "bad00.png: the file is empty" in str(caught.value)
-    assert "and 5 more" in str(caught.value)
+    assert str(caught.value).endswith("bad19.png: the file is empty\n  and 5 more")
 
 
 def test_none_left_is_an_error(load, tmp_path):
@@ -197,15 +199,15 @@ def test_what_a_killed_process_left_is_neither_used_nor_kept(photos, load, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("code", "said"), [(errno.ENOSPC, "no space left"), (errno.EACCES, "cannot be written: Permission denied")]
+    ("code", "message"), [(errno.ENOSPC, "no space left"), (errno.EACCES, "cannot be written: Permission denied")]
 )
-def test_a_full_disk_is_told_and_leaves_nothing(photos, load, tmp_path, monkeypatch, code, said):
+def test_a_full_disk_is_reported_and_leaves_nothing(photos, load, tmp_path, monkeypatch, code, message):
     def full(_):
         raise OSError(code, os.strerror(code))
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        with pytest.raises(DataError, match=said) as caught:
+        with pytest.raises(DataError, match=message) as caught:
             load(photos[0])
     assert "INPAINTKIT_CACHE" in str(caught.value)
     assert str(tmp_path / "cache") in str(caught.value)
@@ -224,8 +226,8 @@ def test_a_write_that_fails_half_way_leaves_nothing(tmp_path):
         from pathlib import Path
         from inpaintkit.data.cache import cached
         from inpaintkit.core.errors import DataError
-        from inpaintkit.data.decoding import find
-        from inpaintkit.data.sources import Prepare
+        from inpaintkit.data.decoding import Prepare
+        from inpaintkit.data.sources import find
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
         try:
@@ -233,12 +235,12 @@ def test_a_write_that_fails_half_way_leaves_nothing(tmp_path):
         except DataError as error:
             print(error)
     """
-    told = run(script, tmp_path / "photos", tmp_path / "cache").communicate()[0]
-    assert "cannot be written: File too large" in told
+    output = run(script, tmp_path / "photos", tmp_path / "cache").communicate()[0]
+    assert "cannot be written: File too large" in output
     assert caches(tmp_path) == []
 
 
-def test_a_cache_folder_that_is_a_file_is_told(photos, load, tmp_path):
+def test_a_cache_folder_that_is_a_file_is_an_error(photos, load, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="cannot be written"):
         load(photos[0], cache=tmp_path / "file")
@@ -256,25 +258,25 @@ def test_of_two_processes_one_decodes_and_both_have_the_pictures(tmp_path):
     script = """
         import sys, time
         from pathlib import Path
-        from inpaintkit.data import cache, decoding as images
+        from inpaintkit.data import cache, sources
         decode, count = cache.decode, 0
-        def slow(entry, prepare):
+        def slow(file, prepare):
             global count
             count += 1
             time.sleep(0.02)
-            return decode(entry, prepare)
+            return decode(file, prepare)
         cache.decode = slow
-        entries = images.find([Path(sys.argv[1])])
-        path, index = cache.cached(entries, cache.Prepare(), Path(sys.argv[2]), progress=False)
+        files = sources.find(Path(sys.argv[1]))
+        path, index = cache.cached(files, cache.Prepare(), Path(sys.argv[2]), progress=False)
         print(count, len(index.names), path.stat().st_size)
     """
     both = [run(script, tmp_path / "photos", tmp_path / "cache") for _ in range(2)]
-    told = sorted(process.communicate()[0].split() for process in both)
-    assert told == [["0", "30", str(30 * 192)], ["30", "30", str(30 * 192)]]
+    printed = sorted(process.communicate()[0].split() for process in both)
+    assert printed == [["0", "30", str(30 * 192)], ["30", "30", str(30 * 192)]]
 
 
 def test_without_file_locks_two_writers_still_agree(photos, load, tmp_path, monkeypatch):
-    monkeypatch.setattr(caching, "fcntl", None)  # so both write, and neither may clear the other's folder away
+    monkeypatch.setattr(files, "fcntl", None)  # so both write, and neither may clear the other's folder away
     decode = caching.decode
     monkeypatch.setattr(caching, "decode", lambda *given: time.sleep(0.05) or decode(*given))
     results: list[ImageSet] = []

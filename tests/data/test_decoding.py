@@ -1,18 +1,16 @@
-"""Finding and decoding picture files: every mode, every kind of damage."""
+"""Decoding picture files of every mode and with every kind of damage, and the steps done to each picture."""
 
 import io
 import struct
-import zipfile
 import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from inpaintkit.core.errors import DataError, OptionError
-from inpaintkit.data import decoding as images
-from inpaintkit.data.decoding import Unreadable, decode, find, open_rgb
-from inpaintkit.data.sources import PackageFiles, Prepare
+from inpaintkit.core.errors import OptionError
+from inpaintkit.data.decoding import Prepare, decode, formats, open_rgb
+from inpaintkit.data.sources import ImageFile, Unreadable
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (12, 20, 3), dtype=np.uint8)
@@ -27,8 +25,8 @@ def encode(image, kind="PNG", **options):
 
 
 def pixels_of(data, **prepare):
-    entry = images.Entry("a", (), lambda: data)
-    [(_, pixels)] = decode(entry, Prepare(**prepare))
+    file = ImageFile("a", (), lambda: data)
+    [(_, pixels)] = decode(file, Prepare(**prepare))
     return pixels.transpose(1, 2, 0)
 
 
@@ -134,7 +132,7 @@ def test_decoders_that_run_programs_are_not_asked():
     script = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n"
     with pytest.raises(Unreadable, match="known format"):
         pixels_of(script)
-    assert "EPS" not in images.formats()
+    assert "EPS" not in formats()
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "TIFF", "WEBP", "BMP"])
@@ -193,7 +191,7 @@ def test_the_crop_is_the_center():
 
 
 def test_tiles_are_centered_and_do_not_overlap():
-    [first, second, *rest] = decode(images.Entry("a.png", (), lambda: encode(RGB)), Prepare(tiles=9))
+    [first, second, *rest] = decode(ImageFile("a.png", (), lambda: encode(RGB)), Prepare(tiles=9))
     assert not rest
     assert [first[0], second[0]] == ["a.png#0,0", "a.png#0,1"]
     np.testing.assert_array_equal(first[1].transpose(1, 2, 0), RGB[1:10, 1:10])
@@ -226,131 +224,3 @@ def test_prepare_refuses_what_cannot_be(options, paths):
     with pytest.raises(OptionError) as caught:
         Prepare(**options)
     assert [error.path for error in caught.value.problems] == paths
-
-
-# finding
-
-
-def test_a_folder_is_searched_in_order_and_hidden_files_are_passed_over(tmp_path):
-    wanted = ["B.JPG", "a/ü 漢.png", "a/b/c.webp", "z.tiff"]
-    for name in [*wanted, "notes.txt", ".hidden.png", "__MACOSX/x.png", "a/._c.png", ".git/d.png", "q.pdf"]:
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(encode(RGB))
-    assert [entry.name for entry in find([tmp_path])] == sorted(wanted)
-
-
-def test_linked_folders_are_followed_once(tmp_path):
-    (tmp_path / "real").mkdir()
-    (tmp_path / "real" / "a.png").write_bytes(encode(RGB))
-    (tmp_path / "root").mkdir()
-    (tmp_path / "root" / "link").symlink_to(tmp_path / "real")
-    (tmp_path / "real" / "loop").symlink_to(tmp_path / "root")
-    assert [entry.name for entry in find([tmp_path / "root"])] == ["link/a.png"]
-
-
-def test_a_dangling_link_is_one_unreadable_picture(tmp_path):
-    (tmp_path / "a.png").symlink_to(tmp_path / "gone.png")
-    [entry] = find([tmp_path])
-    with pytest.raises(Unreadable, match="No such file"):
-        decode(entry, Prepare())
-
-
-def test_an_archive_holds_what_a_folder_does(tmp_path):
-    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("in/", "")
-        archive.writestr("in/ü 漢.png", encode(RGB))
-        archive.writestr("__MACOSX/in/._a.png", b"resource fork")
-        archive.writestr("readme.md", "text")
-        archive.writestr("in/.DS_Store", "x")
-    [entry] = find([tmp_path / "a.zip"])
-    assert entry.name == "in/ü 漢.png"
-    np.testing.assert_array_equal(decode(entry, Prepare())[0][1].transpose(1, 2, 0), RGB)
-
-
-def test_an_archive_entry_over_the_limit_is_not_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr(images, "MAX_BYTES", 2**20)
-    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("zeros.png", bytes(2**20 + 1))
-    [entry] = find([tmp_path / "bomb.zip"])
-    with pytest.raises(Unreadable, match="over the limit of 1 MiB"):
-        decode(entry, Prepare())
-
-
-def test_an_archive_entry_that_lies_about_its_size_is_cut_off(tmp_path):
-    path = tmp_path / "a.zip"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("a.png", bytes(100_000))
-    path.write_bytes(path.read_bytes().replace(struct.pack("<I", 100_000), struct.pack("<I", 500)))
-    [entry] = find([path])
-    with pytest.raises(Unreadable, match="BadZipFile"):
-        decode(entry, Prepare())
-
-
-def test_an_encrypted_entry_says_so(tmp_path):
-    path = tmp_path / "a.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("a.png", encode(RGB))
-    data = bytearray(path.read_bytes())
-    data[6] |= 1  # flag bits of the local header
-    data[data.rindex(b"PK\x01\x02") + 8] |= 1  # and of the directory
-    path.write_bytes(data)
-    [entry] = find([path])
-    with pytest.raises(Unreadable, match="encrypted"):
-        decode(entry, Prepare())
-
-
-def test_one_picture_is_a_source(tmp_path):
-    (tmp_path / "a.png").write_bytes(encode(RGB))
-    assert [entry.name for entry in find([tmp_path / "a.png"])] == ["a.png"]
-
-
-def test_names_that_sources_share_are_told_apart_and_the_first_keeps_its_own(tmp_path):
-    for folder in ("one", "two"):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / "a.png").write_bytes(encode(RGB))
-    names = [entry.name for entry in find([tmp_path / "one", tmp_path / "two", tmp_path / "two"])]
-    assert names == ["a.png", "two:a.png", "two[3]:a.png"]
-
-
-def test_every_bad_source_is_named_at_once(tmp_path):
-    (tmp_path / "faces").mkdir()
-    (tmp_path / "faces" / "notes.txt").write_text("x")
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "broken.zip").write_bytes(b"PK\x03\x04 and no more")
-    with pytest.raises(DataError) as caught:
-        find([tmp_path / "facse", tmp_path / "faces", tmp_path / "empty", tmp_path / "broken.zip"])
-    told = str(caught.value).split("\n")
-    assert len(told) == 4
-    assert "did you mean 'faces'?" in told[0]
-    assert "holds no pictures" in told[1]
-    assert "notes.txt" in told[1]
-    assert "it is empty" in told[2]
-    assert "no readable .zip" in told[3]
-
-
-def test_package_files():
-    entries = find([PackageFiles("skimage", ["data/astronaut.png", "data/coffee.png"])])
-    assert [entry.name for entry in entries] == ["skimage:data/astronaut.png", "skimage:data/coffee.png"]
-    assert decode(entries[0], Prepare())[0][1].shape == (3, 512, 512)
-
-
-@pytest.mark.parametrize(
-    ("package", "file", "said"),
-    [
-        ("no_such_package_here", "a.png", "cannot be imported"),
-        ("skimage", "data/asronaut.png", "has no file data/asronaut.png"),
-        ("this_is.not", "a.png", "cannot be imported"),
-        ("abc", "a.png", "single module"),
-    ],
-)
-def test_missing_package_files_say_what_is_missing(package, file, said):
-    with pytest.raises(DataError, match=said):
-        find([PackageFiles(package, [file])])
-
-
-@pytest.mark.parametrize("file", ["/etc/passwd", "../x.png", "", "a\\b.png"])
-def test_package_files_stay_inside_the_package(file):
-    with pytest.raises(OptionError) as caught:
-        PackageFiles("skimage", ["data/coffee.png", file])
-    assert [error.path for error in caught.value.problems] == [("files", 1)]

@@ -1,4 +1,4 @@
-"""Image sets: crops, the validation part, and the order of batches."""
+"""Image sets: crops, the validation part, and what is read ahead."""
 
 import io
 import zipfile
@@ -12,8 +12,8 @@ from PIL import Image
 
 from inpaintkit.core.errors import DataError
 from inpaintkit.data import image_set as module
-from inpaintkit.data.image_set import ImageSet, batch_indices, load_images
-from inpaintkit.data.sources import Prepare
+from inpaintkit.data.decoding import Prepare
+from inpaintkit.data.image_set import ImageSet, load_images
 from inpaintkit.runtime.seeds import generator
 
 RNG = np.random.default_rng(0)
@@ -145,35 +145,7 @@ def test_tiles_of_one_picture_stay_together(load, tmp_path):
     assert min(len(part) for part in one) > 0
 
 
-# the order
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.integers(1, 30), st.integers(1, 40), st.integers(0, 5))
-def test_every_epoch_holds_every_picture_once(count, batch, seed):
-    steps = 3 * count
-    drawn = torch.cat([batch_indices(count, batch, seed, step) for step in range(steps)])
-    assert len(drawn) == steps * batch
-    for epoch in drawn[: len(drawn) // count * count].view(-1, count)[:20]:
-        assert sorted(epoch.tolist()) == list(range(count))
-
-
-def test_the_order_is_a_function_of_seed_and_epoch():
-    module._epoch.cache_clear()
-    late = batch_indices(50, 8, 1, 100)
-    module._epoch.cache_clear()
-    batch_indices(50, 8, 1, 99)
-    assert torch.equal(late, batch_indices(50, 8, 1, 100))
-    whole = torch.cat([batch_indices(50, 8, 1, step) for step in range(25)])
-    assert torch.equal(whole, torch.cat([batch_indices(50, 4, 1, step) for step in range(50)]))  # whatever the batch
-    assert not torch.equal(whole[:50], whole[50:100])
-    assert not torch.equal(batch_indices(50, 50, 1, 0), batch_indices(50, 50, 2, 0))
-
-
-def test_a_batch_may_be_written_to():
-    before = batch_indices(10, 4, 0, 0).clone()
-    batch_indices(10, 4, 0, 0).zero_()
-    assert torch.equal(batch_indices(10, 4, 0, 0), before)
+# on a device
 
 
 def test_pictures_stay_where_they_are_on_the_cpu(photos, load):
@@ -183,20 +155,21 @@ def test_pictures_stay_where_they_are_on_the_cpu(photos, load):
 
 def test_what_was_read_ahead_is_used_once_and_never_piles_up(photos, load, monkeypatch):
     images = load(photos[0])
-    wanted = [torch.tensor([at, 4]) for at in range(4)]
+    wanted = [torch.tensor([at, 4]) for at in range(5)]
     expected = [images._streamed(indices, torch.device("cpu"))[0].clone() for indices in wanted]
+    waiting = images._prefetcher.waiting
     images.prefetch(wanted[0], "cpu")
-    assert not images._ahead  # nothing streams on the CPU
+    assert not waiting  # nothing streams on the CPU
     for indices in wanted:
-        images.prefetch(indices, "meta", most=3)
-        images.prefetch(indices, "meta", most=3)
-    assert list(images._ahead) == [(1, 4), (2, 4), (3, 4)]
+        images.prefetch(indices, "meta")
+        images.prefetch(indices, "meta")
+    assert list(waiting) == [(1, 4), (2, 4), (3, 4), (4, 4)]
     with monkeypatch.context() as patch:
-        images._ahead[1, 4].result()
-        patch.setattr(ImageSet, "_gathered", lambda *_: pytest.fail("read again"))
+        waiting[1, 4].result()
+        patch.setattr(ImageSet, "_read", lambda *_: pytest.fail("read again"))
         assert torch.equal(images._streamed(wanted[1], torch.device("cpu"))[0], expected[1])
     assert torch.equal(images._streamed(wanted[1], torch.device("cpu"))[0], expected[1])
-    assert list(images._ahead) == [(2, 4), (3, 4)]
+    assert list(waiting) == [(2, 4), (3, 4), (4, 4)]
 
 
 def test_an_empty_set_says_so(photos, load):

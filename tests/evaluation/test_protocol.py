@@ -12,7 +12,8 @@ from annotated_types import Ge
 from inpaintkit import Metric, RecipeError, Sample, hookimpl
 from inpaintkit.core.config.bundled import bundled
 from inpaintkit.core.plugins import Plugins, load_plugins
-from inpaintkit.data.sources import PackageFiles, Prepare
+from inpaintkit.data.decoding import Prepare
+from inpaintkit.data.sources import PackageFiles
 from inpaintkit.evaluation.protocol import Protocol, load_protocol
 from inpaintkit.evaluation.transform import Transform
 

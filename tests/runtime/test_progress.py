@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from rich.console import Console
 
+from inpaintkit.runtime import progress
 from inpaintkit.runtime.progress import _inner_bar, progress_bar, report_progress
 
 
@@ -16,7 +17,8 @@ from inpaintkit.runtime.progress import _inner_bar, progress_bar, report_progres
 def text(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     """What is written to a terminal."""
     written = io.StringIO()
-    monkeypatch.setattr("rich._console", Console(file=written, force_terminal=True, width=80))
+    terminal = Console(file=written, force_terminal=True, width=80)
+    monkeypatch.setattr(progress, "Console", lambda stderr: terminal)
     return written
 
 
