@@ -1,6 +1,6 @@
 """Writes docs/reference/*.md from the code: ``python docs/make_reference.py``; ``--check`` only says what is stale.
 
-Signatures, docstrings, hook specifications and command-line options are the source; tests/test_docs.py holds the pages
+Signatures, docstrings, hook specifications and command-line options are the source; tests/docs holds the pages
 to them. Nothing here depends on the machine: of the installed plugins only those of this repository are described.
 """
 

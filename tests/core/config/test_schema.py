@@ -1,12 +1,19 @@
-"""Options that a component shares with its base class, and their documentation."""
+"""Signatures read as schemas: annotations, defaults, options of base classes and their documentation."""
 
 from __future__ import annotations
 
 from typing import Annotated, TypedDict, Unpack
 
-from annotated_types import Ge
+import attrs
+import pytest
+import torchmetrics
+from annotated_types import Ge, Gt
+from torch import nn
 
-from inpaintkit.core.config.schema import Option, documentation_of, signature_of
+from inpaintkit.core.config.schema import Option, SignatureError, documentation_of, signature_of
+from inpaintkit.core.interfaces import MaskSampler
+
+from .toys import Hidden, Picky, Width, Wrapper, half
 
 
 class Shared(TypedDict, total=False):
@@ -24,7 +31,7 @@ class Derived(Base):
         super().__init__(depth, **shared)
 
 
-def test_they_are_options_with_the_defaults_of_the_base() -> None:
+def test_unpacked_options_have_the_defaults_of_the_base() -> None:
     assert signature_of(Derived) == (
         Option("depth", int, 2),
         Option("own", bool, False),
@@ -76,3 +83,38 @@ def test_a_base_class_documents_the_options_that_its_subclasses_do_not() -> None
         "    region: here.\n\nRaises:\n    OptionError: never."
     )
     assert documentation_of(Base) == ""
+
+
+def test_signatures() -> None:
+    options = {option.name: option for option in signature_of(Width)}
+    assert options["width"].annotation == "integer >= 1"
+    assert (options["width"].default, options["width"].required) == (8, False)
+    assert options["act"].annotation == "'relu' or 'elu'"
+    assert [(option.name, option.required) for option in signature_of(Picky)] == [("low", True), ("high", True)]
+    assert [option.annotation for option in signature_of(Wrapper)] == ["loss", "mapping of names to loss or null"]
+    assert [option.annotation for option in signature_of(half)] == ["'left' or 'right'"]
+    assert signature_of(nn.Identity) == ()  # *args and **kwargs are no options
+    assert signature_of(MaskSampler) == ()
+    ssim = {option.name for option in signature_of(torchmetrics.image.StructuralSimilarityIndexMeasure)}
+    assert {"gaussian_kernel", "sigma", "data_range"} <= ssim
+    assert "kwargs" not in ssim
+    with pytest.raises(SignatureError, match="NotThere"):
+        signature_of(Hidden)
+
+
+def test_signatures_of_attrs_classes() -> None:
+    @attrs.frozen
+    class Base:
+        first: Annotated[int, Gt(0)]
+
+    @attrs.frozen
+    class Value(Base):
+        _private: str = "p"
+        many: list[int] = attrs.Factory(list)
+
+    found = [(option.name, option.annotation, option.default, option.required) for option in signature_of(Value)]
+    assert found == [
+        ("first", "integer > 0", None, True),
+        ("private", "string", "p", False),
+        ("many", "list of integer", [], False),
+    ]

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping, Sequence
-from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Literal, Required, TypedDict, Unpack
+from typing import Annotated, Any, Literal
 
-import attrs
 import pytest
 import torch
-import torchmetrics
 from annotated_types import Ge, Gt, Interval, Len, Lt, MinLen, MultipleOf, Predicate
 from hypothesis import given, strategies as st
-from torch import Tensor, nn
+from torch import Tensor
 
 from inpaintkit.core.config.nodes import parse
-from inpaintkit.core.config.schema import SignatureError, describe, signature_of
+from inpaintkit.core.config.schema import describe, signature_of
 from inpaintkit.core.config.structure import INVALID, Spec, Structurer
 from inpaintkit.core.errors import OptionError, Problem, RecipeError
 from inpaintkit.core.hookspecs import hookimpl
@@ -26,69 +23,7 @@ from inpaintkit.core.plugins import Plugins
 from inpaintkit.training.stages import Adam, Stage
 from inpaintkit.training.weights import Weight
 
-
-class Hue(Enum):
-    RED = 0
-    BLUE = 1
-
-
-class Shared(TypedDict, total=False):
-    steps: Annotated[int, Ge(0)]
-    rate: Required[float]
-
-
-class Base(Loss):
-    def __init__(self, rate: float, steps: Annotated[int, Ge(0)] = 7) -> None:
-        super().__init__()
-        self.rate, self.steps = rate, steps
-
-
-class Keywords(Base):
-    def __init__(self, scale: float = 1.0, **shared: Unpack[Shared]) -> None:
-        super().__init__(**shared)
-
-
-class Width(Generator):
-    def __init__(self, width: Annotated[int, Ge(1)] = 8, act: Literal["relu", "elu"] = "relu") -> None:
-        super().__init__()
-        if width % 2:
-            raise OptionError(f"width {width} is odd", ("width",))
-        self.width = width
-
-
-class Picky(Loss):
-    def __init__(self, low: float, high: float) -> None:
-        super().__init__()
-        if low > high:
-            wrong = [OptionError("low is above high", ("low",)), OptionError("high is below", ("high",))]
-            raise OptionError.join(wrong)
-
-
-class Wrapper(Loss):
-    def __init__(self, loss: Loss, others: Mapping[str, Loss] | None = None) -> None:
-        super().__init__()
-        self.loss, self.others = loss, others
-
-
-class Raises(Loss):
-    def __init__(self, how: str) -> None:
-        super().__init__()
-        raise {"value": ValueError, "type": TypeError, "runtime": RuntimeError, "key": KeyError}[how]("as asked")
-
-
-class Late(Loss):
-    def __init__(self, loss: Spec[Loss]) -> None:
-        super().__init__()
-        self.spec = loss
-
-
-class Hidden(Loss):
-    def __init__(self, x: NotThere) -> None:  # type: ignore[name-defined]  # noqa: F821
-        super().__init__()
-
-
-def half(side: Literal["left", "right"] = "left") -> MaskSampler:
-    return MaskSampler()
+from .toys import Hidden, Hue, Keywords, Late, Picky, Raises, Width, Wrapper, half
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +55,7 @@ def plugins() -> Plugins:
     return found
 
 
-def told(plugins: Plugins, value: Any, expected: Any) -> list[str]:
+def problems_in(plugins: Plugins, value: Any, expected: Any) -> list[str]:
     structurer = Structurer(plugins)
     structurer.structure(value, expected)
     return [str(problem) for problem in structurer.problems]
@@ -171,7 +106,7 @@ def good(plugins: Plugins, value: Any, expected: Any) -> Any:
         ([0.5], Annotated[list[Annotated[float, Gt(0), Lt(1)]], MinLen(1)], [0.5]),
     ],
 )
-def test_what_fits_is_kept_as_it_is(plugins: Plugins, value: Any, expected: Any, result: Any) -> None:
+def test_valid_values_are_kept(plugins: Plugins, value: Any, expected: Any, result: Any) -> None:
     found = good(plugins, value, expected)
     assert found == result
     assert type(found) is type(result)
@@ -223,40 +158,42 @@ def test_what_fits_is_kept_as_it_is(plugins: Plugins, value: Any, expected: Any,
         ({"region": "hole"}, Loss, "missing 'use', the name of the loss"),
     ],
 )
-def test_what_does_not_fit_is_told(plugins: Plugins, value: Any, expected: Any, message: str) -> None:
-    assert told(plugins, value, expected) == [message]
+def test_invalid_values_are_reported(plugins: Plugins, value: Any, expected: Any, message: str) -> None:
+    assert problems_in(plugins, value, expected) == [message]
 
 
 def test_unknown_components_name_the_nearest_and_the_broken_plugins(plugins: Plugins) -> None:
-    (message,) = told(plugins, {"use": "widht"}, Generator)
+    (message,) = problems_in(plugins, {"use": "widht"}, Generator)
     assert message.startswith("use: unknown generator 'widht', did you mean 'width'?; plugin 'broken' is not available")
-    (message,) = told(plugins, "width", Loss)
+    (message,) = problems_in(plugins, "width", Loss)
     assert "unknown loss 'width' ('width' is a generator, not a loss)" in message
-    (message,) = told(plugins, "lost", Loss)
+    (message,) = problems_in(plugins, "lost", Loss)
     assert "loss 'lost' of plugin 'toy' cannot be imported" in message
-    (message,) = told(plugins, "hidden", Loss)
+    (message,) = problems_in(plugins, "hidden", Loss)
     assert "the signature of Hidden cannot be read: name 'NotThere' is not defined" in message
 
 
 def test_options_unknown_missing_and_misspelt_all_at_once(plugins: Plugins) -> None:
     value = {"use": "wrapper", "loss": {"use": "picky", "lwo": 1, "extra_thing": 2}, "others": {"a": {"use": "picky"}}}
-    assert told(plugins, value, Loss) == [
+    assert problems_in(plugins, value, Loss) == [
         "loss.lwo: unknown option 'lwo', did you mean 'low'?",  # and not that `low` is missing
         "loss.extra_thing: unknown option 'extra_thing'; picky takes low, high",
         "loss: missing 'high' of loss 'picky': expected number",
         "others.a: missing 'low' of loss 'picky': expected number",
         "others.a: missing 'high' of loss 'picky': expected number",
     ]
-    assert told(plugins, {"use": "toy-half", "sied": "left"}, MaskSampler) == [
+    assert problems_in(plugins, {"use": "toy-half", "sied": "left"}, MaskSampler) == [
         "sied: unknown option 'sied', did you mean 'side'?"
     ]
 
 
-def test_unions_of_classes_are_told_by_their_keys(plugins: Plugins) -> None:
-    assert told(plugins, {"match": "a", "scael": 1}, Weight) == ["scael: unknown key 'scael', did you mean 'scale'?"]
-    assert told(plugins, {"start": 0, "end": "x", "over": 10}, Weight) == ["end: expected number >= 0, not 'x'"]
-    assert told(plugins, -1, Weight) == ["expected number >= 0, not -1"]
-    assert told(plugins, {"macth": "a"}, Weight) == ["macth: unknown key 'macth', did you mean 'match'?"]
+def test_members_of_unions_are_chosen_by_their_keys(plugins: Plugins) -> None:
+    assert problems_in(plugins, {"match": "a", "scael": 1}, Weight) == [
+        "scael: unknown key 'scael', did you mean 'scale'?"
+    ]
+    assert problems_in(plugins, {"start": 0, "end": "x", "over": 10}, Weight) == ["end: expected number >= 0, not 'x'"]
+    assert problems_in(plugins, -1, Weight) == ["expected number >= 0, not -1"]
+    assert problems_in(plugins, {"macth": "a"}, Weight) == ["macth: unknown key 'macth', did you mean 'match'?"]
     stage = good(plugins, {"name": "a", "steps": 2, "weights": {"x": 1, "y": {"match": "x"}}}, Stage).build()
     assert stage == Stage("a", 2, {"x": 1.0, "y": good(plugins, {"match": "x"}, Weight).build()})
 
@@ -272,7 +209,7 @@ def test_a_class_may_read_its_value_itself(plugins: Plugins) -> None:
             return structurer.structure(value, int, at)
 
     assert good(plugins, [3], list[Own]) == [3]
-    assert told(plugins, ["raise", "report", "x"], list[Own]) == [
+    assert problems_in(plugins, ["raise", "report", "x"], list[Own]) == [
         "[0].below: raised",
         "[1].here: reported",
         "[2]: expected integer, not 'x'",
@@ -293,7 +230,7 @@ def test_build_makes_the_components_with_their_own_defaults(plugins: Plugins) ->
     assert spec.build() is not spec.build()
 
 
-def test_build_tries_everything_and_locates_what_constructors_refuse(plugins: Plugins) -> None:
+def test_build_locates_all_errors_of_constructors(plugins: Plugins) -> None:
     text = """\
 use: wrapper
 loss: {use: picky, low: 2, high: 1}
@@ -326,7 +263,7 @@ others:
     assert [problem.message for problem in problems] == ["low is above high", "high is below", "as asked"]
 
 
-def test_what_is_invalid_is_passed_over_and_the_rest_tried(plugins: Plugins) -> None:
+def test_invalid_values_are_skipped_and_the_rest_is_built(plugins: Plugins) -> None:
     value = {
         "use": "wrapper",
         "loss": {"use": "picky", "low": "x", "high": 1},
@@ -346,42 +283,7 @@ def test_an_option_annotated_spec_is_built_later(plugins: Plugins) -> None:
     with pytest.raises(RecipeError, match="low is above high") as caught:
         built.spec.build()
     assert isinstance(caught.value.__cause__, OptionError)  # for whoever mends the component
-    assert told(plugins, {"use": "late", "loss": "pcky"}, Loss)[0].startswith("loss: unknown loss 'pcky'")
-
-
-def test_signatures() -> None:
-    options = {option.name: option for option in signature_of(Width)}
-    assert options["width"].annotation == "integer >= 1"
-    assert (options["width"].default, options["width"].required) == (8, False)
-    assert options["act"].annotation == "'relu' or 'elu'"
-    assert [(option.name, option.required) for option in signature_of(Picky)] == [("low", True), ("high", True)]
-    assert [option.annotation for option in signature_of(Wrapper)] == ["loss", "mapping of names to loss or null"]
-    assert [option.annotation for option in signature_of(half)] == ["'left' or 'right'"]
-    assert signature_of(nn.Identity) == ()  # *args and **kwargs are no options
-    assert signature_of(MaskSampler) == ()
-    ssim = {option.name for option in signature_of(torchmetrics.image.StructuralSimilarityIndexMeasure)}
-    assert {"gaussian_kernel", "sigma", "data_range"} <= ssim
-    assert "kwargs" not in ssim
-    with pytest.raises(SignatureError, match="NotThere"):
-        signature_of(Hidden)
-
-
-def test_signatures_of_attrs_classes() -> None:
-    @attrs.frozen
-    class Base:
-        first: Annotated[int, Gt(0)]
-
-    @attrs.frozen
-    class Value(Base):
-        _private: str = "p"
-        many: list[int] = attrs.Factory(list)
-
-    found = [(option.name, option.annotation, option.default, option.required) for option in signature_of(Value)]
-    assert found == [
-        ("first", "integer > 0", None, True),
-        ("private", "string", "p", False),
-        ("many", "list of integer", [], False),
-    ]
+    assert problems_in(plugins, {"use": "late", "loss": "pcky"}, Loss)[0].startswith("loss: unknown loss 'pcky'")
 
 
 plain = st.recursive(
@@ -406,7 +308,7 @@ schemas = st.recursive(
 
 
 @given(plain, schemas)
-def test_any_value_is_structured_or_told(plugins: Plugins, value: Any, expected: Any) -> None:
+def test_any_value_is_structured_or_reported(plugins: Plugins, value: Any, expected: Any) -> None:
     structurer = Structurer(plugins)
     result = structurer.structure(value, expected)
     for problem in structurer.problems:
@@ -425,13 +327,13 @@ def test_numbers_become_a_tensor(plugins: Plugins) -> None:
     assert found.tolist() == [[1, 2], [3, 4.5]]
     assert good(plugins, 2, Tensor | str).item() == 2
     for value in ([[1], [2, 3]], ["a"], True, "1", {"a": 1}):
-        assert told(plugins, value, Tensor)[0].startswith("expected numbers, not ")
+        assert problems_in(plugins, value, Tensor)[0].startswith("expected numbers, not ")
 
 
 def test_members_of_an_enumeration_are_written_by_name(plugins: Plugins) -> None:
-    assert told(plugins, "rad", Hue) == ["expected 'red' or 'blue', not 'rad', did you mean 'red'?"]
-    assert told(plugins, 1.5, Hue | str | None) == ["expected 'red' or 'blue' or null, not 1.5"]
-    assert told(plugins, "blu", Hue | str) == ["expected 'red' or 'blue', not 'blu', did you mean 'blue'?"]
+    assert problems_in(plugins, "rad", Hue) == ["expected 'red' or 'blue', not 'rad', did you mean 'red'?"]
+    assert problems_in(plugins, 1.5, Hue | str | None) == ["expected 'red' or 'blue' or null, not 1.5"]
+    assert problems_in(plugins, "blu", Hue | str) == ["expected 'red' or 'blue', not 'blu', did you mean 'blue'?"]
 
 
 def test_options_of_a_typed_dict_are_options(plugins: Plugins) -> None:
@@ -439,9 +341,9 @@ def test_options_of_a_typed_dict_are_options(plugins: Plugins) -> None:
     assert (scale.name, scale.default) == ("scale", 1.0)
     assert (steps.name, steps.annotation, steps.default, steps.required) == ("steps", "integer >= 0", 7, False)
     assert (rate.name, rate.annotation, rate.required) == ("rate", "number", True)
-    assert told(plugins, {"steps": -1}, Keywords) == [
+    assert problems_in(plugins, {"steps": -1}, Keywords) == [
         "missing 'rate': expected number",
         "steps: expected integer >= 0, not -1",
     ]
     assert good(plugins, {"rate": 1, "scale": 2}, Keywords).build().rate == 1.0
-    assert "did you mean 'steps'?" in told(plugins, {"rate": 1, "step": 2}, Keywords)[0]
+    assert "did you mean 'steps'?" in problems_in(plugins, {"rate": 1, "step": 2}, Keywords)[0]
