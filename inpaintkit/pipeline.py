@@ -23,7 +23,7 @@ from .evaluation import (
 )
 from .recipe import Recipe
 from .report import write_report
-from .runs import RECIPE, Observers, Run, adopt_weights, checkpoint, latest_run, method_of, new_run
+from .runs import RECIPE, Observers, Run, adopt_weights, checkpoint, latest_run, load, new_run
 from .runtime import Execution, distributed, pick_device, write_atomically
 from .training import check_steps, train
 
@@ -114,13 +114,12 @@ def _evaluate(
         torch.set_num_threads(recipe.run.threads)
     if protocols:
         test_sets = open_test_sets(protocols, recipe.data, images, show)
-        row, _ = run_row(begun, recipe)
-        method = method or method_of(begun, recipe, device)
+        row, source = run_row(begun, recipe)
+        method = method or load(source, device)
         execution = Execution(device, progress=show)
         observers = Observers(recipe, begun.folder, lambda text: warnings.print(f"warning: {text}", markup=False))
         with observers:
-            for test_set in test_sets:
-                [results] = evaluate_protocols(method, [test_set], row, begun.results, execution)
+            for results in evaluate_protocols(method, test_sets, row, begun.results, execution):
                 console.print(results_table(results))
                 observers.call("evaluated", to_json(results))
     console.print(f"report: {write_report(begun.folder)}", markup=False, soft_wrap=True)
@@ -143,20 +142,16 @@ def begin(recipe: Recipe, out: Path | None, root: Path, resume: bool) -> Run:
                 f"{run.folder} was begun with other values: {shown}. Resume with the same ones, or begin anew with "
                 "init_from: to start from its weights"
             )
-        require_pictures(recipe)
-        return run
-    if out is not None and out.is_dir() and any(not path.name.endswith(".part") for path in out.iterdir()):
+    elif out is not None and out.is_dir() and any(not path.name.endswith(".part") for path in out.iterdir()):
         raise InpaintkitError(f"{out} is not empty: nothing is overwritten; name another folder, or add --resume")
     require_pictures(recipe)
-    if out is None:
-        run = new_run(root, recipe.name)
-    else:
+    if not resume:
+        run = new_run(root, recipe.name) if out is None else Run(out)
         try:
-            out.mkdir(parents=True, exist_ok=True)
+            run.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InpaintkitError(f"the run folder {out} cannot be made: {error}") from error
-        run = Run(out)
-    write_atomically(run.recipe_file, dump(recipe.tree))
+        write_atomically(run.recipe_file, dump(recipe.tree))
     return run
 
 
@@ -166,18 +161,17 @@ def require_pictures(recipe: Recipe) -> None:
     Raises:
         RecipeError: the missing and damaged sources, with their keys.
     """
-    wanted = {}
-    if recipe.data is not None and recipe.is_trained:
-        wanted["train"] = recipe.data.train
-    if recipe.data is not None and recipe.evaluate and recipe.data.test is not None:
-        wanted["test"] = recipe.data.test
+    data = recipe.data
+    if data is None:
+        return
+    wanted = {"train": data.train if recipe.is_trained else None, "test": data.test if recipe.evaluate else None}
     problems = []
     for key, sources in wanted.items():
         try:
-            find(sources)
+            find(sources or [])
         except DataError as error:
-            where = str(recipe.source.find(("data", key)))
-            problems += [Problem(line, ("data", key), where) for line in str(error).splitlines()]
+            path = ("data", key)
+            problems += [Problem(line, path, str(recipe.source.find(path))) for line in str(error).splitlines()]
     if problems:
         raise RecipeError(problems)
 

@@ -90,7 +90,7 @@ def evaluate_run(
     test_sets = open_test_sets(loaded, recipe.data, images, execution.progress)
     row, source = run_row(run, recipe)
     method = load(source, execution.device, plugins)
-    return evaluate_protocols(method, test_sets, row, run.results, execution, plugins)
+    return list(evaluate_protocols(method, test_sets, row, run.results, execution, plugins))
 
 
 def open_test_sets(
@@ -132,8 +132,8 @@ def evaluate_protocols(
     folder: Path,
     execution: Execution,
     plugins: Plugins | None = None,
-) -> list[Results]:
-    """Evaluates a method under several protocols and writes ``folder/<protocol>/results.json`` with its pictures.
+) -> Iterator[Results]:
+    """Evaluates a method under each protocol in turn and writes ``folder/<protocol>/results.json`` with its pictures.
 
     Args:
         row: name and origin of the method; the numbers are filled in.
@@ -141,7 +141,6 @@ def evaluate_protocols(
     Raises:
         InpaintkitError: two metrics share a label, one refuses these pictures, or the folder cannot be written to.
     """
-    found = []
     for test_set in test_sets:
         with tempfile.TemporaryFile() as file:  # on disk: test sets may be large
             outputs = np.memmap(file, np.uint8, "w+", shape=(len(test_set), 3, test_set.side, test_set.side))
@@ -149,8 +148,7 @@ def evaluate_protocols(
             results = _results(measured, test_set, execution, plugins)
             results, files = with_examples(results, test_set, outputs)
         write_results(folder / test_set.protocol.name, results, files)
-        found.append(results)
-    return found
+        yield results
 
 
 def evaluate_row(

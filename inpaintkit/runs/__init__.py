@@ -12,7 +12,6 @@ from .folder import (
     has_weights as has_weights,
     latest_run as latest_run,
     load as load,
-    method_of as method_of,
     new_run as new_run,
     open_run as open_run,
     ready as ready,

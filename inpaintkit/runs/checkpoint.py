@@ -110,18 +110,18 @@ def init_method(path: Path, method: Method) -> list[str]:
         CheckpointError: a part fits only partly, with the keys that differ; or no part fits.
     """
     file = path / METHOD if path.is_dir() else path
-    weighted = {part_of(name, method) for name, _ in method.named_parameters()}
     found = read_tensors(file)
-    expected = {key: value for key, value in method.state_dict().items() if part_of(key, method) in weighted}
-    held = {part_of(key, method) for key in found}
-    shared = {key: value for key, value in expected.items() if part_of(key, method) in held}
-    parts = {part_of(key, method) for key in shared}
-    difference = key_difference(shared, {key: value for key, value in found.items() if part_of(key, method) in parts})
-    if difference or not shared:
-        difference = difference or key_difference(expected, found)
+    parts = {part_of(name, method) for name, _ in method.named_parameters()}
+    held = parts & {part_of(key, method) for key in found}
+
+    def only(parts: set[str], tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {key: value for key, value in tensors.items() if part_of(key, method) in parts}
+
+    compared = only(held, found) if held else found
+    if difference := key_difference(only(held or parts, method.state_dict()), compared):
         raise CheckpointError(f"{file} does not fit this method:\n{difference}")
-    missing = method.load_state_dict({key: found[key] for key in shared}, strict=False).missing_keys
-    return sorted({part_of(key, method) for key in missing} & weighted)
+    missing = method.load_state_dict(only(held, found), strict=False).missing_keys
+    return sorted({part_of(key, method) for key in missing} & parts)
 
 
 def newest(path: Path) -> Path:

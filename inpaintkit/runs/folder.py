@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 import subprocess
 import sys
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -86,15 +87,12 @@ def latest_run(root: Path, name: str) -> Run:
     Raises:
         InpaintkitError: there is none.
     """
-    runs = [path for path in root.glob(f"{name}*") if (path / RECIPE).is_file() and is_run_of(path.name, name)]
+    numbered = re.compile(re.escape(name) + r"(?:-(\d+))?")
+    found = [(int(match[1] or 1), match[0]) for path in root.glob("*/") if (match := numbered.fullmatch(path.name))]
+    runs = [(number, folder) for number, folder in found if (root / folder / RECIPE).is_file()]
     if not runs:
         raise InpaintkitError(f"nothing to resume: {root} holds no run named {name}")
-    return Run(max(runs, key=lambda path: int(path.name.removeprefix(name).lstrip("-") or 1)))
-
-
-def is_run_of(folder: str, name: str) -> bool:
-    rest = folder.removeprefix(name)
-    return folder.startswith(name) and (not rest or (rest[0] == "-" and rest[1:].isdigit()))
+    return Run(root / max(runs)[1])
 
 
 def environment(plugins: Plugins | None = None) -> dict[str, Any]:
@@ -107,18 +105,11 @@ def environment(plugins: Plugins | None = None) -> dict[str, Any]:
         "plugins": {report.name: report.version for report in reports if report.version and not report.error},
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "packages": {name: found for name in names if (found := installed_version(name))},
+        "packages": {name: version(name) for name in names},
         "cpu_threads": torch.get_num_threads(),
         "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
     }
-
-
-def installed_version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""
 
 
 def commit() -> str:
@@ -155,42 +146,30 @@ def open_run(
 ) -> tuple[Method, Recipe | None]:
     """What :func:`load` returns, and the recipe that the method was trained by; None for one without training."""
     path = Path(source)
-    if path.is_dir():
-        is_checkpoint = (path / checkpoint.STATE).is_file()
-        run = Run(path.parent.parent if is_checkpoint else path)
+    weights: Path | None = None
+    if not path.is_dir():
+        recipe = load_recipe(source, plugins=plugins)
+        if has_weights(recipe):
+            raise InpaintkitError(
+                f"{source} is the recipe of a method that is trained: run it first, then load its run folder"
+            )
+    elif (path / checkpoint.STATE).is_file():
+        recipe, weights = Run(path.parent.parent).recipe(plugins), path
+    else:
+        run = Run(path)
         recipe = run.recipe(plugins)
-        method = method_of(run, recipe, device, path if is_checkpoint else None)
-        return method, recipe if is_checkpoint or has_weights(recipe) else None
-    recipe = load_recipe(source, plugins=plugins)
-    if has_weights(recipe):
-        raise InpaintkitError(
-            f"{source} is the recipe of a method that is trained: run it first, then load its run folder"
-        )
-    return ready(_without_training(recipe), device), None
-
-
-def method_of(run: Run, recipe: Recipe, device: str | torch.device, chosen: Path | None = None) -> Method:
-    """The method of a run, ready to fill holes, from its newest checkpoint or the ``chosen`` one.
-
-    Raises:
-        CheckpointError: the run has no usable checkpoint, or it does not fit.
-    """
-    method = _without_training(recipe)
-    if chosen is not None or has_weights(recipe):
-        checkpoint.load_method(chosen or checkpoint.latest(run.checkpoints)[0], method, partly=True)
-    return ready(method, device)
+        if has_weights(recipe):
+            weights = checkpoint.latest(run.checkpoints)[0]
+    method = build_method(recipe, without=getattr(recipe.method.factory, "training_only", ()))
+    method.setup()
+    if weights is not None:
+        checkpoint.load_method(weights, method, partly=True)
+    return ready(method, device), recipe if weights is not None else None
 
 
 def ready(method: Method, device: str | torch.device) -> Method:
     """The method in eval mode, without gradients, on the device."""
     return method.to(device).eval().requires_grad_(False)
-
-
-def _without_training(recipe: Recipe) -> Method:
-    """The recipe's method without the options that only training needs, set up."""
-    method = build_method(recipe, without=getattr(recipe.method.factory, "training_only", ()))
-    method.setup()
-    return method
 
 
 def has_weights(recipe: Recipe) -> bool:

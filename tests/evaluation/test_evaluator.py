@@ -185,7 +185,7 @@ def test_a_method_in_memory_is_evaluated_under_protocols_that_are_open(
 ) -> None:
     other = TestSet.open(load_protocol(tree(name="other", seed=3), plugins), folder)
     row = Row("ours", "drawn", seed=7, steps=5, training_seeds=1)
-    found = evaluate_protocols(Drawn(0.1), [test_set, other], row, tmp_path, Execution(), plugins)
+    found = list(evaluate_protocols(Drawn(0.1), [test_set, other], row, tmp_path, Execution(), plugins))
     assert [results.name for results in found] == ["toy", "other"]
     for results, opened in zip(found, (test_set, other), strict=True):
         kept = read_results(tmp_path / results.name)
