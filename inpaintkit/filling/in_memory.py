@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch import Tensor
 from ..core.errors import NonFiniteError, OptionError
 from ..core.interfaces import Method
 from ..runtime import Execution
-from .masked_image import MaskedImage, fill_images, sample_images
+from .masked_image import MaskedImage, fill_images
 from .options import DEFAULTS, FillOptions, check_samples, default_execution
 
 Mask = Image.Image | NDArray[Any] | Tensor
@@ -60,10 +60,8 @@ def fill(
     >>> picture.mode, picture.getpixel((0, 0))
     ('RGBA', (255, 255, 255, 6))
     """
-    masked = MaskedImage.read("image", image, mask, options)
-    fill_images(method, [masked], options, execution or default_execution(method))
-    results: list[Kind] = _results([masked])
-    return results[0]
+    [[result]] = _fill(method, {"image": (image, mask)}, options, execution)
+    return result
 
 
 def fill_many(
@@ -91,17 +89,9 @@ def fill_many(
     if len(pictures) != len(each_mask):
         text = f"there are {len(pictures)} pictures and {len(each_mask)} masks: give one mask, or one for each"
         raise OptionError(text)
-    read: list[MaskedImage] = []
-    problems: list[OptionError] = []
-    for number, (picture, mask) in enumerate(zip(pictures, each_mask, strict=True)):
-        try:
-            read.append(MaskedImage.read(f"image {number}", picture, mask, options))
-        except OptionError as error:
-            problems.append(error)
-    if problems:
-        raise OptionError.join(problems)
-    fill_images(method, read, options, execution or default_execution(method))
-    return _results(read)
+    pairs = zip(pictures, each_mask, strict=True)
+    named = {f"image {number}": pair for number, pair in enumerate(pairs)}
+    return [result for [result] in _fill(method, named, options, execution)]
 
 
 def fill_samples(
@@ -124,12 +114,29 @@ def fill_samples(
         NonFiniteError: the method drew NaN or infinity; nothing is returned.
     """
     check_samples(method, samples)
-    masked = MaskedImage.read("image", image, mask, options)
-    [answers] = sample_images(method, [masked], samples, options, execution or default_execution(method))
-    return _results(answers)
+    [results] = _fill(method, {"image": (image, mask)}, options, execution, samples)
+    return results
 
 
-def _results(images: Sequence[MaskedImage]) -> list[Any]:
-    if failed := dict.fromkeys(image.error for image in images if image.error):
-        raise NonFiniteError("\n".join(failed))
-    return [image.result() for image in images]
+def _fill(
+    method: Method,
+    images: Mapping[str, tuple[Kind, Mask]],
+    options: FillOptions,
+    execution: Execution | None,
+    samples: int | None = None,
+) -> list[list[Kind]]:
+    """All answers to each picture with its mask, by the picture's name."""
+    read: list[MaskedImage] = []
+    problems: list[OptionError] = []
+    for name, (image, mask) in images.items():
+        try:
+            read.append(MaskedImage.read(image, mask, options))
+        except OptionError as error:
+            problems.append(OptionError(f"{name}: {error}"))
+    if problems:
+        raise OptionError.join(problems)
+    answers = fill_images(method, read, options, execution or default_execution(method), samples)
+    failed = {name: answer.error for name, some in zip(images, answers, strict=True) for answer in some if answer.error}
+    if failed:
+        raise NonFiniteError("\n".join(f"{name}: {error}" for name, error in failed.items()))
+    return [[each.result() for each in some] for some in answers]

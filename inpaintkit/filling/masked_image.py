@@ -31,50 +31,43 @@ class MaskedImage:
     """One picture, its hole, and why it could not be filled.
 
     Attributes:
-        name: for messages; may be empty.
         hole: (H, W), True in the hole.
         error: empty unless the method drew something that cannot be used.
     """
 
-    name: str
     raster: Raster
     hole: NDArray[np.bool_]
     error: str = ""
 
     @classmethod
-    def read(cls, name: str, image: Any, mask: Any, options: FillOptions) -> MaskedImage:
+    def read(cls, image: Any, mask: Any, options: FillOptions) -> MaskedImage:
         """Reads a picture and its mask.
 
         Raises:
-            OptionError: the picture or the mask cannot be used; the message begins with ``name``.
+            OptionError: the picture or the mask cannot be used.
         """
-        head = f"{name}: " if name else ""
-        try:
-            raster = read_raster(image)
-            hole = read_mask(mask, options.threshold)
-        except OptionError as error:
-            raise OptionError(f"{head}{error}") from error
-        (height, width), (rows, columns) = raster.size, hole.shape
-        if raster.size != hole.shape:
-            message = f"{head}the picture is {width} x {height} (width x height) and its mask {columns} x {rows}"
+        raster, hole = read_raster(image), read_mask(mask, options.threshold)
+        (height, width, _), (rows, columns) = raster.values.shape, hole.shape
+        if (height, width) != (rows, columns):
+            message = f"the picture is {width} x {height} (width x height) and its mask {columns} x {rows}"
             if isinstance(image, Image.Image) and image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
                 message += ": its EXIF orientation is not applied, see PIL.ImageOps.exif_transpose"
             raise OptionError(message)
         hole = grown(hole, options.grow)
         if wrong := raster.check_range(hole):
-            raise OptionError(f"{head}{wrong}")
-        return cls(name, raster, hole)
+            raise OptionError(wrong)
+        return cls(raster, hole)
 
     def copy(self) -> MaskedImage:
         """The same picture and hole, not yet filled."""
         raster = copy(self.raster)
         raster.filled = raster.values.copy()
-        return MaskedImage(self.name, raster, self.hole)
+        return MaskedImage(raster, self.hole)
 
     def crop(self, window: Window, size: int | None) -> tuple[Tensor, Tensor]:
         """What the method sees of a window: ``masked`` (3, h, w) and ``mask`` (1, h, w)."""
         mask = torch.from_numpy(self.hole[window.context].astype(np.float32))[None, None]
-        rgb = torch.from_numpy(self.raster.rgb(window.context)).permute(2, 0, 1)[None]
+        rgb = torch.from_numpy(self.raster.decode(self.raster.values[window.context])).permute(2, 0, 1)[None]
         masked = (rgb * 2 - 1).masked_fill_(mask.bool(), 0)  # before resizing, so that no hidden pixel leaks out
         height, width = window.shape
         if height < masked.shape[-2] or width < masked.shape[-1]:
@@ -92,8 +85,7 @@ class MaskedImage:
     def paste(self, window: Window, completed: Tensor) -> None:
         """Writes a completed window (3, h, w), scaled back if it was scaled, into the pixels that the window fills."""
         if bad := int((~completed.isfinite()).any(0).sum()):
-            head = f"{self.name}: " if self.name else ""
-            self.error = f"{head}what the method drew is NaN or infinite in {bad} of its pixels, so it is not filled"
+            self.error = f"what the method drew is NaN or infinite in {bad} of its pixels, so it is not filled"
             return
         top, left = (side.start for side in window.context)
         bottom, right = (side.stop for side in window.context)
@@ -110,14 +102,25 @@ class MaskedImage:
 
 
 def fill_images(
-    method: Method, images: Sequence[MaskedImage], options: FillOptions, execution: Execution, several: bool = False
-) -> None:
-    """Fills all pictures, windows of one shape together; a picture that fails has an ``error``.
+    method: Method, images: Sequence[MaskedImage], options: FillOptions, execution: Execution, samples: int | None
+) -> list[list[MaskedImage]]:
+    """The answers to each picture; one that failed has an ``error``.
 
-    Random numbers begin at the seed of the options. With ``several``, methods that draw at random on request do so.
+    With ``samples`` None there is one answer, drawn from ``options.seed``. Else there are so many, the k-th (from 0)
+    drawn from ``options.seed + k``, and methods that draw at random on request do so.
     """
     method.to(execution.device)
-    rng = random_numbers(method, options.seed, execution.device, several)
+    answers = [[image, *(image.copy() for _ in range((samples or 1) - 1))] for image in images]
+    for number in range(samples or 1):
+        rng = random_numbers(method, options.seed + number, execution.device, several=samples is not None)
+        _fill_windows(method, [each[number] for each in answers], execution, rng)
+    return answers
+
+
+def _fill_windows(
+    method: Method, images: Sequence[MaskedImage], execution: Execution, rng: torch.Generator | None
+) -> None:
+    """Fills all pictures, windows of one shape together."""
     by_shape: dict[tuple[int, int], list[tuple[MaskedImage, Window]]] = {}
     for image in images:
         for window in windows(image.hole, method.stride, method.size):
@@ -133,25 +136,10 @@ def fill_images(
                 image.paste(window, each)
 
 
-def sample_images(
-    method: Method, images: Sequence[MaskedImage], samples: int | None, options: FillOptions, execution: Execution
-) -> list[list[MaskedImage]]:
-    """Several answers to each picture, the k-th (from 0) drawn from ``options.seed + k``; one answer if None."""
-    if samples is None:
-        fill_images(method, images, options, execution)
-        return [[image] for image in images]
-    answers = [[image, *(image.copy() for _ in range(samples - 1))] for image in images]
-    for number in range(samples):
-        seeded = attrs.evolve(options, seed=options.seed + number)
-        fill_images(method, [each[number] for each in answers], seeded, execution, several=True)
-    return answers
-
-
 def answer_sheet(answers: Sequence[MaskedImage]) -> Image.Image:
     """The masked picture and the answers to its hole, side by side, scaled down to at most 512 pixels."""
     raster, hole = answers[0].raster, answers[0].hole
-    rgb = raster.rgb((slice(None), slice(None)))
-    columns = {"masked": np.where(hole[..., None], np.float32((HOLE_GRAY + 1) / 2), rgb)}
+    columns = {"masked": np.where(hole[..., None], np.float32((HOLE_GRAY + 1) / 2), raster.decode(raster.values))}
     columns |= {str(number): each.raster.decode(each.raster.filled) for number, each in enumerate(answers, 1)}
     tiles = {name: torch.from_numpy(column).permute(2, 0, 1)[None] * 2 - 1 for name, column in columns.items()}
     scale = SHEET_SIDE / max(hole.shape)

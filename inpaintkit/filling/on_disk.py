@@ -3,48 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 
-import attrs
 from PIL import Image
 
 from ..core.errors import DataError, InpaintkitError
 from ..core.interfaces import Method
 from ..runtime import Execution, progress_bar
-from .masked_image import MaskedImage, answer_sheet, sample_images
+from .masked_image import MaskedImage, answer_sheet, fill_images
 from .masks import holds_square
 from .options import DEFAULTS, FillOptions, check_samples, default_execution
 from .pairs import Pair, batches, find_pairs
 from .picture_files import Metadata, open_upright, write_picture
-
-
-@attrs.frozen
-class FillReport:
-    """What became of the files."""
-
-    filled: tuple[tuple[Path, Path], ...] = ()  # the picture, and what was written; with samples, all that was
-    failed: tuple[tuple[Path, str], ...] = ()  # the picture, and why there is no result
-    without_mask: tuple[Path, ...] = ()
-    without_image: tuple[Path, ...] = ()  # masks
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def exit_code(self) -> int:
-        """0 when every picture was filled and every mask used, 2 when no picture was filled, else 1."""
-        if not self.filled and (self.failed or self.without_mask):
-            return 2
-        return int(bool(self.failed or self.without_mask or self.without_image))
-
-    def __str__(self) -> str:
-        filled = len({source for source, _ in self.filled})
-        total = filled + len(self.failed) + len(self.without_mask)
-        lines = [f"filled {filled} of {total} pictures"]
-        lines += [f"warning: {warning}" for warning in self.warnings]
-        lines += [f"not filled: {path}: {reason}" for path, reason in self.failed]
-        lines += [f"not filled: {path}: no mask of that name" for path in self.without_mask]
-        lines += [f"not used: {path}: no picture of that name" for path in self.without_image]
-        return "\n".join(lines)
+from .report import FillReport
 
 
 def fill_files(
@@ -90,41 +61,38 @@ def fill_files(
     if samples is not None:
         check_samples(method, samples)
     execution = execution or default_execution(method)
-    found = find_pairs(Path(images), Path(masks), Path(out), samples)
-    filled: list[tuple[Path, Path]] = []
-    failed = list(found.ambiguous)
-    warnings: list[str] = []
-    work = partial(sample_images, method, samples=samples, options=options, execution=execution)
-    done = len(found) - len(found.pairs)
-    with progress_bar("filling" if execution.progress else "", len(found)) as show:
-        for batch in batches(found.pairs, execution.batch):
+    pairs, report = find_pairs(Path(images), Path(masks), Path(out), samples)
+    done = len(report.failed) + len(report.without_mask)
+    total = done + len(pairs)
+    with progress_bar("filling" if execution.progress else "", total) as show:
+        for batch in batches(pairs, execution.batch):
             opened: list[tuple[Pair, MaskedImage, Metadata]] = []
             for pair in batch:
                 try:
                     masked, metadata = _open(pair, options)
                     opened.append((pair, masked, metadata))
-                    warnings += _warnings(pair, masked, metadata, None if method.size else trained_size)
+                    report.warnings += _warnings(pair, masked, metadata, None if method.size else trained_size)
                 except InpaintkitError as error:
-                    failed.append((pair.image, _reason(error)))
-            results = _fill_all(work, [masked for _, masked, _ in opened])
+                    report.failed.append((pair.image, _reason(error)))
+            results = _fill_all(method, [masked for _, masked, _ in opened], options, execution, samples)
             for (pair, _, metadata), answers in zip(opened, results, strict=True):
                 try:
-                    warnings += _write(answers, metadata, pair.targets)
-                    filled += [(pair.image, target) for target in pair.targets]
+                    report.warnings += _write(answers, metadata, pair.targets)
+                    report.filled += [(pair.image, target) for target in pair.targets]
                 except (InpaintkitError, OSError) as error:
-                    failed.append((pair.image, _reason(error)))
+                    report.failed.append((pair.image, _reason(error)))
             done += len(batch)
             show(done)
             if on_progress is not None:
-                on_progress(done, len(found))
-    return FillReport(tuple(filled), tuple(failed), found.without_mask, found.without_image, tuple(warnings))
+                on_progress(done, total)
+    return report
 
 
 def _open(pair: Pair, options: FillOptions) -> tuple[MaskedImage, Metadata]:
     image, metadata = open_upright(pair.image)
     try:
         mask, _ = open_upright(pair.mask, any_depth=True)
-        return MaskedImage.read("", image, mask, options), metadata
+        return MaskedImage.read(image, mask, options), metadata
     except InpaintkitError as error:
         raise DataError(f"with its mask {pair.mask}: {error}") from error
 
@@ -143,25 +111,20 @@ def _warnings(pair: Pair, masked: MaskedImage, metadata: Metadata, trained_size:
 
 
 def _fill_all(
-    work: Callable[[list[MaskedImage]], list[list[MaskedImage]]], images: list[MaskedImage]
+    method: Method, images: list[MaskedImage], options: FillOptions, execution: Execution, samples: int | None
 ) -> list[list[MaskedImage]]:
     """Fills all pictures together; if that fails one by one, so that only those fail that are at fault."""
     try:
-        return work(images)
-    except Exception:
-        results = []
-        for image in images:
-            try:
-                results += work([image])
-            except Exception as error:
-                kind = "" if isinstance(error, InpaintkitError) else f"{type(error).__name__}: "
-                image.error = kind + _reason(error)
-                results.append([image])
-        return results
+        return fill_images(method, images, options, execution, samples)
+    except Exception as error:
+        if len(images) == 1:
+            images[0].error = _reason(error)
+            return [images]
+        return [answers for image in images for answers in _fill_all(method, [image], options, execution, samples)]
 
 
-def _write(answers: Sequence[MaskedImage], metadata: Metadata, targets: Sequence[Path]) -> Iterator[str]:
-    """Writes the answers to one hole, and their sheet if there is one more target; yields warnings.
+def _write(answers: Sequence[MaskedImage], metadata: Metadata, targets: Sequence[Path]) -> list[str]:
+    """Writes the answers to one hole, and their sheet if there is one more target; returns warnings.
 
     Raises:
         DataError: an answer failed, or the format cannot hold it.
@@ -170,12 +133,13 @@ def _write(answers: Sequence[MaskedImage], metadata: Metadata, targets: Sequence
     for answer in answers:
         if answer.error:
             raise DataError(answer.error)
-    for answer, target in zip(answers, targets, strict=False):
-        if not write_picture(answer.result(), metadata, target):
-            yield f"{target}: this format changes the pixels a little, known ones too; .png does not"
+    written = zip(answers, targets, strict=False)
+    changed = [target for answer, target in written if not write_picture(answer.result(), metadata, target)]
     if len(targets) > len(answers):
         write_picture(answer_sheet(answers), Metadata(Image.Exif(), {}), targets[-1])
+    return [f"{target}: this format changes the pixels a little, known ones too; .png does not" for target in changed]
 
 
-def _reason(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if isinstance(error, InpaintkitError | OSError) and text else f"{type(error).__name__}: {text}"

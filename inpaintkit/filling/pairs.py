@@ -9,6 +9,7 @@ import attrs
 from PIL import Image
 
 from ..core.errors import DataError, did_you_mean
+from .report import FillReport
 
 
 @attrs.frozen
@@ -20,21 +21,11 @@ class Pair:
     targets: tuple[Path, ...]
 
 
-@attrs.frozen
-class Pairs:
-    """All pictures and masks that were found."""
-
-    pairs: tuple[Pair, ...]
-    ambiguous: tuple[tuple[Path, str], ...] = ()  # pictures with several masks, and a message
-    without_mask: tuple[Path, ...] = ()
-    without_image: tuple[Path, ...] = ()  # masks
-
-    def __len__(self) -> int:
-        return len(self.pairs) + len(self.ambiguous) + len(self.without_mask)
-
-
-def find_pairs(images: Path, masks: Path, out: Path, samples: int | None) -> Pairs:
+def find_pairs(images: Path, masks: Path, out: Path, samples: int | None) -> tuple[list[Pair], FillReport]:
     """Pairs pictures with masks: two files, or by their paths in two folders without the suffix; one mask serves all.
+
+    Returns:
+        The pairs, and a report that names every other file.
 
     Raises:
         DataError: nothing can be done: a path does not exist, a folder holds no picture, or results would overwrite an
@@ -47,23 +38,24 @@ def find_pairs(images: Path, masks: Path, out: Path, samples: int | None) -> Pai
     _check_places(images, masks, out, targets)
     _check_targets(targets, [*sources, *found])
     if masks.is_file():
-        return Pairs(tuple(Pair(source, masks, targets[source]) for source in sources))
-    by_stem: dict[Path, list[Path]] = {}
+        return [Pair(source, masks, targets[source]) for source in sources], FillReport()
+    stems = {source: _stem(source, images) for source in sources}
+    by_stem: dict[Path, list[Path]] = {stem: [] for stem in stems.values()}
+    pairs, report = [], FillReport()
     for mask in found:
-        by_stem.setdefault(_stem(mask, masks), []).append(mask)
-    pairs, ambiguous, without_mask, used = [], [], [], set()
-    for source in sources:
-        stem = _stem(source, images)
-        used.add(stem)
-        fitting = by_stem.get(stem, [])
-        if len(fitting) == 1:
-            pairs.append(Pair(source, fitting[0], targets[source]))
-        elif fitting:
-            ambiguous.append((source, f"several masks have its name: {', '.join(map(str, fitting))}"))
-        else:
-            without_mask.append(source)
-    unused = [mask for stem, some in by_stem.items() if stem not in used for mask in some] if images.is_dir() else []
-    return Pairs(tuple(pairs), tuple(ambiguous), tuple(without_mask), tuple(unused))
+        if (stem := _stem(mask, masks)) in by_stem:
+            by_stem[stem].append(mask)
+        elif images.is_dir():
+            report.without_image.append(mask)
+    for source, stem in stems.items():
+        match by_stem[stem]:
+            case [mask]:
+                pairs.append(Pair(source, mask, targets[source]))
+            case []:
+                report.without_mask.append(source)
+            case several:
+                report.failed.append((source, f"several masks have its name: {', '.join(map(str, several))}"))
+    return pairs, report
 
 
 def batches(pairs: Iterable[Pair], batch: int) -> Iterator[list[Pair]]:

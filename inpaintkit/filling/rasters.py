@@ -12,8 +12,6 @@ from torch import Tensor
 from ..core.errors import OptionError
 from .arrays import Array, channels_last
 
-Box = tuple[slice, slice]
-
 # Pillow mode -> the value of white
 PLAIN = {"1": 1, "L": 255, "LA": 255, "RGB": 255, "RGBA": 255, "F": 1, "I": 65535}
 SIXTEEN = dict.fromkeys(("I;16", "I;16L", "I;16B", "I;16N"), 65535)
@@ -35,11 +33,6 @@ class Raster:
     def __init__(self, image: Any, values: Array, white: float, key: Array | None = None) -> None:
         self.image, self.values, self.white, self.key = image, values, white, key
         self.filled = values.copy()
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width."""
-        return self.values.shape[0], self.values.shape[1]
 
     @property
     def colors(self) -> int:
@@ -88,11 +81,7 @@ class Raster:
             fix = "use (x + 1) / 2"
         return f"{found}: floating-point pictures are in [0, 1] ({fix})"
 
-    def rgb(self, box: Box) -> Array:
-        """A part of the picture, (h, w, 3) float32 in [0, 1]."""
-        return self.decode(self.values[box])
-
-    def paste(self, box: Box, rgb: Array, hole: Array) -> None:
+    def paste(self, box: tuple[slice, slice], rgb: Array, hole: Array) -> None:
         """Writes ``rgb`` (h, w, 3) where ``hole`` (h, w) is True; alpha stays as it is."""
         hole = hole & ~self.transparent(self.values[box])
         new = self.encode(np.clip(rgb[hole], 0, 1))

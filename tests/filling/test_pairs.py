@@ -28,9 +28,9 @@ def test_folders_are_paired_by_stem(tmp_path):
     report = fill_files(MeanFill(), images, masks, out, on_progress=lambda done, total: seen.append((done, total)))
     assert files_in(out) == ["B.PNG", "a.png", "deep/c.png"]
     assert sorted(str(target.relative_to(out)) for _, target in report.filled) == files_in(out)
-    assert report.without_mask == (images / "deep" / "d.png",)
-    assert report.without_image == (masks / "deep" / "e.png",)
-    assert report.failed == ()
+    assert report.without_mask == [images / "deep" / "d.png"]
+    assert report.without_image == [masks / "deep" / "e.png"]
+    assert report.failed == []
     assert report.exit_code == 1
     assert "filled 3 of 4" in str(report)
     assert "no mask of that name" in str(report)

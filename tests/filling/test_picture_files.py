@@ -30,8 +30,8 @@ def test_lossless_formats_keep_known_pixels_exactly(tmp_path, mask, suffix, mode
     image.info.clear()
     image.save(source, **({"lossless": True} if suffix == ".webp" else {}))
     report = fill_files(MeanFill(), source, mask, out)
-    assert report.filled == ((source, out / source.name),)
-    assert (report.exit_code, report.warnings) == (0, ())
+    assert report.filled == [(source, out / source.name)]
+    assert (report.exit_code, report.warnings) == (0, [])
     with Image.open(source) as stored, Image.open(out / source.name) as written:
         assert written.mode == stored.mode
         kept, before = (np.asarray(each.convert("RGBA") if each.mode == "P" else each) for each in (written, stored))

@@ -1,0 +1,42 @@
+"""What became of the files of a folder that was filled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import attrs
+
+
+@attrs.define
+class FillReport:
+    """What became of the files.
+
+    Attributes:
+        filled: each picture with a file that was written for it.
+        failed: each picture that has no result, and why.
+        without_mask: pictures.
+        without_image: masks.
+    """
+
+    filled: list[tuple[Path, Path]] = attrs.Factory(list)
+    failed: list[tuple[Path, str]] = attrs.Factory(list)
+    without_mask: list[Path] = attrs.Factory(list)
+    without_image: list[Path] = attrs.Factory(list)
+    warnings: list[str] = attrs.Factory(list)
+
+    @property
+    def exit_code(self) -> int:
+        """0 when every picture was filled and every mask used, 2 when no picture was filled, else 1."""
+        if not self.filled and (self.failed or self.without_mask):
+            return 2
+        return int(bool(self.failed or self.without_mask or self.without_image))
+
+    def __str__(self) -> str:
+        filled = len({source for source, _ in self.filled})
+        total = filled + len(self.failed) + len(self.without_mask)
+        lines = [f"filled {filled} of {total} pictures"]
+        lines += [f"warning: {warning}" for warning in self.warnings]
+        lines += [f"not filled: {path}: {reason}" for path, reason in self.failed]
+        lines += [f"not filled: {path}: no mask of that name" for path in self.without_mask]
+        lines += [f"not used: {path}: no picture of that name" for path in self.without_image]
+        return "\n".join(lines)
