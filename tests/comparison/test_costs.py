@@ -15,7 +15,7 @@ from torch import Tensor
 from inpaintkit.core.plugins import Plugins
 from inpaintkit.evaluation.protocol import load_protocol
 from inpaintkit.evaluation.test_set import TestSet, completions
-from inpaintkit.runtime import Execution
+from inpaintkit.runtime import Execution, progress
 from inpaintkit.runtime.memory import PeakMemory, reset_peak
 from inpaintkit.runtime.progress import report_progress
 
@@ -96,7 +96,8 @@ def test_a_search_is_shown(compared: Compared, monkeypatch: pytest.MonkeyPatch) 
             return super().inpaint(masked, mask)
 
     text = io.StringIO()
-    monkeypatch.setattr("rich._console", Console(file=text, force_terminal=True, width=80))
+    terminal = Console(file=text, force_terminal=True, width=80)
+    monkeypatch.setattr(progress, "Console", lambda stderr: terminal)
     method = Searches()
     compared({"[a]": method}, batch=COUNT)
     assert text.getvalue() == ""

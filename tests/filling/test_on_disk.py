@@ -18,6 +18,7 @@ from inpaintkit.filling.in_memory import fill, fill_samples
 from inpaintkit.filling.masks import holds_square
 from inpaintkit.filling.on_disk import fill_files
 from inpaintkit.filling.options import FillOptions
+from inpaintkit.runtime import progress
 from inpaintkit.runtime.execution import Execution
 from inpaintkit.runtime.progress import report_progress
 
@@ -220,7 +221,8 @@ def test_a_bar_is_shown_when_asked_for_and_a_search_reports_how_far_it_is(tmp_pa
             return super().inpaint(masked, mask)
 
     text = io.StringIO()
-    monkeypatch.setattr("rich._console", Console(file=text, force_terminal=True, width=80))
+    terminal = Console(file=text, force_terminal=True, width=80)
+    monkeypatch.setattr(progress, "Console", lambda stderr: terminal)
     photo.save(tmp_path / "photo.png")
     method = Searches()
     fill_files(method, tmp_path / "photo.png", mask, tmp_path / "a.png")
