@@ -68,7 +68,7 @@ class AugmentationStep:
         return attrs.evolve(self.spec, options={**self.spec.options, **instead}).build()
 
 
-def augmenter(steps: Sequence[AugmentationStep], size: int | tuple[int, int]) -> Callable[[Tensor], Tensor]:
+def augmenter(steps: Sequence[AugmentationStep], size: tuple[int, int]) -> Callable[[Tensor], Tensor]:
     """All steps in turn: float (B, 3, h, w) in [0, 1] -> (B, 3, height, width) of ``size``, clamped to [0, 1].
 
     All random numbers come from torch's global generators. Without steps nothing happens to pictures of that size.
@@ -77,54 +77,50 @@ def augmenter(steps: Sequence[AugmentationStep], size: int | tuple[int, int]) ->
         OptionError: at call time, where the pictures do not end at ``size``.
     """
     modules = [step.build() for step in steps]
-    target = _pair(size)
 
     def run(pictures: Tensor) -> Tensor:
         with torch.no_grad():
             result = pictures
             for module in modules:
                 result = module(result)
-        _require_size(result, target, bool(modules))
+        _require_size(result, size, bool(modules))
         return result.clamp(0, 1) if modules else result
 
     return run
 
 
-def check_augment(steps: Sequence[AugmentationStep], input_side: int, size: int | tuple[int, int]) -> None:
+def check_augment(steps: Sequence[AugmentationStep], input_side: int, size: tuple[int, int]) -> None:
     """Runs the steps on two small pictures on the CPU, as they are and with every probability at 1.
 
     Raises:
         OptionError: a step fails on what reaches it, its path ``(index, name)``; or they do not end at ``size``.
     """
     for always in (False, True):
-        pictures = torch.linspace(0.1, 0.9, 2)[:, None, None, None].expand(2, 3, input_side, input_side).contiguous()
+        pictures = torch.full((2, 3, input_side, input_side), 0.1)
+        pictures[1] = 0.9
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             torch.manual_seed(0)
             for at, step in enumerate(steps):
-                pictures = _tried(step, pictures, always, (at, step.name))
-        _require_size(pictures, _pair(size), bool(steps))
+                pictures = _try_step(step, pictures, always, (at, step.name))
+        _require_size(pictures, size, bool(steps))
 
 
-def _tried(step: AugmentationStep, pictures: Tensor, always: bool, path: Path) -> Tensor:
+def _try_step(step: AugmentationStep, pictures: Tensor, always: bool, path: Path) -> Tensor:
     takes_p = any(option.name == "p" for option in signature_of(step.spec.factory))
     module = step.build(p=1.0) if always and takes_p and step.spec.options.get("p") != 0 else step.build()
     _require_room(step, pictures, path)
-    given = _spell(pictures)
+    size = _size_text(pictures)
     try:
         result: Tensor = module(pictures)
     except Exception as error:  # augmentations fail in many ways, among them assertions and KeyError
         text = " ".join(str(error).split()) or type(error).__name__
-        raise OptionError(f"{step.name} fails on pictures of {given}: {text}", path) from error
+        raise OptionError(f"{step.name} fails on pictures of {size}: {text}", path) from error
     if result.ndim != 4 or result.shape[:2] != (2, 3) or not result.isfinite().all():
-        raise OptionError(f"{step.name} turns pictures of {given} into {tuple(result.shape)} or NaN", path)
+        raise OptionError(f"{step.name} turns pictures of {size} into {tuple(result.shape)} or NaN", path)
     return result
 
 
-def _pair(size: int | tuple[int, int]) -> tuple[int, int]:
-    return (size, size) if isinstance(size, int) else (size[0], size[1])
-
-
-def _spell(pictures: Tensor) -> str:
+def _size_text(pictures: Tensor) -> str:
     return f"{pictures.shape[-2]}x{pictures.shape[-1]}"
 
 
@@ -133,9 +129,10 @@ def _require_room(step: AugmentationStep, pictures: Tensor, path: Path) -> None:
     options = step.spec.options
     if step.name not in ("RandomCrop", "CenterCrop") or options.get("pad_if_needed") or options.get("padding"):
         return
-    height, width = _pair(options["size"])
+    size = options["size"]
+    height, width = (size, size) if isinstance(size, int) else size
     if height > pictures.shape[-2] or width > pictures.shape[-1]:
-        message = f"{step.name} of {height}x{width} does not fit into pictures of {_spell(pictures)}"
+        message = f"{step.name} of {height}x{width} does not fit into pictures of {_size_text(pictures)}"
         raise OptionError(message, (*path, "size"))
 
 
@@ -143,4 +140,4 @@ def _require_size(pictures: Tensor, size: tuple[int, int], augmented: bool) -> N
     if pictures.shape[-2:] != size:
         end = "the augmentation ends at" if augmented else "without augmentation the pictures are"
         fix = f"end it with `- Resize: {{size: [{size[0]}, {size[1]}]}}`"
-        raise OptionError(f"{end} {_spell(pictures)}, but `size` is {size[0]}x{size[1]}: {fix}")
+        raise OptionError(f"{end} {_size_text(pictures)}, but `size` is {size[0]}x{size[1]}: {fix}")

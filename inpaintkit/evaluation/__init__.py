@@ -37,5 +37,4 @@ from .test_set import (
     Completion as Completion,
     TestSet as TestSet,
     completions as completions,
-    device_name as device_name,
 )

@@ -48,7 +48,7 @@ def check_steps(recipe: Recipe) -> None:
         side = data.prepare.tiles or data.prepare.crop or data.prepare.short_side
         if side is not None:  # otherwise it is known once the pictures are read
             with collected("data", "augment"):
-                check_augment(data.augment, side, data.size)
+                check_augment(data.augment, side, data.frame)
         if recipe.masks is not None:
             with collected("masks"):
                 mask = recipe.masks.build()(1, data.frame, generator(0))

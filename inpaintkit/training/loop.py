@@ -78,7 +78,7 @@ class Training:
             images = load_images(data.train, data.prepare, cache=data.cache, strict=data.strict, progress=show)
         self.digest = images.digest
         train_set, validation_set = images.to(device).split(data.validation)
-        masks, augment = recipe.masks.build(), augmenter(data.augment, data.size)
+        masks, augment = recipe.masks.build(), augmenter(data.augment, data.frame)
         self.batches = TrainingBatches(train_set, masks, augment, data.batch, data.frame, recipe.seed, device)
         count = max(recipe.validate.images, SHEET_IMAGES)
         self.validation = fixed_batch(validation_set or train_set, masks, count, data.frame, recipe.seed, device)

@@ -1,3 +1,5 @@
+"""Augmentation: steps of a recipe, their checks, and what they do to pictures."""
+
 import random
 
 import numpy as np
@@ -41,7 +43,7 @@ def refused(name, options):
 
 
 def test_steps_end_at_the_size_in_range():
-    result = augmenter([CROP, SHRINK, FLIP], 16)(pictures())
+    result = augmenter([CROP, SHRINK, FLIP], (16, 16))(pictures())
     assert result.shape == (8, 3, 16, 16)
     assert result.dtype == torch.float32
     assert result.min() >= 0
@@ -50,7 +52,7 @@ def test_steps_end_at_the_size_in_range():
 
 def test_seed_and_input_decide():
     steps = [CROP, SHRINK, FLIP, step("ColorJiggle", {"brightness": 0.2, "hue": [-0.1, 0.1]})]
-    run, images = augmenter(steps, 16), pictures()
+    run, images = augmenter(steps, (16, 16)), pictures()
 
     def drawn(seed):
         torch.manual_seed(seed)
@@ -60,32 +62,32 @@ def test_seed_and_input_decide():
     drawn(6)
     assert torch.equal(first, drawn(5))
     torch.manual_seed(5)
-    assert torch.equal(first, augmenter(steps, 16)(images))  # nothing is kept from step to step
+    assert torch.equal(first, augmenter(steps, (16, 16))(images))  # nothing is kept from step to step
     assert not torch.equal(first, drawn(6))
 
 
 def test_the_pictures_of_a_batch_are_augmented_apart():
     same = pictures(1).expand(32, 3, 32, 32).contiguous()
-    flipped = augmenter([FLIP], 32)(same)
+    flipped = augmenter([FLIP], (32, 32))(same)
     kinds = [torch.equal(picture, same[0]) for picture in flipped]
     assert all(torch.equal(p, same[0]) or torch.equal(p, same[0].flip(-1)) for p in flipped)
     assert 4 < sum(kinds) < 28
-    crops = augmenter([CROP], 24)(same)
+    crops = augmenter([CROP], (24, 24))(same)
     assert len({crop.numpy().tobytes() for crop in crops}) > 16
 
 
 def test_a_random_crop_only_cuts():
     image = pictures(1)
-    [crop] = augmenter([CROP], 24)(image)
+    [crop] = augmenter([CROP], (24, 24))(image)
     windows = image[0].unfold(1, 24, 1).unfold(2, 24, 1).permute(1, 2, 0, 3, 4).flatten(0, 1)
     assert (windows - crop).flatten(1).abs().amax(1).min() < 1e-6
 
 
 def test_without_steps_nothing_happens():
     images = pictures()
-    assert augmenter([], 32)(images) is images
+    assert augmenter([], (32, 32))(images) is images
     with pytest.raises(OptionError, match=r"32x32, but `size` is 16x16: end it with `- Resize: \{size: \[16, 16\]\}`"):
-        augmenter([], 16)(images)
+        augmenter([], (16, 16))(images)
 
 
 def test_a_size_of_two_sides():
@@ -98,27 +100,28 @@ def test_a_size_of_two_sides():
 
 def test_results_are_clamped():
     brighter = step("RandomGaussianNoise", {"std": 2.0, "p": 1.0})
-    result = augmenter([brighter], 32)(pictures())
+    result = augmenter([brighter], (32, 32))(pictures())
     assert (result.min(), result.max()) == (0, 1)
 
 
 def test_no_gradient_and_no_change_of_the_input():
     images = pictures()
     kept = images.clone()
-    assert not augmenter([CROP, SHRINK], 16)(images.requires_grad_()).requires_grad
+    assert not augmenter([CROP, SHRINK], (16, 16))(images.requires_grad_()).requires_grad
     assert torch.equal(images, kept)
 
 
 # what kornia's signatures say
 
 
-def test_every_mistake_of_one_step_is_told_with_its_place():
-    told = refused("RandomCrop", {"size": [160, 1.5], "paddin": 2, "same_on_batch": "no", "p": 3})
-    assert set(told) == {("RandomCrop", key) for key in ("paddin", "same_on_batch", "p")} | {("RandomCrop", "size", 1)}
-    assert told["RandomCrop", "size", 1] == "expected integer, not 1.5"
-    assert "did you mean 'padding'?" in told["RandomCrop", "paddin"]
-    assert told["RandomCrop", "same_on_batch"] == "expected true or false, not 'no' (write false)"
-    assert told["RandomCrop", "p"] == "expected a probability from 0 to 1, not 3"
+def test_every_mistake_of_one_step_is_reported_with_its_place():
+    messages = refused("RandomCrop", {"size": [160, 1.5], "paddin": 2, "same_on_batch": "no", "p": 3})
+    expected = {("RandomCrop", key) for key in ("paddin", "same_on_batch", "p")} | {("RandomCrop", "size", 1)}
+    assert set(messages) == expected
+    assert messages["RandomCrop", "size", 1] == "expected integer, not 1.5"
+    assert "did you mean 'padding'?" in messages["RandomCrop", "paddin"]
+    assert messages["RandomCrop", "same_on_batch"] == "expected true or false, not 'no' (write false)"
+    assert messages["RandomCrop", "p"] == "expected a probability from 0 to 1, not 3"
 
 
 def test_what_is_required_is_named_with_its_type():
@@ -148,8 +151,8 @@ def test_values_of_another_type_are_refused(name, options):
 
 
 def test_enumerations_list_their_names():
-    told = refused("Resize", {"size": 16, "resample": "bilinaer"})
-    assert told["Resize", "resample"] == (
+    messages = refused("Resize", {"size": 16, "resample": "bilinaer"})
+    assert messages["Resize", "resample"] == (
         "expected integer or 'nearest', 'bilinear' or 'bicubic', not 'bilinaer', did you mean 'bilinear'?"
     )
     assert step("Resize", {"size": 16, "resample": "BICUBIC"})
@@ -167,7 +170,7 @@ def test_enumerations_list_their_names():
     ],
 )
 def test_what_kornia_takes_is_taken_and_runs(name, options):
-    check_augment([step(name, options), step("Resize", {"size": [16, 16]})], 24, 16)
+    check_augment([step(name, options), step("Resize", {"size": [16, 16]})], 24, (16, 16))
 
 
 def test_unknown_names_have_a_nearest():
@@ -180,7 +183,7 @@ def test_what_is_no_augmentation_of_single_pictures_is_refused(name):
     assert (name,) in refused(name, {})
 
 
-def test_what_the_constructor_refuses_is_told_in_its_words():
+def test_what_the_constructor_refuses_is_reported_in_its_words():
     [(path, message)] = refused("RandomRotation", {"degrees": [-5, 5, 4]}).items()
     assert path == ("RandomRotation",)
     assert "degrees should be" in message
@@ -195,7 +198,7 @@ NEEDS_NO_OPTIONS = [
 
 @pytest.mark.parametrize("name", NEEDS_NO_OPTIONS)
 def test_everything_that_kornia_has_runs_and_is_seeded_by_torch(name):
-    check_augment([step(name)], 32, 32)
+    check_augment([step(name)], 32, (32, 32))
     run = step(name).build()
     results = []
     for noise in (1, 2):
@@ -239,29 +242,29 @@ def test_what_is_no_step_is_refused(value):
 
 def test_a_crop_that_does_not_fit_is_refused_instead_of_enlarging():
     with pytest.raises(OptionError, match="RandomCrop of 24x24 does not fit into pictures of 20x20") as caught:
-        check_augment([FLIP, CROP], 20, 24)
+        check_augment([FLIP, CROP], 20, (24, 24))
     assert caught.value.path == (1, "RandomCrop", "size")
-    check_augment([step("RandomCrop", {"size": [24, 24], "pad_if_needed": True})], 20, 24)
+    check_augment([step("RandomCrop", {"size": [24, 24], "pad_if_needed": True})], 20, (24, 24))
 
 
 def test_a_wrong_end_names_the_fix():
     with pytest.raises(OptionError, match="ends at 24x24, but `size` is 16x16"):
-        check_augment([CROP], 32, 16)
+        check_augment([CROP], 32, (16, 16))
     with pytest.raises(OptionError, match="without augmentation the pictures are 32x32"):
-        check_augment([], 32, 16)
+        check_augment([], 32, (16, 16))
 
 
 def test_a_step_that_fails_seldom_is_found():
     options = {"kernel_size": [99, 99], "sigma": [0.1, 2.0], "p": 1e-6}  # reflects more than there is
     seldom = step("RandomGaussianBlur", options)
     with pytest.raises(OptionError, match="RandomGaussianBlur fails on pictures of 32x32") as caught:
-        check_augment([FLIP, seldom], 32, 32)
+        check_augment([FLIP, seldom], 32, (32, 32))
     assert caught.value.path == (1, "RandomGaussianBlur")
 
 
 def test_the_check_leaves_the_random_state_alone():
     state = torch.get_rng_state()
-    check_augment([CROP, SHRINK, FLIP], 32, 16)
+    check_augment([CROP, SHRINK, FLIP], 32, (16, 16))
     assert torch.equal(state, torch.get_rng_state())
 
 
@@ -270,8 +273,8 @@ def test_the_check_leaves_the_random_state_alone():
 def test_the_check_agrees_with_the_run(side, crop, size):
     steps = [step("RandomCrop", {"size": [crop, crop]})]
     try:
-        check_augment(steps, side, size)
+        check_augment(steps, side, (size, size))
     except OptionError:
         assert crop > side or crop != size
     else:
-        assert augmenter(steps, size)(pictures(2, side)).shape == (2, 3, size, size)
+        assert augmenter(steps, (size, size))(pictures(2, side)).shape == (2, 3, size, size)

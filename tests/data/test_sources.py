@@ -96,7 +96,7 @@ def test_one_picture_is_a_source(tmp_path):
     assert [file.name for file in find([tmp_path / "a.png"])] == ["a.png"]
 
 
-def test_names_that_sources_share_are_told_apart_and_the_first_keeps_its_own(tmp_path):
+def test_names_that_sources_share_get_a_prefix_and_the_first_keeps_its_own(tmp_path):
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "a.png").write_bytes(encode(RGB))
