@@ -19,7 +19,7 @@ from .files import write_comparison
 from .mean import mean_over
 from .prepare import ComparisonOptions, Images, empty_folder, prepare
 from .rows import evaluate_rows
-from .sweep_files import failures
+from .sweep_files import Sweep, failures
 from .sweep_plan import Plan, plan_all
 from .sweeps import median_picture, sweep
 from .table import comparison_table
@@ -32,11 +32,10 @@ def compare_protocols(
     out: Path | None,
     root: Path,
     *,
-    sweeps: Sequence[str] = (),
-    picture: int | None = None,
-    device: str = "auto",
-    batch: int = 32,
-    show: bool = True,
+    sweeps: Sequence[str],
+    picture: int | None,
+    device: str,
+    batch: int,
     **options: Any,
 ) -> bool:
     """The command: each protocol's comparison printed and written into ``out``, or a new folder under ``root``.
@@ -51,36 +50,29 @@ def compare_protocols(
     Returns:
         Whether every row has its numbers.
     """
-    console = Console(quiet=not show, highlight=False)
-    execution = Execution(device, batch, progress=show and console.is_terminal)
+    execution = Execution(device, batch, progress=Console().is_terminal)
     chosen = ComparisonOptions(**options)
     candidates, test_sets = prepare(sources, protocols, images, chosen, execution)
     plans = plan_all(test_sets, sweeps, picture)
     if out is not None:
         empty_folder(out)
-    comparisons = []
-    complete = True
+    comparisons, swept = [], []
     for test_set, planned in zip(test_sets, plans, strict=True):
-        several = out is None or len(test_sets) > 1
-        folder = new_run(out or root, test_set.protocol.name).folder if several else out
-        assert folder is not None
-        comparison = _compare(candidates, test_set, folder, chosen, execution, console)
+        if out is None or len(test_sets) > 1:
+            folder = new_run(out or root, test_set.protocol.name).folder
+        else:
+            folder = out
+        comparison = _compare(candidates, test_set, folder, chosen, execution)
         comparisons.append(comparison)
         shown = median_picture(comparison) if picture is None else picture
-        swept = [_sweep(candidates, test_set, plan, folder, shown, execution, console) for plan in planned]
-        complete = complete and not comparison.failed and all(swept)
+        swept += [_sweep(candidates, test_set, plan, folder, shown, execution) for plan in planned]
     if len(comparisons) > 1:
-        _write_mean(comparisons, out or root, console)
-    return complete
+        _write_mean(comparisons, out or root)
+    return not any(one.failed for one in comparisons) and not any(one.failed for one in swept)
 
 
 def _compare(
-    candidates: Sequence[Candidate],
-    test_set: TestSet,
-    folder: Path,
-    options: ComparisonOptions,
-    execution: Execution,
-    console: Console,
+    candidates: Sequence[Candidate], test_set: TestSet, folder: Path, options: ComparisonOptions, execution: Execution
 ) -> Comparison:
     try:
         comparison = evaluate_rows(candidates, test_set, folder, options, execution)
@@ -89,51 +81,44 @@ def _compare(
         rows = ", ".join(row.name for row in kept.rows) or "no row"
         place = ", ".join(kept.failed) or "the end"
         raise Interrupted(f"interrupted in {place}; {folder} keeps {rows}", signal.SIGINT) from error
-    _print_comparison(comparison, folder, console)
-    _print_errors([f"failed: {row}: {reason}" for row, reason in comparison.failed.items()])
+    _print_comparison(comparison, folder)
+    for row, reason in comparison.failed.items():
+        _say(f"failed: {row}: {reason}", stderr=True)
     return comparison
 
 
 def _sweep(
-    candidates: Sequence[Candidate],
-    test_set: TestSet,
-    plan: Plan,
-    folder: Path,
-    picture: int,
-    execution: Execution,
-    console: Console,
-) -> bool:
-    """Whether every method has a number everywhere."""
+    candidates: Sequence[Candidate], test_set: TestSet, plan: Plan, folder: Path, picture: int, execution: Execution
+) -> Sweep:
     try:
         found = sweep(candidates, test_set, plan, picture=picture, out=folder, execution=execution)
     except KeyboardInterrupt as error:
         kept = f"{folder} keeps the comparison and all complete curves"
         raise Interrupted(f"interrupted in the sweep {plan.text}; {kept}", signal.SIGINT) from error
-    console.print(f"sweep {plan.text}: {folder / f'sweep-{plan.option}.md'}", markup=False, soft_wrap=True)
-    _print_errors([f"failed: {line}" for line in failures(found)])
-    return not found.failed
+    _say(f"sweep {plan.text}: {folder / f'sweep-{plan.option}.md'}")
+    for line in failures(found):
+        _say(f"failed: {line}", stderr=True)
+    return found
 
 
-def _write_mean(comparisons: Sequence[Comparison], root: Path, console: Console) -> None:
+def _write_mean(comparisons: Sequence[Comparison], root: Path) -> None:
     """Prints the mean and writes it into a new folder ``root/mean``; or says in a line why there is none."""
     try:
         mean = mean_over(comparisons)
     except InpaintkitError as error:
-        names = ", ".join(one.name for one in comparisons)
-        console.print(f"no mean of {names}: {error}", markup=False, soft_wrap=True)
+        _say(f"no mean of {', '.join(one.name for one in comparisons)}: {error}")
         return
     folder = new_run(root, "mean").folder
     write_comparison(folder, mean)
-    _print_comparison(mean, folder, console)
+    _print_comparison(mean, folder)
     for row, reason in mean.failed.items():
-        console.print(f"not in the mean: {row}: {reason}", markup=False, soft_wrap=True)
+        _say(f"not in the mean: {row}: {reason}")
 
 
-def _print_comparison(comparison: Comparison, folder: Path, console: Console) -> None:
-    console.print(comparison_table(comparison))
-    console.print(f"written to {folder}", markup=False, soft_wrap=True)
+def _print_comparison(comparison: Comparison, folder: Path) -> None:
+    Console(highlight=False).print(comparison_table(comparison))
+    _say(f"written to {folder}")
 
 
-def _print_errors(lines: Sequence[str]) -> None:
-    for line in lines:
-        Console(stderr=True, highlight=False).print(line, markup=False, soft_wrap=True)
+def _say(text: str, stderr: bool = False) -> None:
+    Console(stderr=stderr, highlight=False).print(text, markup=False, soft_wrap=True)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..core.errors import InpaintkitError
-from ..core.interfaces import Method, Metric, Sample
+from ..core.interfaces import Method, Sample
 from ..core.plugins import Plugins
 from ..evaluation import (
     Completion,
@@ -189,7 +189,8 @@ def best_completions(
         for sample in range(count)
     ]
     for parts in zip(*samples, strict=True):
-        values = torch.stack([_values(metric, part) for part in parts])  # (count, B)
+        measured = [metric.update(part.sample) for part in parts]
+        values = torch.stack([one for one in measured if one is not None])  # (count, B), by `ranking_metric`
         values = values if metric.higher_is_better else -values
         yield _choose(parts, values.nan_to_num(-math.inf, math.inf, -math.inf).argmax(0))
 
@@ -201,12 +202,6 @@ def describe_error(error: Exception) -> str:
         return text
     place = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {text} ({Path(place.filename).name}:{place.lineno})"
-
-
-def _values(metric: Metric, part: Completion) -> Tensor:
-    values = metric.update(part.sample)
-    assert values is not None  # by `ranking_metric`
-    return values
 
 
 def _choose(parts: Sequence[Completion], pick: Tensor) -> Completion:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from decimal import Decimal
 from itertools import product
-from typing import Any
 
 import attrs
 
@@ -25,7 +24,7 @@ Value = Number | tuple[Number, Number]  # of an option that is one number, or a 
 MOST = 1000  # values of a sweep
 SHOWN = 5  # refused values that a message names
 _NUMBER = r"[-+]?(?:\d+(?:\.\d+)?|\.\d+)"
-_RANGE = re.compile(rf"({_NUMBER})\s*\.\.\s*({_NUMBER})(?:\s*:\s*({_NUMBER}))?")
+_RANGE = re.compile(rf"({_NUMBER})(?:\s*\.\.\s*({_NUMBER})(?:\s*:\s*({_NUMBER}))?)?")
 _BUILTIN = "inpaintkit.components.masks"
 _UNITS = {
     **dict.fromkeys(("side", "offset", "min", "max"), "pixels"),
@@ -175,13 +174,11 @@ def parse(text: str) -> tuple[str, list[Number]]:
 
 def _part_values(part: str) -> list[Decimal]:
     """The values of ``4`` or ``4..16:4``."""
-    if re.fullmatch(_NUMBER, part):
-        return [Decimal(part)]
     found = _RANGE.fullmatch(part)
     if found is None:
         raise OptionError(f"{part!r} is neither a number nor FIRST..LAST[:STEP]")
-    first, last, step = Decimal(found[1]), Decimal(found[2]), Decimal(found[3] or 1)
-    if not found[3] and (first % 1 or last % 1):
+    first, last, step = Decimal(found[1]), Decimal(found[2] or found[1]), Decimal(found[3] or 1)
+    if found[2] and not found[3] and (first % 1 or last % 1):
         raise OptionError(f"{part} needs a step, as in {part}:0.1")
     if step <= 0:
         raise OptionError(f"the step of {part} is {step}: more than 0 is needed")
@@ -205,15 +202,13 @@ def axes_of(value: Value) -> tuple[Number, ...]:
 
 def _axis_count(option: Option, plugins: Plugins) -> int:
     """How many numbers an option is: 1, 2 for a pair, 0 for anything else."""
-    if _has_type(1, option, plugins):
-        return 1
-    return 2 if _has_type([1, 1], option, plugins) and not _has_type([1, 1, 1], option, plugins) else 0
-
-
-def _has_type(value: Any, option: Option, plugins: Plugins) -> bool:
-    structurer = Structurer(plugins)
-    structurer.structure(value, option.type)
-    return all(problem.kind == "value" for problem in structurer.problems)
+    fitting = []
+    for count, value in ((1, 1), (2, [1, 1]), (3, [1, 1, 1])):
+        structurer = Structurer(plugins)
+        structurer.structure(value, option.type)
+        if all(problem.kind == "value" for problem in structurer.problems):
+            fitting.append(count)
+    return 1 if 1 in fitting else 2 if fitting == [2] else 0
 
 
 def _changed(test_set: TestSet, option: Option, value: Value, plugins: Plugins) -> TestSet:

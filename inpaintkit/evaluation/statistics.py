@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import accumulate
 
 import attrs
 import numpy as np
@@ -49,9 +50,12 @@ def bootstrap(values: ArrayLike, seed: int = 0, *, resamples: int = RESAMPLES, l
     mean = float(defined.mean())
     if len(defined) == 1:
         return Interval(mean, float("nan"), float("nan"), 1)
-    means = np.sort(_resampled_means(defined, np.random.default_rng(seed), resamples))
-    low, high = _quantiles(means, (1 - level) / 2)
-    return Interval(mean, low, high, len(defined))
+    rng, count = np.random.default_rng(seed), len(defined)
+    means = _in_parts(lambda rows: defined[rng.integers(0, count, (rows, count))].mean(1), resamples, count)
+    tail = (1 - level) / 2
+    method = "linear" if np.isfinite(means).all() else "nearest"  # an infinite mean cannot be interpolated
+    low, high = np.quantile(means, [tail, 1 - tail], method=method)  # type: ignore[call-overload]
+    return Interval(mean, float(low), float(high), count)
 
 
 def paired_difference(
@@ -101,11 +105,9 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     for name, value in p_values.items():
         if not 0 <= value <= 1:
             raise ValueError(f"{name}: {value} is no p-value")
-    adjusted: dict[str, float] = {}
-    worst = 0.0
-    for rank, (name, value) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
-        worst = max(worst, min(1.0, (len(p_values) - rank) * value))
-        adjusted[name] = worst
+    rising = sorted(p_values, key=p_values.__getitem__)
+    corrected = (min(1.0, (len(rising) - rank) * p_values[name]) for rank, name in enumerate(rising))
+    adjusted = dict(zip(rising, accumulate(corrected, max), strict=True))
     return {name: adjusted[name] for name in p_values}
 
 
@@ -132,19 +134,7 @@ def _differences(a: ArrayLike, b: ArrayLike) -> Floats:
         return np.asarray(first - second)
 
 
-def _resampled_means(values: Floats, rng: np.random.Generator, resamples: int) -> Floats:
-    count = len(values)
-    return _in_parts(lambda rows: values[rng.integers(0, count, (rows, count))].mean(1), resamples, count)
-
-
 def _in_parts(draw: Callable[[int], Floats], rows: int, columns: int) -> Floats:
     """``draw(rows)`` in parts of bounded memory."""
     step = max(1, _CELLS // max(1, columns))
     return np.concatenate([draw(min(step, rows - start)) for start in range(0, rows, step)])
-
-
-def _quantiles(ordered: Floats, tail: float) -> tuple[float, float]:
-    """The ends of the central interval; by order statistics where a mean is infinite, which cannot be interpolated."""
-    method = "linear" if np.isfinite(ordered).all() else "nearest"
-    low, high = np.quantile(ordered, [tail, 1 - tail], method=method)  # type: ignore[call-overload]
-    return float(low), float(high)
