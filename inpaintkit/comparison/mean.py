@@ -39,8 +39,9 @@ def mean_over(comparisons: Sequence[Comparison]) -> Comparison:
     """
     _require_same_pictures(comparisons)
     names, first = [one.name for one in comparisons], comparisons[0]
-    same_terms = all(_terms(one) == _terms(first) for one in comparisons)
-    device, threads, batch = _terms(first) if same_terms else ("", 0, 0)
+    terms = {(one.device, one.threads, one.batch) for one in comparisons}  # what the costs depend on
+    same_terms = len(terms) == 1
+    device, threads, batch = terms.pop() if same_terms else ("", 0, 0)
     mean = Comparison(
         protocol={
             "name": f"mean of {', '.join(names)}",
@@ -58,12 +59,11 @@ def mean_over(comparisons: Sequence[Comparison]) -> Comparison:
         plugins=_shared([one.plugins for one in comparisons]),
     )
     for name in dict.fromkeys(name for one in comparisons for name in [*(row.name for row in one.rows), *one.failed]):
-        found = [next((row for row in one.rows if row.name == name), None) for one in comparisons]
-        rows = [row for row in found if row is not None]
+        rows = [row for one in comparisons for row in one.rows if row.name == name]
         missing = [
             f"{one.name}: {one.failed.get(name, 'not measured')}"
-            for one, row in zip(comparisons, found, strict=True)
-            if row is None
+            for one in comparisons
+            if all(row.name != name for row in one.rows)
         ]
         if reason := "; ".join(missing) or _difference(rows, names):
             mean = mean.with_failure(name, reason)
@@ -91,11 +91,6 @@ def _require_same_pictures(comparisons: Sequence[Comparison]) -> None:
                 f"{first.name} and {one.name} were measured on different pictures "
                 f"({len(first.names):,} and {len(one.names):,}): choose the same with --images"
             )
-
-
-def _terms(comparison: Comparison) -> tuple[str, int, int]:
-    """The conditions that the costs depend on."""
-    return comparison.device, comparison.threads, comparison.batch
 
 
 def _shared(mappings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -56,12 +56,10 @@ def compare_protocols(
     plans = plan_all(test_sets, sweeps, picture)
     if out is not None:
         empty_folder(out)
+    alone = out if len(test_sets) == 1 else None
     comparisons, swept = [], []
     for test_set, planned in zip(test_sets, plans, strict=True):
-        if out is None or len(test_sets) > 1:
-            folder = new_run(out or root, test_set.protocol.name).folder
-        else:
-            folder = out
+        folder = alone or new_run(out or root, test_set.protocol.name).folder
         comparison = _compare(candidates, test_set, folder, chosen, execution)
         comparisons.append(comparison)
         shown = median_picture(comparison) if picture is None else picture

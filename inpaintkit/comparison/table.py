@@ -9,7 +9,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from ..evaluation import direction_arrow, format_interval
+from ..evaluation import direction_arrow, interval_cell
 from .comparison import Comparison
 from .text import NONE, caption, explanation, mean_text, memory_text, p_text, seconds_text, seeds_text
 
@@ -37,12 +37,10 @@ def comparison_table(comparison: Comparison) -> Table:
         table.add_column(head, justify="right", no_wrap=head != "difference")
     for row in comparison.rows:
         sampling = f"[dim]{row.sampling}[/dim]" if row.sampling and not row.best_of else ""
-        difference = row.differences.get(first)
-        mean, interval = format_interval(difference, signed=True) if difference else (NONE, "")
         table.add_row(
             "\n".join(filter(None, [escape(row.name), sampling])),
             *(mean_text(row, label) for label in labels),
-            f"{mean}\n[dim]{interval}[/dim]" if interval else mean,
+            interval_cell(row.differences.get(first), signed=True, missing=NONE),
             p_text(row.p_holm.get(first)),
             seeds_text(row),
             seconds_text(row.seconds_per_image),

@@ -15,6 +15,7 @@ from .formatting import (
     describe_seeds as describe_seeds,
     direction_arrow as direction_arrow,
     format_interval as format_interval,
+    interval_cell as interval_cell,
     results_table as results_table,
 )
 from .pictures import input_columns as input_columns

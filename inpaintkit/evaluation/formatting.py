@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from rich.markup import escape
 from rich.table import Table
@@ -25,6 +24,14 @@ def format_interval(interval: Interval, signed: bool = False) -> tuple[str, str]
     sign = "+" if signed else ""
     texts = [f"{value:{sign}.{places}f}".replace("-", "\N{MINUS SIGN}") for value in interval]  # of one width
     return texts[0], "" if math.isnan(interval.low) else f"{texts[1]} to {texts[2]}"
+
+
+def interval_cell(interval: Interval | None, signed: bool = False, missing: str = "") -> str:
+    """A cell of a table for a terminal: the mean, and its interval below where there is one."""
+    if interval is None:
+        return missing
+    mean, ends = format_interval(interval, signed)
+    return f"{mean}\n[dim]{ends}[/dim]" if ends else mean
 
 
 def direction_arrow(result: MetricResult) -> str:
@@ -53,9 +60,11 @@ def results_table(results: Results) -> Table:
         table.add_column(name, justify="right")
     paired = results.differences()
     for label, result in row.metrics.items():
-        cells: list[Sequence[str]] = [format_interval(result.interval)]
-        cells.append(format_interval(baseline.metrics[label].interval) if label in baseline.metrics else ("", ""))
-        cells.append(format_interval(paired[label], signed=True) if label in paired else ("", ""))
-        texts = [f"{mean}\n[dim]{rest}[/dim]" if rest else mean for mean, rest in cells]
-        table.add_row(f"{escape(label)} {direction_arrow(result)}", *texts)
+        other = baseline.metrics.get(label)
+        table.add_row(
+            f"{escape(label)} {direction_arrow(result)}",
+            interval_cell(result.interval),
+            interval_cell(other.interval if other else None),
+            interval_cell(paired.get(label), signed=True),
+        )
     return table

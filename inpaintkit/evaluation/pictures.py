@@ -20,35 +20,26 @@ from .test_set import TestSet
 WORST = 12
 
 
-def choose_examples(results: Results) -> list[Example]:
-    """The best, the median and the twelve worst pictures by ``results.ranked_by``, without files yet.
-
-    Of fewer than fourteen pictures some are chosen twice. Without a metric to rank by there are none.
-    """
-    result = results.row.metrics.get(results.ranked_by)
-    if result is None or result.per_image is None:
-        return []
-    order = ranks(result.per_image, bool(result.higher_is_better))
-    if not order:
-        return []
-    chosen = [("best", order[-1]), ("median", order[(len(order) - 1) // 2])]
-    chosen += [(f"worst {place}", index) for place, index in enumerate(order[:WORST], 1)]
-    return [Example(rank, index, results.names[index], result.per_image[index]) for rank, index in chosen]
-
-
 def with_examples(results: Results, test_set: TestSet, outputs: Pixels) -> tuple[Results, dict[str, bytes]]:
-    """The results with their examples, and the files of these: the name of a file changes with its content.
+    """The results with the best, the median and the twelve worst pictures by ``ranked_by``, and the files of these.
+
+    The name of a file changes with its content. Of fewer than fourteen pictures some are chosen twice. Without a metric
+    to rank by there are none.
 
     Args:
         outputs: (N, 3, S, S), as the method drew them.
     """
-    examples = []
-    files: dict[str, bytes] = {}
-    for example in choose_examples(results):
-        content = strip(test_set.batch([example.index]), outputs[example.index])
-        file = f"{example.rank.replace(' ', '-')}-{blake2b(content, digest_size=4).hexdigest()}.png"
+    result = results.row.metrics.get(results.ranked_by)
+    values = (result and result.per_image) or ()
+    order = ranks(values, bool(result and result.higher_is_better))
+    chosen = [("best", order[-1]), ("median", order[(len(order) - 1) // 2])] if order else []
+    chosen += [(f"worst {place}", index) for place, index in enumerate(order[:WORST], 1)]
+    examples, files = [], {}
+    for rank, index in chosen:
+        content = strip(test_set.batch([index]), outputs[index])
+        file = f"{rank.replace(' ', '-')}-{blake2b(content, digest_size=4).hexdigest()}.png"
         files[file] = content
-        examples.append(attrs.evolve(example, file=file))
+        examples.append(Example(rank, index, results.names[index], values[index], file))
     return attrs.evolve(results, pictures=tuple(examples)), files
 
 
