@@ -7,44 +7,31 @@ from __future__ import annotations
 
 import io
 import math
-from typing import Any
+from pathlib import Path
 
 import numpy as np
-from matplotlib import rc_context, rcdefaults, rcParams
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from .sweep_files import Sweep
 from .text import metric_title
 
-COLORS = ("#2a78d6", "#d9480f", "#1a9e6e", "#b8860b", "#6a4fc4", "#d6336c", "#0c8599", "#5c6b2f")
-DASHES = ("-", "--", ":", "-.")  # the same colors again
-STYLE: Any = {
-    "svg.hashsalt": "inpaintkit",  # the same file for the same numbers
-    "svg.fonttype": "none",
-    "text.parse_math": False,  # names may hold dollars
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#e8e8e3",
-}
+STYLE = Path(__file__).with_name("templates") / "sweep.mplstyle"  # takes the place of the user's own settings
 PANEL, HEIGHT = 4.7, 3.0  # inches of a panel
 MAPS, MAP = 4, 2.3  # heat maps in a row, and inches of one
 TICKS = 12  # values that have a tick each
 
 
+@style.context(STYLE, after_reset=True)
 def sweep_chart(sweep: Sweep) -> str:
     """An SVG with a panel for each metric that is drawn, and of pairs a heat map for each method in common colors."""
-    with rc_context():
-        rcdefaults()  # whatever the settings of the user
-        rcParams.update(STYLE)
-        file = io.StringIO()
-        sweep_figure(sweep).savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+    file = io.StringIO()
+    sweep_figure(sweep).savefig(file, format="svg", metadata={"Date": None, "Creator": None})
     return file.getvalue()
 
 
+@style.context(STYLE, after_reset=True)
 def sweep_figure(sweep: Sweep) -> Figure:
     panels = max(1, len(sweep.charted))
     legend = math.ceil(len(sweep.methods) / (2 * panels)) * 0.2 + 0.1
@@ -73,13 +60,12 @@ def _draw_panels(part: SubFigure, sweep: Sweep) -> None:
 def _draw_curves(panel: Axes, sweep: Sweep, label: str) -> None:
     plan = sweep.plan
     values: set[float] = set()
-    for index, method in enumerate(sweep.methods):
-        style = _style(index)
+    for method in sweep.methods:
         curve = sweep.curve(method, label)
         values |= set(curve)
         means, lows, highs = zip(*(result.interval for result in curve.values()), strict=True) if curve else ((),) * 3
-        panel.plot(list(curve), means, **style, marker="o", markersize=3.5, label=f" {method}")
-        panel.fill_between(list(curve), lows, highs, color=style["color"], alpha=0.13, linewidth=0)
+        (line,) = panel.plot(list(curve), means, marker="o", label=f" {method}")
+        panel.fill_between(list(curve), lows, highs, color=line.get_color(), alpha=0.13, linewidth=0)
     if values and len(values) <= TICKS:
         panel.set_xticks(sorted(values), [f"{value:.4g}" for value in sorted(values)])
     panel.set_title(metric_title(label), fontsize=9, fontweight="bold", loc="left")
@@ -107,8 +93,3 @@ def _draw_maps(part: SubFigure, sweep: Sweep, label: str, lines: int) -> None:
     for panel in panels[len(maps) :]:
         panel.set_axis_off()
     part.colorbar(image, ax=panels.tolist(), shrink=0.8)
-
-
-def _style(index: int) -> dict[str, Any]:
-    """The color and dash of a line: all different up to 32."""
-    return {"color": COLORS[index % len(COLORS)], "linestyle": DASHES[index // len(COLORS) % len(DASHES)]}
