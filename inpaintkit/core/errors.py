@@ -25,7 +25,7 @@ class Problem:
 
     message: str
     path: Path = ()
-    where: str = ""  # file:line:column
+    where: str = attrs.field(default="", converter=str)  # file:line:column
     kind: ProblemKind = "value"
     key: str = ""  # the name of what is missing
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import attrs
 import torch
@@ -46,11 +46,7 @@ class Sample:
         Views come in the image's dtype, whatever precision the network worked in.
         """
         named = {"output": drawn} if isinstance(drawn, Tensor | tuple) else drawn
-        dtype = batch.image.dtype
-        views = {
-            name: view.to(dtype) if isinstance(view, Tensor) else tuple(scale.to(dtype) for scale in view)
-            for name, view in named.items()
-        }
+        views = _each(named, lambda picture: picture.to(batch.image.dtype))
         if "completed" not in views:
             views["completed"] = composite(finest(views["output"]), batch.image, batch.mask)
         return cls(batch.image, batch.mask, views)
@@ -61,13 +57,11 @@ class Sample:
 
     def scales(self, name: str) -> tuple[Tensor, ...]:
         """All the scales of a view, coarse to fine; a single picture is its only scale."""
-        if name == "image":
-            return (self.image,)
         if name == "masked":
             return (self.image * (1 - self.mask),)
-        if name not in self.views:
+        if name != "image" and name not in self.views:
             raise KeyError(f"no view {name!r} here: this method draws {', '.join(sorted(self.views))}")
-        view = self.views[name]
+        view = self.image if name == "image" else self.views[name]
         return (view,) if isinstance(view, Tensor) else view
 
     @property
@@ -79,13 +73,14 @@ class Sample:
         return self.view("completed")
 
     def detach(self) -> Sample:
-        return attrs.evolve(
-            self,
-            views={
-                name: view.detach() if isinstance(view, Tensor) else tuple(scale.detach() for scale in view)
-                for name, view in self.views.items()
-            },
-        )
+        return attrs.evolve(self, views=_each(self.views, Tensor.detach))
+
+
+def _each(views: Views, change: Callable[[Tensor], Tensor]) -> dict[str, Tensor | tuple[Tensor, ...]]:
+    """All the pictures, changed."""
+    return {
+        name: change(view) if isinstance(view, Tensor) else tuple(map(change, view)) for name, view in views.items()
+    }
 
 
 def finest(view: Tensor | tuple[Tensor, ...]) -> Tensor:

@@ -42,8 +42,13 @@ class Node:
 
     value: Scalar | list[Node] | dict[str, Node]
     mark: Mark
-    keys: Mapping[str, Mark] = attrs.Factory(dict)  # the places of a mapping's keys
+    key: Mark | None = None  # the place of its key, where it stands in a mapping
     removed: Mapping[str, Mark] = attrs.Factory(dict)  # where a null removed a key
+
+    @property
+    def children(self) -> dict[str, Node]:
+        """What a mapping has; empty for anything else."""
+        return self.value if isinstance(self.value, dict) else {}
 
     def plain(self) -> Any:
         """The same in Python's own dicts, lists and scalars."""
@@ -58,29 +63,28 @@ class Node:
 
         A value is found at itself where it begins on its key's line, and at the key where it begins below.
         """
-        node, mark = self, self.mark
-        for depth, part in enumerate(path, 1):
-            if isinstance(node.value, dict) and part in node.value:
-                key, node = node.keys[str(part)], node.value[str(part)]
-                beside = (key.file, key.line) == (node.mark.file, node.mark.line)
-                mark = node.mark if beside and not (at_key and depth == len(path)) else key
-            elif isinstance(node.value, list) and isinstance(part, int) and part < len(node.value):
-                node = node.value[part]
-                mark = node.mark
-            else:
-                break
-        return mark
+        nodes = self._along(path)
+        key, mark = nodes[-1].key, nodes[-1].mark
+        beside = key is None or (key.file, key.line) == (mark.file, mark.line)
+        return mark if key is None or (beside and not (at_key and len(nodes) > len(path))) else key
 
     def removal(self, path: Path, name: str) -> Mark | None:
         """Where a null removed ``name`` from the mapping at ``path``."""
-        node = self
+        nodes = self._along(path)
+        return nodes[-1].removed.get(name) if len(nodes) > len(path) else None
+
+    def _along(self, path: Path) -> list[Node]:
+        """The nodes from this one to that at ``path``, as far as they exist."""
+        nodes = [self]
         for part in path:
-            if isinstance(node.value, dict | list):
-                try:
-                    node = node.value[part]  # type: ignore[index]
-                except (KeyError, IndexError):
-                    return None
-        return node.removed.get(name)
+            value = nodes[-1].value
+            if isinstance(value, dict) and part in value:
+                nodes.append(value[str(part)])
+            elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+                nodes.append(value[part])
+            else:
+                break
+        return nodes
 
 
 def parse(text: str, name: str, problems: list[Problem], *, within: Mark | None = None, path: Path = ()) -> Node | None:
@@ -99,20 +103,20 @@ def parse(text: str, name: str, problems: list[Problem], *, within: Mark | None 
         root = _converted(composer.get_node(), where, path, problems)
         if composer.check_node():
             mark = composer.peek_event().start_mark  # type: ignore[no-untyped-call]
-            problems.append(Problem("a second document begins here: one file holds one", (), str(where(mark))))
+            problems.append(Problem("a second document begins here: one file holds one", (), where(mark)))
         return root
     except _Refused as error:
-        problems.append(Problem(str(error.problem), (), str(where(error.problem_mark))))
+        problems.append(Problem(str(error.problem), (), where(error.problem_mark)))
     except yaml.MarkedYAMLError as error:
         reason = ", ".join(part for part in (error.context, error.problem) if part)
         hint = " (indent with spaces, not tabs)" if "'\\t'" in reason else ""
         mark = error.problem_mark or error.context_mark
-        problems.append(Problem(f"not YAML: {reason}{hint}", (), str(where(mark))))
+        problems.append(Problem(f"not YAML: {reason}{hint}", (), where(mark)))
     except yaml.reader.ReaderError as error:
         start = text.rfind("\n", 0, error.position) + 1
         at = within or Mark(name, text.count("\n", 0, start) + 1, error.position - start + 1)
         character = error.character if isinstance(error.character, int) else ord(error.character)
-        problems.append(Problem(f"not YAML: the character U+{character:04X} is not allowed", (), str(at)))
+        problems.append(Problem(f"not YAML: the character U+{character:04X} is not allowed", (), at))
     return None
 
 
@@ -122,7 +126,7 @@ def read(path: FilePath, problems: list[Problem]) -> Node | None:
         status = path.stat()
         root, found = _read(path, status.st_mtime_ns, status.st_size)
     except OSError as error:
-        problems.append(Problem(f"cannot be read: {error.strerror or error}", where=str(path)))
+        problems.append(Problem(f"cannot be read: {error.strerror or error}", where=path))
         return None
     problems += found
     return root
@@ -133,7 +137,7 @@ def _read(path: FilePath, mtime: int, size: int) -> tuple[Node | None, tuple[Pro
     with path.open("rb") as file:
         data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
-        return None, (Problem(f"is larger than {MAX_BYTES // 1024} KiB: this is no recipe", where=str(path)),)
+        return None, (Problem(f"is larger than {MAX_BYTES // 1024} KiB: this is no recipe", where=path),)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -179,26 +183,22 @@ def _converted(found: Any, where: Callable[[Any], Mark], path: Path, problems: l
     mark = where(found.start_mark)
     if found.tag is not None:
         tag = found.tag.replace("tag:yaml.org,2002:", "!!")
-        message = f"tags such as {tag} are not allowed: quote a value to make it a string"
-        problems.append(Problem(message, path, str(mark)))
+        problems.append(Problem(f"tags such as {tag} are not allowed: quote a value to make it a string", path, mark))
     if isinstance(found, yaml.SequenceNode):
         return Node([_converted(item, where, (*path, at), problems) for at, item in enumerate(found.value)], mark)
     if not isinstance(found, yaml.MappingNode):
         return Node(resolve(found.value) if found.style is None else found.value, mark)
-    values: dict[str, Node] = {}
-    keys: dict[str, Mark] = {}
+    children: dict[str, Node] = {}
     for key, item in found.value:
         name, place = str(key.value), where(key.start_mark)
-        if mistake := _key_problem(key, keys):
-            at = (*path, name) if name in keys else path
-            problems.append(Problem(mistake, at, str(place)))
-        value = _converted(item, where, (*path, name), problems)
-        if name not in values:
-            values[name], keys[name] = value, place
-    return Node(values, mark, keys)
+        if mistake := _key_problem(key, children):
+            problems.append(Problem(mistake, (*path, name) if name in children else path, place))
+        child = _converted(item, where, (*path, name), problems)
+        children.setdefault(name, attrs.evolve(child, key=place))
+    return Node(children, mark)
 
 
-def _key_problem(key: Any, before: Mapping[str, Mark]) -> str:
+def _key_problem(key: Any, before: Mapping[str, Node]) -> str:
     if not isinstance(key, yaml.ScalarNode):
         return "a key must be plain text"
     if key.tag is not None:
@@ -206,8 +206,8 @@ def _key_problem(key: Any, before: Mapping[str, Mark]) -> str:
     if key.value == "<<" and key.style is None:
         return "merge keys (<<) are not part of YAML 1.2: use `extends` or a profile"
     if key.value in before:
-        first = before[key.value].line
-        return f"duplicate key {key.value!r}" + (f": first on line {first}" if first else "")
+        first = before[key.value].key
+        return f"duplicate key {key.value!r}" + (f": first on line {first.line}" if first and first.line else "")
     return ""
 
 
@@ -263,6 +263,5 @@ def raise_problems(problems: Sequence[Problem], cause: Exception | None = None) 
         raise RecipeError(sorted(dict.fromkeys(problems), key=_place)) from cause
 
 
-def _place(problem: Problem) -> tuple[str, int, int]:
-    file, line, column = ([*problem.where.rsplit(":", 2), "", ""])[:3]
-    return (file, int(line), int(column)) if line.isdigit() and column.isdigit() else (problem.where, 0, 0)
+def _place(problem: Problem) -> list[str | int]:
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", problem.where)]

@@ -26,17 +26,7 @@ from ..errors import Path, PluginError, Problem, ProblemKind, did_you_mean
 from ..plugins import Plugins
 from .checks import bare, constraints, is_union, satisfies
 from .nodes import Node
-from .schema import (
-    KIND_OF,
-    MAPPINGS,
-    SEQUENCES,
-    SignatureError,
-    choices,
-    label_of,
-    refusal,
-    signature_of,
-    without_text,
-)
+from .schema import KIND_OF, MAPPINGS, SEQUENCES, SignatureError, choices, label_of, refusal, signature_of, without_text
 from .spec import INVALID as INVALID, Spec as Spec, located, problems_of
 
 

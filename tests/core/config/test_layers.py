@@ -268,13 +268,16 @@ def test_set_null_takes_out() -> None:
         ("=3", "--set =3: expected key=value, for example data.batch=16"),
         ("seed=[1", "--set seed=[1: not YAML"),
         ("seed=!x 1", "--set seed=!x 1: seed: tags such as !x are not allowed"),
-        ("seed.x=1", "--set seed.x=1: seed is 1, which has no 'x'"),
+        ("seed.x=1", "--set seed.x=1: seed: is 1, which has no 'x'"),
         (
             "method.stages.fin.steps=1",
-            "--set method.stages.fin.steps=1: method.stages has no item 'fin', did you mean 'fine'?; "
-            "it has the names coarse, fine",
+            "--set method.stages.fin.steps=1: method.stages.fin: no item is named 'fin', did you mean 'fine'?; "
+            "there are coarse, fine",
         ),
-        ("method.stages.7.steps=1", "--set method.stages.7.steps=1: method.stages has no item '7'"),
+        (
+            "method.stages.7.steps=1",
+            "--set method.stages.7.steps=1: method.stages.7: no item is named '7'; there are coarse, fine",
+        ),
         ("profiles.demo=1", "--set profiles.demo=1: 'profiles' cannot be set here"),
         (".".join("a" * 60) + "=1", "--set " + "a." * 38 + "a...: leads deeper than 50 levels"),
     ],
