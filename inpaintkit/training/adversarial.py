@@ -18,7 +18,7 @@ from .average import average_from_generator, update_average
 from .checks import check_terms
 from .critic import Critic, frozen_parameters
 from .stages import Adam, Stage, locate, rate
-from .terms import NamedModules, add_part, scalar
+from .terms import NamedModules, add_part
 from .weights import Balance, Weigher, gradient_norm
 
 
@@ -94,18 +94,15 @@ class Adversarial(Method):
         others = ("losses", "critics", "weigher", "averaged")
         return {name: network for name, network in self.named_children() if name not in others}
 
-    def _generator_parameters(self) -> dict[str, nn.Parameter]:
-        """By name; the generator's own without a prefix."""
-        return {
-            f"{name}.{key}".removeprefix("generator."): parameter
-            for name, network in self.generator_networks.items()
-            for key, parameter in network.named_parameters()
-        }
-
     @property
     def optimizers(self) -> dict[str, Optimizer]:
         if not self._optimizers:
-            self._optimizers["generator"] = self.adam.build(self._generator_parameters().items())
+            trained = {
+                f"{name}.{key}".removeprefix("generator."): parameter
+                for name, network in self.generator_networks.items()
+                for key, parameter in network.named_parameters()
+            }
+            self._optimizers["generator"] = self.adam.build(trained.items())
             for name, critic in self.critics.items():
                 self._optimizers[f"critic/{name}"] = critic.adam.build(critic.named_parameters())
         return self._optimizers
@@ -117,28 +114,28 @@ class Adversarial(Method):
     def training_step(self, batch: Batch, step: int) -> dict[str, Tensor]:
         """Updates the critics, then the generator, as the stage says; returns scalars to log."""
         stage, at = locate(self.stages, step)
-        self._set_rates(step)
+        for name, lr in self.rates(step).items():
+            for group in self.optimizers[name].param_groups:
+                group["lr"] = lr
         if len(batch.image) % self.accumulate:
             raise InpaintkitError(f"a batch of {len(batch.image)} has no {self.accumulate} equal parts: see accumulate")
         parts = batch.chunks(self.accumulate)
         update_generator = stage.updates_generator(at)
+        critics = [name for name in self.critics if name in stage.weights and "critics" in stage.train]
         shared = update_generator and len(parts) == 1  # the critics' sample serves the generator too
-        critics = {name: critic for name, critic in self.critics.items() if name in stage.weights}
-        if "critics" not in stage.train:
-            critics = {}
         samples: list[Sample] = []
         if critics or shared:
             with torch.set_grad_enabled(shared):
                 samples = [self.sample(part) for part in parts]
         logs: dict[str, Tensor] = {}
-        for name, critic in critics.items():
-            logs |= self._update_critic(name, critic, samples)
+        for name in critics:
+            logs |= self._update_critic(name, samples)
         if update_generator:
             logs |= self._update_generator(stage, at, parts, samples if shared else [])
         return logs
 
-    def _update_critic(self, name: str, critic: Critic, samples: Sequence[Sample]) -> dict[str, Tensor]:
-        optimizer = self.optimizers[f"critic/{name}"]
+    def _update_critic(self, name: str, samples: Sequence[Sample]) -> dict[str, Tensor]:
+        critic, optimizer = self.critics[name], self.optimizers[f"critic/{name}"]
         optimizer.zero_grad(set_to_none=True)
         logs: dict[str, Tensor] = {}
         for sample in samples:
@@ -172,7 +169,7 @@ class Adversarial(Method):
                 (total / len(parts)).backward()  # type: ignore[no-untyped-call]
             for name, term in terms.items():
                 add_part(logs, f"generator/{name}", term, len(parts))
-        parameters = list(self._generator_parameters().values())
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         average_gradients(parameters)
         if self.clip is not None:
             logs["generator/gradient_norm"] = nn.utils.clip_grad_norm_(parameters, self.clip)
@@ -186,17 +183,20 @@ class Adversarial(Method):
 
         A weight of 0 trains the critic without adding its term to the generator's loss; the term is computed only if
         it is the reference of a balance or its gradient is logged.
+
+        Raises:
+            InpaintkitError: a value is not one number.
         """
         references = {weight.match for weight in stage.weights.values() if isinstance(weight, Balance)}
-        return {
-            name: scalar(name, self.term(name)(sample))
-            for name, weight in stage.weights.items()
-            if weight != 0.0 or name in references or self.log_gradients
-        }
-
-    def term(self, name: str) -> Loss:
-        """A loss or a critic, by the name that stages weigh."""
-        return self.losses[name] if name in self.losses else self.critics[name]
+        values: dict[str, Tensor] = {}
+        for name, weight in stage.weights.items():
+            if weight != 0.0 or name in references or self.log_gradients:
+                term = self.losses[name] if name in self.losses else self.critics[name]
+                value = values[name] = term(sample)
+                if value.ndim:
+                    shape = list(value.shape)
+                    raise InpaintkitError(f"term {name!r} must be a scalar, and is a tensor of shape {shape}")
+        return values
 
     def rates(self, step: int) -> dict[str, float]:
         """The learning rate of every optimizer at a global step."""
@@ -215,13 +215,7 @@ class Adversarial(Method):
 
     def describe(self, step: int) -> dict[str, float | str]:
         stage, _ = locate(self.stages, step)
-        rates = self.rates(step).items()
-        return {"stage": stage.name, **{f"lr/{name}": lr for name, lr in rates}}
-
-    def _set_rates(self, step: int) -> None:
-        for name, lr in self.rates(step).items():
-            for group in self.optimizers[name].param_groups:
-                group["lr"] = lr
+        return {"stage": stage.name, **{f"lr/{name}": lr for name, lr in self.rates(step).items()}}
 
     def inpaint(self, masked: Tensor, mask: Tensor) -> Tensor:
         drawn = (self.averaged or self.generator)(masked, mask)

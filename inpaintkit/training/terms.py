@@ -8,7 +8,6 @@ from typing import Annotated, Generic, TypedDict, TypeVar, cast
 from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
 
-from ..core.errors import InpaintkitError
 from ..core.interfaces import Loss
 from .critic import Critic
 from .stages import Adam, Stage
@@ -47,17 +46,6 @@ class NamedModules(nn.ModuleDict, Generic[Named]):
 
     def items(self) -> ItemsView[str, Named]:
         return cast("ItemsView[str, Named]", super().items())
-
-
-def scalar(name: str, term: Tensor) -> Tensor:
-    """The value of a term.
-
-    Raises:
-        InpaintkitError: it is not one number.
-    """
-    if term.ndim:
-        raise InpaintkitError(f"term {name!r} must be a scalar, and is a tensor of shape {list(term.shape)}")
-    return term
 
 
 def add_part(logs: dict[str, Tensor], key: str, value: Tensor, parts: int) -> None:
