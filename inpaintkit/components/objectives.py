@@ -75,7 +75,8 @@ class ScoreObjective(Objective):
         real = inputs.score(inputs.real).float()
         fakes = [inputs.score(fake).float() for fake in inputs.fakes]
         loss = self.real_loss(real) + _mean([self.fake_loss(fake) for fake in fakes])
-        return {"loss": loss, **_scores(real, fakes)}
+        of_real, of_fakes = real.detach().mean(), _mean([fake.detach().mean() for fake in fakes])
+        return {"loss": loss, "real": of_real, "fake": of_fakes, "gap": of_real - of_fakes}
 
 
 class NonSaturating(ScoreObjective):
@@ -132,7 +133,7 @@ class Hinge(ScoreObjective):
         return -score.mean()
 
 
-class WGANGP(Objective):
+class WGANGP(ScoreObjective):
     """Gulrajani et al., "Improved Training of Wasserstein GANs", 2017, eq. 3.
 
     The critic minimizes E D(fake) - E D(real) + penalty * E (|grad D(x^)| - 1)^2 with x^ = a x + (1 - a) fake and one
@@ -150,26 +151,26 @@ class WGANGP(Objective):
         super().__init__()
         self.penalty, self.region = penalty, region
 
-    def generator(self, inputs: AdversarialInputs) -> Tensor:
-        return -_mean([per_image_score(inputs.score(fake)).mean() for fake in inputs.fakes])
+    def real_loss(self, score: Tensor) -> Tensor:
+        return -score.mean()
+
+    def fake_loss(self, score: Tensor) -> Tensor:
+        return score.mean()
+
+    def generator_loss(self, score: Tensor) -> Tensor:
+        return -per_image_score(score).mean()
 
     def critic(self, inputs: AdversarialInputs) -> dict[str, Tensor]:
-        real = inputs.score(inputs.real).float()
-        fakes = [inputs.score(fake).float() for fake in inputs.fakes]
+        terms = super().critic(inputs)
         region = inputs.mask if self.region == "hole" else None
         penalized = self.penalty > 0
         norms = torch.stack(
             [gradient_norms(inputs.score, inputs.real, fake, region, penalized) for fake in inputs.fakes]
         )
         penalty = (norms - 1).square().mean()
-        scores = _scores(real, fakes)
-        distance = _mean([fake.mean() for fake in fakes]) - real.mean()
-        return {
-            "loss": distance + self.penalty * penalty if penalized else distance,
-            **scores,
-            "penalty": penalty.detach(),
-            "gradient_norm": norms.detach().mean(),
-        }
+        if penalized:
+            terms["loss"] = terms["loss"] + self.penalty * penalty
+        return {**terms, "penalty": penalty.detach(), "gradient_norm": norms.detach().mean()}
 
     def extra_repr(self) -> str:
         return f"penalty={self.penalty}, region={self.region}"
@@ -223,9 +224,3 @@ def _labels(score: Tensor, between: tuple[float, float]) -> Tensor:
 
 def _mean(values: Sequence[Tensor]) -> Tensor:
     return torch.stack(list(values)).mean()
-
-
-def _scores(real: Tensor, fakes: Sequence[Tensor]) -> dict[str, Tensor]:
-    """The mean scores and the gap between them, for the log."""
-    of_real, of_fakes = real.detach().mean(), _mean([fake.detach().mean() for fake in fakes])
-    return {"real": of_real, "fake": of_fakes, "gap": of_real - of_fakes}
