@@ -8,6 +8,7 @@ does not fit into the picture raises :class:`~inpaintkit.core.errors.OptionError
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Annotated, ClassVar, Literal, get_args
 
 import attrs
@@ -18,7 +19,7 @@ from torch import Tensor
 from ..core.config.checks import checked
 from ..core.errors import OptionError
 from ..core.interfaces import MaskSampler
-from .shapes import axes, below, between, boxes, cubic, near_segment, require_fit, require_ordered, size_text
+from .shapes import axes, below, between, boxes, cubic, near_segment, require_fit, size_text
 
 Size = tuple[int, int]
 Side = Annotated[int, Ge(1)]
@@ -175,56 +176,68 @@ def outpainting_frames(count: int, size: Size, rng: torch.Generator, *, border: 
     return hole
 
 
+@attrs.frozen
+class Drawn(MaskSampler):
+    """Base of the samplers that pass their options to a function."""
+
+    draw: ClassVar[Callable[..., Tensor]]
+    ordered: ClassVar[tuple[tuple[str, str], ...]] = ()  # pairs of options: the first must not be larger
+
+    def __attrs_post_init__(self) -> None:
+        pairs = [(low, getattr(self, low), high, getattr(self, high)) for low, high in self.ordered]
+        wrong = [OptionError(f"{low} ({a}) is larger than {high} ({b})", (low,)) for low, a, high, b in pairs if a > b]
+        if wrong:
+            raise OptionError.join(wrong)
+
+    def __call__(self, count: int, size: Size, rng: torch.Generator) -> Tensor:
+        return self.draw(count, size, rng, **attrs.asdict(self))
+
+
 @checked
 @attrs.frozen
-class CenterSquare(MaskSampler):
+class CenterSquare(Drawn):
     """:func:`center_squares` of ``side`` pixels, moved by ``offset``: [rows, columns], down and right are positive."""
 
+    draw = staticmethod(center_squares)
     added: ClassVar[tuple[str, ...]] = ("offset",)
 
     side: Side
     offset: tuple[int, int] = (0, 0)
 
-    def __call__(self, count: int, size: Size, rng: torch.Generator) -> Tensor:
-        return center_squares(count, size, rng, side=self.side, offset=self.offset)
-
 
 @checked
 @attrs.frozen
-class RandomSquare(MaskSampler):
+class RandomSquare(Drawn):
     """:func:`random_squares` of ``min`` to ``max`` pixels."""
+
+    draw = staticmethod(random_squares)
+    ordered = (("min", "max"),)
 
     min: Side
     max: Side
 
-    def __attrs_post_init__(self) -> None:
-        require_ordered(self, ("min", "max"))
-
-    def __call__(self, count: int, size: Size, rng: torch.Generator) -> Tensor:
-        return random_squares(count, size, rng, min=self.min, max=self.max)
-
 
 @checked
 @attrs.frozen
-class RandomRectangles(MaskSampler):
+class RandomRectangles(Drawn):
     """:func:`random_rectangles`: ``fewest`` to ``most`` of them, sides of ``min`` to ``max`` pixels."""
+
+    draw = staticmethod(random_rectangles)
+    ordered = (("min", "max"), ("fewest", "most"))
 
     min: Side
     max: Side
     fewest: Count = 1
     most: Count = 1
 
-    def __attrs_post_init__(self) -> None:
-        require_ordered(self, ("min", "max"), ("fewest", "most"))
-
-    def __call__(self, count: int, size: Size, rng: torch.Generator) -> Tensor:
-        return random_rectangles(count, size, rng, min=self.min, max=self.max, fewest=self.fewest, most=self.most)
-
 
 @checked
 @attrs.frozen
-class Strokes(MaskSampler):
+class Strokes(Drawn):
     """Free-form :func:`strokes`; widths and lengths are shares of the picture's short side."""
+
+    draw = staticmethod(strokes)
+    ordered = (("min_width", "max_width"), ("fewest", "most"), ("min_vertices", "max_vertices"))
 
     min_width: Share = 0.05
     max_width: Share = 0.15
@@ -234,56 +247,46 @@ class Strokes(MaskSampler):
     min_vertices: Count = 4
     max_vertices: Count = 12
 
-    def __attrs_post_init__(self) -> None:
-        require_ordered(self, ("min_width", "max_width"), ("fewest", "most"), ("min_vertices", "max_vertices"))
-
-    def __call__(self, count: int, size: Size, rng: torch.Generator) -> Tensor:
-        return strokes(count, size, rng, **attrs.asdict(self))
-
 
 @checked
 @attrs.frozen
-class RandomPixels(MaskSampler):
+class RandomPixels(Drawn):
     """:func:`random_pixels`, ``ratio`` of the picture."""
+
+    draw = staticmethod(random_pixels)
 
     ratio: Ratio
 
-    def __call__(self, count: int, size: Size, rng: torch.Generator) -> Tensor:
-        return random_pixels(count, size, rng, ratio=self.ratio)
-
 
 @checked
 @attrs.frozen
-class RandomPattern(MaskSampler):
+class RandomPattern(Drawn):
     """:func:`random_pattern`: blobs that hide ``ratio`` of the picture; a finer ``resolution`` makes smaller ones."""
+
+    draw = staticmethod(random_pattern)
 
     ratio: Ratio = 0.25
     resolution: Annotated[float, Gt(0), Le(1)] = 0.06
 
-    def __call__(self, count: int, size: Size, rng: torch.Generator) -> Tensor:
-        return random_pattern(count, size, rng, ratio=self.ratio, resolution=self.resolution)
-
 
 @checked
 @attrs.frozen
-class Half(MaskSampler):
+class Half(Drawn):
     """:func:`halves`: the ``left``, ``right``, ``top`` or ``bottom`` half, or one at ``random`` for each picture."""
+
+    draw = staticmethod(halves)
 
     side: Where = "random"
 
-    def __call__(self, count: int, size: Size, rng: torch.Generator) -> Tensor:
-        return halves(count, size, rng, side=self.side)
-
 
 @checked
 @attrs.frozen
-class Outpainting(MaskSampler):
+class Outpainting(Drawn):
     """:func:`outpainting_frames`: everything is hidden but the middle; ``border`` is the share of each side."""
 
-    border: Annotated[float, Gt(0), Lt(0.5)] = 0.25
+    draw = staticmethod(outpainting_frames)
 
-    def __call__(self, count: int, size: Size, rng: torch.Generator) -> Tensor:
-        return outpainting_frames(count, size, rng, border=self.border)
+    border: Annotated[float, Gt(0), Lt(0.5)] = 0.25
 
 
 def _hidden(ratio: float, total: int) -> int:

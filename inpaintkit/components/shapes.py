@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from ..core.errors import OptionError
-from ..core.interfaces import MaskSampler
 
 
 def axes(size: tuple[int, int], device: torch.device) -> tuple[Tensor, Tensor]:
@@ -65,11 +64,3 @@ def require_fit(option: str, side: int, size: tuple[int, int], what: str = "") -
     if side > min(size):
         hole = what or f"a hole of {side} pixels"
         raise OptionError(f"{hole} does not fit into a picture of {size_text(size)} pixels (height x width)", (option,))
-
-
-def require_ordered(sampler: MaskSampler, *pairs: tuple[str, str]) -> None:
-    """``pairs``: the names of a lower and an upper limit; the lower one must not be larger."""
-    values = [(low, getattr(sampler, low), high, getattr(sampler, high)) for low, high in pairs]
-    wrong = [OptionError(f"{low} ({a}) is larger than {high} ({b})", (low,)) for low, a, high, b in values if a > b]
-    if wrong:
-        raise OptionError.join(wrong)
