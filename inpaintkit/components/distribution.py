@@ -30,9 +30,8 @@ class Features(nn.Module):
         self.backbone = Backbone(backbone, [layer], pretrained)
         self.size = size
         (self.shape,) = self.backbone.shapes.values()
-        # The shape is that of a square picture: in (C, H, H) and (H, H, C) the two equal sides are height and width.
-        channels_first = len(self.shape) == 3 and self.shape[1] == self.shape[2]
-        self.num_features = self.shape[0 if channels_first else -1]  # read by torchmetrics
+        one = torch.empty(1, *self.shape, device="meta")
+        self.num_features = pooled(one, self.shape).shape[1]  # read by torchmetrics
 
     def forward(self, picture: Tensor) -> Tensor:
         picture = to_float(to_uint8(picture))
@@ -153,7 +152,7 @@ def kernel_distance(one: Tensor, other: Tensor, block: int = 4096) -> float:
 
 def pooled(features: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Features averaged over height and width -> (B, D). ``shape``: of one square picture, without the batch."""
-    if len(shape) == 3:  # (C, H, H) or (H, H, C)
+    if len(shape) == 3:  # (C, H, H) or (H, H, C): the two equal sides are height and width
         return features.mean((2, 3)) if shape[1] == shape[2] else features.mean((1, 2))
     return features.mean(1) if len(shape) == 2 else features  # (tokens, C), or (C,)
 

@@ -61,14 +61,11 @@ class MaskFiles(MaskSampler):
         DataError: at the first call, where ``path`` holds no picture that can be read.
     """
 
-    path: Path
+    path: Path = attrs.field(converter=Path)
     hole: Color
     threshold: Annotated[float, Gt(0), Lt(1)] = 0.5
     _masks: list[PackedMask] = attrs.field(factory=list, init=False, repr=False)
     _ready: dict[tuple[tuple[int, int], torch.device], Tensor] = attrs.field(factory=dict, init=False, repr=False)
-
-    def __attrs_post_init__(self) -> None:
-        self.path = Path(self.path)
 
     def __call__(self, count: int, size: tuple[int, int], rng: torch.Generator) -> Tensor:
         if not self._masks:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import urllib.error
 import urllib.request
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from ..core.errors import CheckpointError
 from ..runtime import key_difference, read_tensors
 
+Fetched = TypeVar("Fetched")
 TIMEOUT = 4.0  # seconds to find out that there is no network
 
 
@@ -55,17 +57,12 @@ def timm_weights(name: str) -> dict[str, Any]:
     cached = try_to_load_from_cache(repository, file)
     if isinstance(cached, str):
         return {"file": cached}
-    fetch = (
+    hint = (
         f"Fetch {constants.ENDPOINT}/{repository}/resolve/main/{file} and name the file in `pretrained`, or run "
         f"`hf download {repository} {file}` where there is a network and copy its cache to {constants.HF_HUB_CACHE}"
     )
-    reason = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else unreachable(constants.ENDPOINT)
-    if not reason:
-        try:
-            return {"file": hf_hub_download(repository, file)}
-        except Exception as error:
-            reason = f"{type(error).__name__}: {error}"
-    raise CheckpointError(f"the weights of {name} are not on this machine and cannot be fetched ({reason}). {fetch}")
+    obstacle = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else unreachable(constants.ENDPOINT)
+    return {"file": fetched(name, lambda: hf_hub_download(repository, file), obstacle, hint)}
 
 
 def torchvision_weights(model: str, tag: str = "") -> dict[str, Tensor]:
@@ -86,20 +83,19 @@ def torchvision_weights(model: str, tag: str = "") -> dict[str, Tensor]:
 def url_weights(name: str, url: str) -> dict[str, Tensor]:
     """The tensors behind a URL, kept in torch's cache; read with ``weights_only``, so that no code in the file runs."""
     folder = Path(torch.hub.get_dir()) / "checkpoints"
-    cached = folder / url.rpartition("/")[2]
-    reason = "" if cached.exists() else unreachable(url)
-    if not reason:
+    read = partial(torch.hub.load_state_dict_from_url, url, map_location="cpu", check_hash=True, weights_only=True)
+    hint = f"Fetch {url} and put it into {folder}, or name a .safetensors file in `pretrained`"
+    return fetched(name, read, "" if (folder / Path(url).name).exists() else unreachable(url), hint)
+
+
+def fetched(name: str, fetch: Callable[[], Fetched], obstacle: str, hint: str) -> Fetched:
+    """The weights that ``fetch`` returns, unless there is an obstacle; errors end with the hint."""
+    if not obstacle:
         try:
-            state: dict[str, Tensor] = torch.hub.load_state_dict_from_url(
-                url, map_location="cpu", check_hash=True, weights_only=True
-            )
-            return state
+            return fetch()
         except Exception as error:
-            reason = f"{type(error).__name__}: {error}"
-    raise CheckpointError(
-        f"the weights of {name} are not on this machine and cannot be fetched ({reason}). "
-        f"Fetch {url} and put it into {folder}, or name a .safetensors file in `pretrained`"
-    )
+            obstacle = f"{type(error).__name__}: {error}"
+    raise CheckpointError(f"the weights of {name} are not on this machine and cannot be fetched ({obstacle}). {hint}")
 
 
 def unreachable(url: str) -> str:

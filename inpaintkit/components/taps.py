@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from typing import Any
 
@@ -147,23 +147,17 @@ def find_unused(net: nn.Module, picture: Tensor, calls: Mapping[str, int]) -> li
             hooks.callback(module.register_forward_hook(lambda module, args, output: finished.add(module)).remove)
         tap(net, picture, calls)
     finished.update(net.get_submodule(path) for path in calls)  # the last one ended the pass in a hook before ours
-    unused = []
-
-    def visit(module: nn.Module, prefix: str) -> None:
-        for name, child in module.named_children():
-            if not any(inner in entered for inner in child.modules()):
-                unused.append(prefix + name)
-            elif child not in finished:
-                visit(child, f"{prefix}{name}.")
-
-    if net not in finished:
-        visit(net, "")
-    return unused
+    kept = {inner for module in finished for inner in module.modules()}
+    return [
+        path
+        for path, module in net.named_modules(remove_duplicate=False)
+        if module not in kept and entered.isdisjoint(module.modules())
+    ]
 
 
-def trim(net: nn.Module, unused: Collection[str]) -> None:
+def trim(net: nn.Module, unused: Sequence[str]) -> None:
     """Replaces modules by an ``Identity``: a forward pass may still look them up."""
-    for path in unused:
+    for path in reversed(unused):  # what lies below another one comes first
         parent, _, name = path.rpartition(".")
         setattr(net.get_submodule(parent), name, nn.Identity())
 
@@ -171,11 +165,9 @@ def trim(net: nn.Module, unused: Collection[str]) -> None:
 def freeze(net: nn.Module) -> nn.Module:
     """Turns parameters and buffers into buffers that are not in the ``state_dict``."""
     for module in net.modules():
-        for name, parameter in list(module.named_parameters(recurse=False)):
+        for name, tensor in [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]:
             delattr(module, name)
-            module.register_buffer(name, parameter.detach(), persistent=False)
-        for name, buffer in list(module.named_buffers(recurse=False)):
-            module.register_buffer(name, buffer, persistent=False)
+            module.register_buffer(name, tensor.detach(), persistent=False)
     return net
 
 
