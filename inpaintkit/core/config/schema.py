@@ -62,7 +62,7 @@ def signature_of(factory: Callable[..., Any]) -> tuple[Option, ...]:
         if parameter.kind is parameter.POSITIONAL_ONLY:
             raise SignatureError(f"{label_of(factory)} takes {name!r} by position only")
         if parameter.kind is parameter.VAR_KEYWORD:
-            unpacked = [each for each in hints if each not in parameters and each != "return"]
+            unpacked = [each for each in hints if each not in parameters and each not in ("self", "return")]
             options += [_inherited(factory, each, hints[each]) for each in unpacked]
         elif parameter.kind is not parameter.VAR_POSITIONAL:
             required = parameter.default is parameter.empty

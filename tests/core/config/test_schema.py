@@ -118,3 +118,12 @@ def test_signatures_of_attrs_classes() -> None:
         ("private", "string", "p", False),
         ("many", "list of integer", [], False),
     ]
+
+
+class Typed:
+    def __init__(self: Typed, **options: int) -> None:  # as in the constructor that torch.compile gives nn.Module
+        pass
+
+
+def test_an_annotated_self_is_no_option() -> None:
+    assert signature_of(Typed) == ()
