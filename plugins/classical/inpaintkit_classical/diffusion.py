@@ -1,4 +1,4 @@
-"""Harmonic and biharmonic filling: the smoothest pictures that agree with what is known."""
+"""Harmonic and biharmonic filling: the smoothest continuation of the known pixels."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Tolerance = Annotated[float, Gt(0), Lt(1)]
 class Harmonic(Method):
     """Solves Laplace's equation in the hole: each hidden pixel is the mean of its 4 neighbors.
 
-    It minimizes the sum of squared differences between neighbors. Known pixels beside the hole are Dirichlet data. At
-    the picture's border stands Neumann's condition: a neighbor outside the picture is left out of the mean. No value
-    lies beyond those of the known pixels beside the hole.
+    It minimizes the sum of squared differences between neighbors. Known pixels beside the hole are Dirichlet boundary
+    values. The border of the picture has a Neumann boundary condition: the mean skips neighbors outside the picture.
+    All values lie within the range of the known pixels beside the hole.
 
-    All pictures and channels are solved together in float64, by conjugate gradients with a multigrid preconditioner; a
-    picture's own residual decides when it is done.
+    All pictures and channels are solved together in float64, by conjugate gradients with a multigrid preconditioner;
+    each picture converges by its own residual.
 
     Args:
         tolerance: how small the residual becomes, in the preconditioner's norm and relative to that of a hole filled
@@ -34,7 +34,7 @@ class Harmonic(Method):
         InpaintkitError: a picture has no known pixel.
     """
 
-    order = 1  # how often the Laplacian is applied
+    order = 1  # the power of the Laplacian
 
     @checked
     def __init__(self, tolerance: Tolerance = 1e-8) -> None:
@@ -53,12 +53,12 @@ class Harmonic(Method):
 class Biharmonic(Harmonic):
     """Solves the bi-Laplace equation in the hole: the smooth continuation of values and of slopes.
 
-    It minimizes the sum of squared Laplacians over all pixels at which a hidden pixel takes part; so values and slopes
-    of the known pixels go on into the hole (Chui and Mhaskar 2010, MRA contextual-recovery extension of smooth
+    It minimizes the sum of squared Laplacians over all pixels that involve a hidden pixel, so values and slopes
+    of the known pixels continue into the hole (Chui and Mhaskar 2010, MRA contextual-recovery extension of smooth
     functions on manifolds; Damelin and Hoang 2018, On surface completion and image inpainting by biharmonic functions:
     numerical aspects). The operator is the five-point Laplacian applied twice, 13 points inside the picture; each of
-    the two leaves out neighbors beyond the picture's border, as `skimage.restoration.inpaint_biharmonic` does. Also as
-    there, what overshoots is cut off at the lowest and the highest known value of the picture's channel.
+    the two leaves out neighbors beyond the picture's border, as `skimage.restoration.inpaint_biharmonic` does. As
+    there, values are clamped to the range of the known pixels of each channel.
 
     Solved as the harmonic equation is; the preconditioner is two V-cycles of the Laplacian.
 

@@ -1,11 +1,11 @@
-"""Which known pixels are hidden on purpose, so that a choice can be made without the truth."""
+"""Choice of known pixels that are held out to select an option without the ground truth."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-COPIES = 8  # of a small hole in one trial, at most
+COPIES = 8  # the largest number of copies of a small hole in one trial
 
 
 def hold_out(hole: Tensor, share: float, trials: int, seed: int) -> Tensor:
@@ -23,14 +23,13 @@ def hold_out(hole: Tensor, share: float, trials: int, seed: int) -> Tensor:
         share: of the known pixels, at most, above 0 and below 1.
 
     Returns:
-        (B, trials, 1, H, W), True where a known pixel is to be hidden; nowhere in a picture of which so little is known
-        that nothing can be spared.
+        (B, trials, 1, H, W), True where a known pixel is held out; all False in a picture with too few known pixels.
     """
     height, width = hole.shape[2:]
     known = ~hole
     size = (2 * height, 2 * width)  # shifts modulo twice the size: nothing comes back in on the other side
     rng = torch.Generator().manual_seed(seed)
-    luck = torch.rand((trials, size[0] * size[1]), generator=rng, dtype=torch.float64).to(hole.device)
+    tie_break = torch.rand((trials, size[0] * size[1]), generator=rng, dtype=torch.float64).to(hole.device)
     place = torch.rand((1, height * width), generator=rng, dtype=torch.float64).to(hole.device)
     spectrum = torch.fft.rfft2(hole.double(), size).conj()
 
@@ -54,7 +53,7 @@ def hold_out(hole: Tensor, share: float, trials: int, seed: int) -> Tensor:
             if not fits.any():
                 break
             best = best & (hides >= 0.9 * torch.where(best, hides, 0).amax(1, keepdim=True))
-            for score in (covers(fresh & ~held), inside, luck[trial]):
+            for score in (covers(fresh & ~held), inside, tie_break[trial]):
                 best = best & (score == torch.where(best, score, -1).amax(1, keepdim=True))
             copy = _shifted(hole, best.byte().argmax(1))
             held = held | (copy & known & fits[:, None, None, None])

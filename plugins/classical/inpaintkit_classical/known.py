@@ -1,4 +1,4 @@
-"""What the methods of the plugin ask of known pixels, and what these are like."""
+"""Checks and statistics of the known pixels of pictures."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from inpaintkit import InpaintkitError
 
 
 def require_known(mask: Tensor) -> None:
-    """Each picture has a pixel to start from.
+    """Checks that each picture has a known pixel.
 
     Args:
         mask: (B, 1, H, W), 1 inside the hole and 0 where the pixel is known.
 
     Raises:
-        InpaintkitError: pictures of the batch are hidden entirely; the message names their indices.
+        InpaintkitError: a picture has no known pixel; the message names its index in the batch.
     """
     hidden = torch.nonzero(mask.bool().flatten(1).all(1)).flatten().tolist()
     if hidden:
@@ -29,9 +29,9 @@ def require_known(mask: Tensor) -> None:
 
 
 def levels(masked: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The lowest, the mean and the highest of each channel's known pixels, each (B, C, 1, 1) in float64.
+    """The minimum, mean and maximum of the known pixels of each channel, each (B, C, 1, 1) in float64.
 
-    The mean lies between the two, rounding notwithstanding.
+    The mean is clamped to the other two, which rounding could violate.
     """
     hole = mask.bool()
     lowest = masked.masked_fill(hole, torch.inf).amin((2, 3), keepdim=True).double()

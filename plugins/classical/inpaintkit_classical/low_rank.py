@@ -1,4 +1,4 @@
-"""Low rank: the hole is filled so that each channel, as a matrix, has small singular values beyond the first few."""
+"""Low-rank completion: fills the hole so that the matrix of each channel has few large singular values."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from inpaintkit import Method, checked
 from .heldout import hold_out
 from .known import require_known
 
-ZERO = 1e-10  # of the largest singular value: rounding, times the length of the first steps
+ZERO = 1e-10  # singular values below this part of the largest one are rounding errors
 
 
 class LowRank(Method):
-    """Descends the double weighted truncated nuclear norm of each channel: the sum of all its singular values but the
+    """Minimizes the double weighted truncated nuclear norm of each channel: the sum of all its singular values but the
     ``rank`` largest, with longer steps for rows and columns of which less is known (Xue, Qiu, Liu and Jin 2019, Double
     weighted truncated nuclear norm regularization for low-rank matrix completion).
 
@@ -27,8 +27,8 @@ class LowRank(Method):
 
     after which known pixels are put back and values cut to 0 to 255. The diagonals of W_r and W_c are 2 minus the known
     part of each row and column, scaled so that the largest is ``theta``. The first steps are so long that hidden pixels
-    become black or white; they find their places as the steps shrink. At ranks above a few, rounding decides which of
-    many similar ends that is: another machine may fill such a hole differently.
+    become black or white; they converge as the steps shrink. At higher ranks rounding errors choose one of many
+    similar results: another machine may fill such a hole differently.
 
     Differs from the paper and its authors' program: the rank is not the one with the best result against the truth, but
     for each picture the one that best predicts known pixels which are hidden on purpose, in the manner of its hole
@@ -37,11 +37,11 @@ class LowRank(Method):
     value that is 0 to rounding are arbitrary, and left out.
 
     Rank says nothing about rows and columns that are hidden entirely: any mix of others would do. The matrix is
-    completed without them, and they become the mean of all the others. Half a picture cannot be drawn by this method.
+    completed without them, and they become the mean of all the others. The method cannot fill half a picture.
 
-    Works in float64, on all pictures, channels and candidate ranks together; a channel that is done stays as it is. A
-    step decomposes each channel, so the time grows with the cube of the side, and to choose among ranks takes
-    ``max_rank`` times ``trials`` as long as to fill with a given one.
+    Works in float64, on all pictures, channels and candidate ranks together; a channel that has converged does not
+    change. A step decomposes each channel, so the time grows with the cube of the side; choosing among ranks takes
+    ``max_rank`` times ``trials`` as long as one given rank.
 
     Args:
         rank: how many singular values are free; None chooses it for each picture among 1 to ``max_rank``. If it is as

@@ -1,4 +1,4 @@
-"""OpenCV's two methods of inpainting, as methods."""
+"""The two inpainting methods of OpenCV."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from .known import require_known
 
 
 class OpenCV(Method):
-    """What the two have in common: pictures go to ``cv2.inpaint`` one by one, on the CPU, in 8 bits.
+    """Base of the two: calls ``cv2.inpaint`` for each picture, on the CPU, in 8 bits.
 
     Args:
-        radius: pixels; how far from a hidden pixel the known ones are that it is made of.
+        radius: of the neighborhood that a hidden pixel is computed from, in pixels.
     """
 
     flag = ""  # the name of cv2's constant
@@ -29,7 +29,7 @@ class OpenCV(Method):
         self.radius = radius
 
     def setup(self) -> None:
-        """Finds OpenCV.
+        """Imports OpenCV.
 
         Raises:
             InpaintkitError: it is not installed, or cannot be imported.
@@ -39,7 +39,7 @@ class OpenCV(Method):
     def inpaint(self, masked: Tensor, mask: Tensor) -> Tensor:
         """``masked`` (B, 3, H, W) and ``mask`` (B, 1, H, W) -> the picture with its hole filled, of the same type.
 
-        What is drawn in the hole has the 256 levels of 8 bits; known pixels stay as they are.
+        The hole has the 256 levels of 8 bits; known pixels do not change.
         """
         cv2 = _cv2()
         require_known(mask)
@@ -62,7 +62,7 @@ class Telea(OpenCV):
     Needs the extra: ``pip install "inpaintkit-classical[opencv]"``.
 
     Args:
-        radius: pixels; how far from a hidden pixel the known ones are that it is made of.
+        radius: of the neighborhood that a hidden pixel is computed from, in pixels.
 
     Raises:
         InpaintkitError: OpenCV is not installed, or a picture has no known pixel.
@@ -73,13 +73,13 @@ class Telea(OpenCV):
 
 class NavierStokes(OpenCV):
     """Continues lines of equal brightness into the hole, after the transport of vorticity in a fluid (Bertalmio,
-    Bertozzi and Sapiro 2001, Navier-Stokes, fluid dynamics, and image and video inpainting), as OpenCV has it: one
-    march from the rim inward, in 8 bits on the CPU.
+    Bertozzi and Sapiro 2001, Navier-Stokes, fluid dynamics, and image and video inpainting), OpenCV's
+    variant: one pass from the rim inward, in 8 bits on the CPU.
 
     Needs the extra: ``pip install "inpaintkit-classical[opencv]"``.
 
     Args:
-        radius: pixels; how far from a hidden pixel the known ones are that it is made of.
+        radius: of the neighborhood that a hidden pixel is computed from, in pixels.
 
     Raises:
         InpaintkitError: OpenCV is not installed, or a picture has no known pixel.

@@ -1,4 +1,4 @@
-"""The patches of one pyramid level: which touch the hole and are wanted, and which are known as a whole and offered.
+"""The patches of one pyramid level: targets, which touch the hole, and sources, which are fully known.
 
 All pictures of a batch lie in one flat array of pixels, row by row, and the patches at all their holes in one flat
 list: no work is done picture by picture, and a small hole costs little, however large its picture.
@@ -146,7 +146,7 @@ class Patches:
         """
         places, found = [], []
         for at, length in zip(self.position(self.targets), coarse.shape[2:], strict=True):
-            # no patch is whole that near the border: the next one that is stands in for it
+            # patches this close to the border leave the picture: use the nearest one inside
             places.append(
                 (at // 2).clamp(self.radius, max(self.radius, length - 1 - self.radius)).clamp_max(length - 1)
             )

@@ -21,20 +21,20 @@ Pyramid = list[tuple[Tensor, Tensor]]  # features (B, C, H, W) and hole (B, 1, H
 
 
 class PatchMatch(Method):
-    """Completion by patches, coarse to fine; all pictures of a batch at once, on the device of the tensors.
+    """Completion by patches, coarse to fine, for all pictures of a batch in parallel, on any device.
 
-    At every level, in turn: each whole patch that touches the hole looks for the nearest whole patch that does not
+    At every level, in turn: a nearest known patch is searched for each patch that touches the hole
     (Barnes et al. 2009, PatchMatch), and each hidden pixel becomes the weighted mean of what the patches over it found
     (Wexler et al. 2007, Space-Time Completion of Video, eq. 5). This is the coherence half of Simakov et al. 2008,
     Summarizing Visual Data Using Bidirectional Similarity; the other half, that every known patch occurs in the
-    result, holds by itself where the known part stays. A coarse pixel that touches the hole is hole. Inside the hole a
+    result, holds because known pixels do not change. A coarse pixel that touches the hole is hole. Inside the hole a
     pixel counts 1.3 times less for each step away from the known ones. A finer level begins with the coarser one's
     matches; the first one begins with a smooth fill.
 
     A picture without a known patch of ``radius`` at some level takes the largest that it has; a coarse level that has
     not even one of 3 x 3 pixels is left out for it. At the finest the least is a single pixel.
 
-    Differs from Barnes et al.: all patches compare their neighbors at once, not in scan order; and from Wexler et
+    Differs from Barnes et al.: all patches compare their neighbors in parallel, not in scan order; and from Wexler et
     al.: the pixels' worth also weighs the distance between patches, and the patches carry features of texture.
 
     Args:
@@ -42,8 +42,8 @@ class PatchMatch(Method):
         levels: of the pyramid, each half of the next; None: as long as the shorter side holds four patches.
         iterations: of search and vote at the finest level; twice, three times ... as many at the coarser ones.
         passes: of propagation and random search in every iteration; the exhaustive search has none.
-        texture: how far the mean contrast around a pixel counts beside its color; 0: the color alone. It stands in
-            for what coarse levels lose, and a pyramid of one level does without it.
+        texture: weight of the mean contrast around a pixel relative to its color; 0: the color alone. It replaces
+            texture that coarse levels lose; a pyramid of one level does not use it.
         search: ``exhaustive`` compares every patch with every known one, the reference for small pictures.
 
     Raises:

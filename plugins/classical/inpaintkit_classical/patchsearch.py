@@ -8,8 +8,8 @@ from torch.nn import functional as F
 
 from .patchfield import Patches
 
-BUDGET = 2**24  # numbers that one step of a search may hold at once: 64 MiB in float32
-CACHED = 2**17  # the same on a CPU, which is fastest with what its cache holds
+BUDGET = 2**24  # the most numbers in one step of a search: 64 MiB in float32
+CACHED = 2**17  # the same on a CPU, where it should fit in the cache
 
 
 def parts(tensor: Tensor, rows: int) -> tuple[Tensor, ...]:
@@ -26,7 +26,7 @@ class Field:
     Args:
         patches: the patches that are matched.
         flat: (B (H + 1) (W + 1), C) the pixels; the votes change the hidden ones, in place.
-        worth: (B (H + 1) (W + 1), 1) positive, how far a pixel counts.
+        worth: (B (H + 1) (W + 1), 1) positive, the weight of a pixel.
         match: (T,) sources to begin with.
     """
 
@@ -40,16 +40,17 @@ class Field:
         self.weights = self._halves(weights.expand(-1, -1, flat.shape[1]).flatten(1))
         self.over = patches.over()
         self.strips = patches.strips(flat)  # those of sources stay as they are: no vote changes a known pixel
-        self.picky = match.device.type == "cpu"  # whether to look which distances are needed: a device is not asked
-        self.block = CACHED if self.picky else BUDGET
-        self._look()
+        # Only the distances that are needed are computed on a CPU; on an accelerator the selection would wait for it.
+        self.sparse = match.device.type == "cpu"
+        self.block = CACHED if self.sparse else BUDGET
+        self._refresh()
 
     def _halves(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Patches (T, P C) as the rows around their middle and the others: most sources differ enough in the first."""
         first = self.starts[0].numel() * rows.shape[1] // (2 * self.patches.radius + 1)
         return rows[:, :first].contiguous(), rows[:, first:].contiguous()
 
-    def _look(self) -> None:
+    def _refresh(self) -> None:
         """Reads the targets and their distances again, after the hidden pixels have changed."""
         patches = self.patches
         self.wanted = self._halves(patches.at(self.flat, patches.targets).flatten(1))
@@ -80,7 +81,7 @@ class Field:
     def offer(self, candidate: Tensor, worthwhile: Tensor) -> None:
         """Takes ``candidate`` (T,) where it is ``worthwhile`` (T,), a source and nearer than the match."""
         worthwhile = worthwhile & self.patches.source.index_select(0, candidate)
-        if self.picky:
+        if self.sparse:
             which = worthwhile.nonzero()[:, 0]
             distance = self._partial(0, which, candidate[which])
             hopeful = (distance < self.distance[which]).nonzero()[:, 0]
@@ -98,8 +99,8 @@ class Field:
     def propagate(self) -> None:
         """Offers each target the sources beside its neighbors' (Barnes et al. 2009, section 3.2, propagation).
 
-        Differs: all targets look at one neighbor at the same time, then at the next of the four, instead of in scan
-        order, as nothing else can be done for all at once.
+        Differs: all targets try the same one of the four neighbors in parallel, then the next, instead of in scan
+        order.
         """
         for direction, step in enumerate(self.patches.steps):
             candidate = (self.match.index_select(0, self.patches.near[direction]) - step) % len(self.flat)
@@ -107,7 +108,7 @@ class Field:
             self.refused[direction] = candidate  # or accepted: not compared again before the hole has changed
 
     def search(self, rng: torch.Generator | None = None) -> None:
-        """Offers sources at random from ever smaller squares around the match (section 3.2, random search).
+        """Offers sources at random from squares of decreasing size around the match (section 3.2, random search).
 
         The first is drawn from the whole picture; then the radius is halved, from the longer side down to one pixel.
         """
@@ -163,7 +164,7 @@ class Field:
             mean = (weights * shown).sum(1) / total.clamp_min(torch.finfo(total.dtype).tiny)
             means.append(torch.where(total > 0, mean, self.flat[pixels]))
         self.flat[self.patches.holes] = torch.cat(means)
-        self._look()
+        self._refresh()
 
     def likeness(self) -> Tensor:
         """(T,) the weights of Wexler et al. 2007, eq. 5: a target's trust times exp(-distance / (2 sigma^2)).

@@ -1,4 +1,4 @@
-"""What patch matching begins with: a smooth first guess of the hole, each pixel's worth, and features of texture."""
+"""The start of patch matching: a smooth fill of the hole, weights of pixels, and texture features."""
 
 from __future__ import annotations
 

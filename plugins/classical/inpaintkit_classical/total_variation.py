@@ -1,4 +1,4 @@
-"""Total variation: the hole is filled with as little gradient as its surroundings allow."""
+"""Total variation inpainting: fills the hole with the smallest sum of gradient norms."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ from inpaintkit.components.crops import crops_around
 
 from .known import levels, require_known
 
-STEP = 0.99 / math.sqrt(
-    8
-)  # of the primal and the dual variable: their product times 8, a bound of |grad|^2, is below 1
+STEP = 0.99 / math.sqrt(8)  # primal and dual step; their product times 8, a bound of |grad|^2, must be below 1
 CHECK_EVERY = 100  # iterations between tests of the duality gap, which wait for the device
 
 
@@ -29,13 +27,13 @@ class TotalVariation(Method):
     become a few flat areas. For inpainting: Chan and Shen 2001, Mathematical models for local nontexture inpaintings.
     The solver is the primal-dual algorithm of Chambolle and Pock (2011, A first-order primal-dual algorithm for convex
     problems with applications to imaging, algorithm 1 with theta = 1) with both steps 0.99 / sqrt(8), in [-1, 1],
-    begun at the mean color of the known pixels. All pictures are worked on together, in float32 (float64 if they are).
+    from the mean color of the known pixels. All pictures are solved together, in float32 (float64 if they are).
 
     Args:
-        iterations: the most of them. A 32x32 hole needs about 1000 until its value is within a thousandth of the
+        iterations: the maximum number. A 32x32 hole needs about 1000 until its value is within a thousandth of the
             least; larger holes need more.
-        tolerance: a picture is done when its duality gap, a bound of how far its total variation is above the least
-            one, is at most this part of it; computed every 100 iterations. 0 always takes all iterations.
+        tolerance: a picture has converged if its duality gap, a bound of the distance to the minimum, is at
+            most this part of it; computed every 100 iterations. 0 always takes all iterations.
 
     Raises:
         InpaintkitError: a picture has no known pixel.

@@ -67,7 +67,7 @@ def test_search_comes_near_the_exhaustive_one() -> None:
 def test_a_device_finds_the_same_matches() -> None:
     """A device computes all distances, a CPU only those that matter; the matches are equal."""
     fields = [random_field(centered(16, 16, 6, count=2), 2, seed=1) for _ in range(2)]
-    fields[1].picky = False
+    fields[1].sparse = False
     for field in fields:
         torch.manual_seed(2)
         for _ in range(3):

@@ -1,4 +1,4 @@
-"""Residual blocks under spectral norm, and the attention that reaches near and far (Zhao and Zhao 2020, section 3)."""
+"""Residual blocks under spectral norm, and the short and long term attention (Zhao and Zhao 2020, section 3)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from inpaintkit.nn import autocast_off
 
 SLOPE = 0.1  # of every LeakyReLU (Zheng et al. 2019)
-AT_ONCE = 4096  # places that look about at the same time, where no gradient is wanted
+CHUNK = 4096  # queries computed together where no gradient is needed
 
 
 def normed(layer: nn.Conv2d | nn.ConvTranspose2d) -> nn.Module:
@@ -21,7 +21,7 @@ def normed(layer: nn.Conv2d | nn.ConvTranspose2d) -> nn.Module:
     The initial weights are torch's own: their size does not show, but the smaller they are, the farther a step of Adam
     turns them (an orthogonal start with a gain of 0.02 by 28 degrees at a rate of 3e-4, this one by 1).
     """
-    if layer.weight.is_meta:  # torch stands in for that device in Python, where the first power iterations take seconds
+    if layer.weight.is_meta:  # slow on the meta device: the first power iterations take seconds
         return spectral_norm(layer.to_empty(device="cpu")).to("meta")
     return spectral_norm(layer)
 
@@ -39,7 +39,7 @@ class ResBlock(nn.Module):
     """(B, inputs, H, W) -> (B, outputs, H, W), halved with ``down``: LeakyReLU and a 3x3 convolution, twice, and a
     1x1 convolution beside them. ``hidden`` channels between the two.
 
-    ``start`` leaves the first LeakyReLU out: a picture is shown to it.
+    ``start`` leaves out the first LeakyReLU, for a block whose input is a picture.
     """
 
     def __init__(self, inputs: int, hidden: int, outputs: int, down: bool = False, start: bool = False) -> None:
@@ -79,12 +79,12 @@ class Attention(nn.Module):
 
     Each position attends to all positions of the decoder's map ``x``, by similarity. What it reads is added to it
     (short term), and it fills the hole of the encoder's map ``f_e`` (long term); a residual block joins the two. Both
-    begin switched off, ``gamma = alpha = 0``, where the block is one of ``x`` and the known part of ``f_e``.
+    are initially off, ``gamma = alpha = 0``: the block then sees ``x`` and the known part of ``f_e``.
 
     Args:
         channels: of ``x``, ``f_e`` and the result.
-        most_keys: above about so many places (64x64, which is 512x512 pixels after three halvings), only every second,
-            third, ... row and column is used, so that memory grows with the picture and not with its square.
+        most_keys: above about this number of positions (64x64, which is 512x512 pixels after 3 halvings), only every
+            second, third, ... row and column is used, so that memory grows with the picture and not with its square.
     """
 
     def __init__(self, channels: int, most_keys: int = 4096) -> None:
@@ -100,19 +100,19 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, f_e: Tensor, hole: Tensor) -> Tensor:
         """``x``, ``f_e`` (B, C, h, w), ``hole`` (B, 1, h, w) in [0, 1] -> (B, C, h, w)."""
         step = math.ceil(math.sqrt(x.shape[2] * x.shape[3] / self.most_keys))
-        looked_at = torch.cat([x, f_e], 1)
+        sources = torch.cat([x, f_e], 1)
         with autocast_off(x.device):  # the logits are not scaled: bfloat16 would round large ones
             query = self.query(x.to(self.query.weight.dtype))
-            keys, values = (part[..., ::step, ::step].flatten(2) for part in (query, looked_at))
-            seen = look(query.flatten(2), keys, values).view_as(looked_at)
-        own, from_encoder = seen.chunk(2, 1)
+            keys, values = (part[..., ::step, ::step].flatten(2) for part in (query, sources))
+            attended = attend(query.flatten(2), keys, values).view_as(sources)
+        own, from_encoder = attended.chunk(2, 1)
         near = self.gamma * own + x
         far = self.alpha * hole * from_encoder + (1 - hole) * f_e
         return self.join(torch.cat([near, far], 1))  # type: ignore[no-any-return]
 
 
-def look(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    """``query`` (B, D, N), ``keys`` (B, D, K), ``values`` (B, C, K) -> means of the values (B, C, N), weighed by the
+def attend(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    """``query`` (B, D, N), ``keys`` (B, D, K), ``values`` (B, C, K) -> means of the values (B, C, N), weighted by the
     softmax of the dot products; without gradients in parts, which bounds the memory of large pictures."""
 
     def part(query: Tensor) -> Tensor:
@@ -120,7 +120,7 @@ def look(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
 
     if torch.is_grad_enabled():
         return part(query)
-    return torch.cat([part(query[..., at : at + AT_ONCE]) for at in range(0, query.shape[2], AT_ONCE)], 2)
+    return torch.cat([part(query[..., at : at + CHUNK]) for at in range(0, query.shape[2], CHUNK)], 2)
 
 
 def picture(channels: int) -> nn.Module:
@@ -129,6 +129,6 @@ def picture(channels: int) -> nn.Module:
 
 
 def resized(mask: Tensor, like: Tensor) -> Tensor:
-    """The mask at the height and width of ``like``, bilinearly, in [0, 1]: of the pixels of a place the middle ones
-    count, so that a stroke of two pixels may not show."""
+    """The mask at the height and width of ``like``, bilinearly, in [0, 1]. Only the middle pixels of a position
+    count, so that a stroke of two pixels may vanish."""
     return F.interpolate(mask, like.shape[2:], mode="bilinear")

@@ -18,12 +18,12 @@ STRIDES = {"corrected": (2, 2, 2, 1, 1), "as-stated": (1, 1, 1, 2, 2)}
 class PatchDiscriminator(Discriminator):
     """Five 4x4 convolutions to a map of scores; no norm, which a gradient penalty rules out. 2,764,737 parameters.
 
-    The paper speaks of patches of 70x70 and gives the first three convolutions stride 1 and the last two stride 2, with
+    The paper states patches of 70x70 and gives the first three convolutions stride 1 and the last two stride 2, with
     which a score sees 19x19 pixels, on a map of 63x63 at 256x256. The other way round a score sees 70x70, on a map of
     30x30 (Isola et al. 2017, whose critic this is).
 
-    Differs: the initial weights are Kaiming's. The orthogonal ones with a gain of 0.02 of Zheng et al. leave a critic
-    whose slope is below what Adam can see, and whose penalty therefore stands still.
+    Differs: the initial weights are Kaiming's. The orthogonal ones with a gain of 0.02 of Zheng et al. give a critic
+    whose gradients are too small for Adam, so that its penalty does not change.
 
     Args:
         base: channels of the first convolution; the next ones have 2, 4 and 8 times as many.

@@ -13,7 +13,7 @@ from .generator import DualPathGenerator
 
 
 class DualPath(Adversarial):
-    """The ``adversarial`` training step with another path beside the generator, which sees what that has to invent.
+    """The ``adversarial`` training step with another path beside the generator, which sees the hidden pixels.
 
     The generation path, the generator, sees the masked picture alone and draws the view ``output``. The reconstruction
     path encodes the complement, the pixels inside the hole, and draws the whole picture from the latents of both: the

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from inpaintkit_dual_path.blocks import Attention, look, resized
+from inpaintkit_dual_path.blocks import Attention, attend, resized
 from torch import Tensor, nn
 
 
@@ -87,5 +87,5 @@ def test_attention_in_parts_is_attention_at_once() -> None:
     torch.manual_seed(0)
     query, keys, values = (torch.randn(2, channels, count) for channels, count in ((3, 9000), (3, 50), (5, 50)))
     with torch.no_grad():
-        parts = look(query, keys, values)
-    torch.testing.assert_close(parts, look(query.requires_grad_(), keys, values).detach())
+        parts = attend(query, keys, values)
+    torch.testing.assert_close(parts, attend(query.requires_grad_(), keys, values).detach())

@@ -18,7 +18,7 @@ LOCAL = (64, 64, 128, 256, 256)
 
 
 class GlobalDiscriminator(Discriminator):
-    """Looks at the whole picture: a 3x3 convolution, 4x4 convolutions with stride 2 down to 2x2, one logit.
+    """Scores the whole picture: a 3x3 convolution, 4x4 convolutions with stride 2 down to 2x2, one logit.
 
     At 64x64 there are five halvings and 1,232,353 parameters, the paper's; at 32x32 four, at 128x128 five again, and
     the nine logits that remain are averaged. No batch norm; LeakyReLU 0.2. A side that is no power of two is reflected
@@ -41,7 +41,7 @@ class GlobalDiscriminator(Discriminator):
 
 
 class LocalDiscriminator(Discriminator):
-    """Looks at the hole: a window of half the side around it, 4x4 convolutions with stride 2 down to 4x4, one logit.
+    """Scores the hole: a window of half the side around it, 4x4 convolutions with stride 2 down to 4x4, one logit.
 
     The window follows the mask (:func:`~inpaintkit.nn.hole_windows`), wherever the hole is and
     whatever its shape. At 64x64 it is 32x32, with three halvings and 727,233 parameters, the paper's; at 24x24 it is

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 
 def reflect_to(picture: Tensor, side: int) -> Tensor:
-    """``picture`` (B, C, S, S) reflected evenly on all four sides to (B, C, side, side); an odd rest goes behind."""
+    """``picture`` (B, C, S, S) reflected on all four sides to (B, C, side, side), with an odd rest at the end."""
     missing = side - picture.shape[-1]
     if not missing:
         return picture

@@ -1,4 +1,4 @@
-"""The discriminator with two trunks: one sees the picture, one a patch of it, one logit judges both."""
+"""The discriminator with two trunks: one for the picture and one for a patch, with a common logit."""
 
 from __future__ import annotations
 

@@ -24,8 +24,8 @@ from .search import Search, Terms, context_loss, context_weights, feature_distan
 
 
 class LatentSearch(Adversarial):
-    """Trains any generator that draws from a latent, without looking at holes; then completes a picture with the latent
-    whose picture fits its known pixels and convinces the critics (Yeh et al. 2017, section 3).
+    """Trains any generator that draws from a latent, without masks; then completes a picture with the latent
+    whose picture fits its known pixels and scores high with the critics (Yeh et al. 2017, section 3).
 
     The search minimizes, for each picture,
 
@@ -40,7 +40,7 @@ class LatentSearch(Adversarial):
         search: of the latent.
     """
 
-    training_only: ClassVar[tuple[str, ...]] = ("stages", "losses", "optimizer")  # critics judge in the search, too
+    training_only: ClassVar[tuple[str, ...]] = ("stages", "losses", "optimizer")  # the search uses the critics
     randomness = "always"  # where the searches begin
 
     def __init__(
@@ -103,7 +103,7 @@ class LatentSearch(Adversarial):
         return self.drawer(found.z).to(masked.dtype)  # type: ignore[no-any-return]
 
     def search_terms(self, masked: Tensor, mask: Tensor, how: Search) -> Terms:
-        """The three terms of latents, (B * restarts, *latent), of which those of one picture stand together."""
+        """The three terms of latents, (B * restarts, *latent), where those of one picture are consecutive."""
         y, hole = (given.repeat_interleave(how.restarts, 0) for given in (masked, mask))
         weights = context_weights(hole, how.window)
         critics = list(self.critics.values()) if how.prior or how.consistency else []

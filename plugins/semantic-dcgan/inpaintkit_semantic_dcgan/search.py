@@ -24,8 +24,8 @@ class Search:
         lr: Adam's rate.
         restarts: latents that are searched for each picture; the one with the lowest total is taken.
         norm: of the context loss: ``l2`` is the sum of W^2 (G(z) - y)^2, ``l1`` that of W |G(z) - y|.
-        window: side of the window that weighs a known pixel by the part of it that is hole; odd. 0: every known pixel
-            counts 1.
+        window: side of the window, odd; a known pixel is weighted by the part of its window that is hole. 0: every
+            known pixel has weight 1.
         prior: weight of the sum of softplus(-logit) over critics (Yeh et al. 2017, eq. 5, in the form that does not
             saturate).
         consistency: the distance of critics' features between G(z) and the completed picture is weighed once, at the
@@ -69,13 +69,13 @@ class Found:
 
 
 def context_weights(mask: Tensor, window: int) -> Tensor:
-    """How much each known pixel counts: the hole's share of the ``window`` around it (Yeh et al. 2017, eq. 3).
+    """The weight of each known pixel: the hole's share of the ``window`` around it (Yeh et al. 2017, eq. 3).
 
-    0 in the hole, and where the window holds no hole. Beyond the picture's border there is nothing to share.
+    0 in the hole, and where the window holds no hole. Pixels beyond the border of the picture do not count.
 
     Args:
         mask: (B, 1, H, W), 1 in the hole.
-        window: an odd side; 0: every known pixel counts 1.
+        window: an odd side; 0: every known pixel has weight 1.
 
     Returns:
         (B, 1, H, W), in [0, 1].
@@ -103,10 +103,10 @@ Terms = Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]
 
 
 def search(terms: Terms, start: Tensor, how: Search) -> Found:
-    """Descends context + prior + consistency from every latent of ``start``; the best one of each picture is kept.
+    """Minimizes context + prior + consistency from every latent of ``start``; the best one of each picture is kept.
 
-    No picture's search depends on the others, and nothing waits for the device but the test of ``patience``, which is
-    made every tenth iteration.
+    No picture's search depends on the others, and only the test of ``patience``, every tenth iteration, waits for the
+    device.
 
     Args:
         terms: the three terms of some latents, in the order of ``start`` flattened over pictures and restarts.
