@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol, cast
 
 import torch
 from torch import Tensor
@@ -47,8 +46,7 @@ def inpaint_padded(method: Method, masked: Tensor, mask: Tensor, rng: torch.Gene
     (1, 3, 8, 16)
     tensor([1., 1., 1., 0., 1.])
     """
-    output = draw_padded(method, masked, mask, rng)
-    return composite(output, blanked(masked, mask), mask)
+    return composite(draw_padded(method, masked, mask, rng), masked, mask)
 
 
 def draw_padded(method: Method, masked: Tensor, mask: Tensor, rng: torch.Generator | None = None) -> Tensor:
@@ -65,27 +63,18 @@ def draw_padded(method: Method, masked: Tensor, mask: Tensor, rng: torch.Generat
             f"the method is tied to {size} x {size} and the pictures are {height} x {width}: "
             f"prepare them at {size}, or use inpaintkit.fill, which scales"
         )
-    masked = blanked(masked, mask)
+    masked = masked.masked_fill(mask.bool(), 0)
     stride = 1 if size is not None else method.stride
     tall, wide = round_up(height, stride), round_up(width, stride)
     padded, padded_mask = (pad_by_reflection(each, tall, wide) for each in (masked, mask.to(masked.dtype)))
     with evaluating(method), torch.no_grad():
-        output = draw(method, padded, padded_mask, rng)
+        inpaint: Callable[..., Tensor] = method.inpaint
+        random = {} if rng is None or method.randomness == "none" else {"rng": rng}
+        output = inpaint(padded, padded_mask, **random)
     if not isinstance(output, Tensor) or output.shape != padded.shape:
         got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
         raise OptionError(f"{type(method).__name__}.inpaint returned {got} where {tuple(padded.shape)} is needed")
     return output.detach()[..., :height, :width]
-
-
-class _RandomInpaint(Protocol):
-    def inpaint(self, masked: Tensor, mask: Tensor, *, rng: torch.Generator | None = None) -> Tensor: ...
-
-
-def draw(method: Method, masked: Tensor, mask: Tensor, rng: torch.Generator | None = None) -> Tensor:
-    """``method.inpaint``, with ``rng`` if there is one and the method draws at random."""
-    if rng is None or method.randomness == "none":
-        return method.inpaint(masked, mask)
-    return cast(_RandomInpaint, method).inpaint(masked, mask, rng=rng)
 
 
 def random_numbers(
@@ -104,11 +93,6 @@ def random_numbers(
 def round_up(length: int, stride: int) -> int:
     """The smallest multiple of ``stride`` that is not less than ``length``."""
     return -(-length // stride) * stride
-
-
-def blanked(picture: Tensor, mask: Tensor) -> Tensor:
-    """``picture`` (B, C, H, W) with 0 in the hole."""
-    return picture.masked_fill(mask.bool(), 0)
 
 
 def pad_by_reflection(picture: Tensor, height: int, width: int) -> Tensor:

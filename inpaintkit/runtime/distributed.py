@@ -17,7 +17,7 @@ from ..core.errors import InpaintkitError
 
 
 def rank() -> int:
-    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+    return dist.get_rank() if world() > 1 else 0
 
 
 def world() -> int:
@@ -66,16 +66,16 @@ def broadcast_from_rank0(make: Callable[[], str]) -> str:
     return result
 
 
-def share(count: int, rank: int, world: int) -> slice:
-    """The part of a global batch of ``count`` that belongs to process ``rank`` of ``world``.
+def share(count: int) -> slice:
+    """The part of a global batch of ``count`` that belongs to this process.
 
     Raises:
         InpaintkitError: ``count`` is not divisible (the mean of unequal parts' means would not be the batch's mean).
     """
-    if count % world:
-        raise InpaintkitError(f"a batch of {count} cannot be shared equally by {world} processes")
-    each = count // world
-    return slice(rank * each, (rank + 1) * each)
+    if count % world():
+        raise InpaintkitError(f"a batch of {count} cannot be shared equally by {world()} processes")
+    each = count // world()
+    return slice(rank() * each, (rank() + 1) * each)
 
 
 def per_image(draw: Callable[[int], Tensor], count: int) -> Tensor:
@@ -85,14 +85,12 @@ def per_image(draw: Callable[[int], Tensor], count: int) -> Tensor:
     torch.Size([4])
     """
     everywhere = count * world()
-    return draw(everywhere)[share(everywhere, rank(), world())]
+    return draw(everywhere)[share(everywhere)]
 
 
-def all_reduce_mean(tensors: Iterable[Tensor]) -> None:
-    """Replaces each tensor by its mean over the processes, in place."""
-    if world() == 1:
-        return
-    for tensor in tensors:
+def all_reduce_mean(tensor: Tensor) -> None:
+    """Replaces a tensor by its mean over the processes, in place."""
+    if world() > 1:
         dist.all_reduce(tensor)
         tensor /= world()
 
@@ -118,13 +116,10 @@ def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
     DistributedDataParallel is not used: it expects every parameter to get a gradient in every step, and stages leave
     terms out.
     """
-    if world() == 1:
-        return
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    if not gradients:
+    if world() == 1 or not gradients:
         return
     flat = torch.cat([gradient.reshape(-1).float() for gradient in gradients])
-    dist.all_reduce(flat)
-    flat /= world()
+    all_reduce_mean(flat)
     for gradient, mean in zip(gradients, torch.split(flat, [g.numel() for g in gradients]), strict=True):
         gradient.copy_(mean.view_as(gradient))

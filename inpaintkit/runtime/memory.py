@@ -7,7 +7,6 @@ import gc
 import re
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 
 import torch
 
@@ -30,7 +29,6 @@ class PeakMemory:
         self.device = torch.device(device)
         self.extra: int | None = None
         self._before: int | None = None
-        self._collecting = gc.isenabled()
 
     def __enter__(self) -> PeakMemory:
         self._collecting = gc.isenabled()
@@ -43,9 +41,7 @@ class PeakMemory:
             self._before = resident() if reset_peak() else None
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._collecting:
             gc.enable()
         if self._before is None:

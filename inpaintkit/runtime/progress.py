@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -49,38 +48,29 @@ def progress_bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
             _inner_bar.set(before)
 
 
-class RunProgress:
+class RunProgress(Progress):
     """A bar with loss terms, images a second and the time left; silent with ``show=False``."""
 
     def __init__(self, name: str, steps: int, done: int, show: bool = True) -> None:
-        self.console = Console(stderr=True, quiet=not show, highlight=False)
-        self._name, self._steps, self._first = name, steps, done
-        self._began = time.monotonic()
-        self._last_line = 0.0
-        self._bar = Progress(
+        console = Console(stderr=True, quiet=not show, highlight=False)
+        super().__init__(
             TextColumn("[bold]{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             TextColumn("{task.fields[terms]}"),
-            console=self.console,
-            disable=not (show and self.console.is_terminal),
+            console=console,
+            disable=not (show and console.is_terminal),
         )
-        self._task = self._bar.add_task(name, total=steps, completed=done, terms="")
-
-    def __enter__(self) -> RunProgress:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
+        self._bar = self.add_task(name, total=steps, completed=done, terms="")
+        self._name, self._steps, self._first = name, steps, done
+        self._began = time.monotonic()
+        self._last_line = 0.0
 
     def step(self, done: int) -> None:
         """Moves the bar: ``done`` steps are done."""
-        self._bar.update(self._task, completed=done)
+        self.update(self._bar, completed=done)
 
     def terms(self, done: int, stage: str, logs: Mapping[str, float], images_per_second: float) -> None:
         """Shows the newest values; without a terminal, prints them with the time left every 20 seconds."""
@@ -91,7 +81,7 @@ class RunProgress:
             if key.startswith("generator/") or key.endswith("/loss")
         )
         text = f"{stage}  {text}  {images_per_second:.0f} images/s"
-        self._bar.update(self._task, completed=done, terms=text)
+        self.update(self._bar, completed=done, terms=text)
         now = time.monotonic()
         if not self.console.is_terminal and (now - self._last_line >= LINE_EVERY or done == self._steps):
             self._last_line = now

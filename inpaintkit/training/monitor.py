@@ -75,7 +75,7 @@ class Meter:
         values: dict[str, float] = {}
         if self._sums:
             sums = torch.stack(list(self._sums.values()))
-            distributed.all_reduce_mean([sums])
+            distributed.all_reduce_mean(sums)
             means = sums.tolist()
             values = {name: mean / self._counts[name] for name, mean in zip(self._sums, means, strict=True)}
         speed = self._steps * batch / max(time.monotonic() - self._began, 1e-9)

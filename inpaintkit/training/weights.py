@@ -60,7 +60,7 @@ def gradient_norm(term: Tensor, anchor: Tensor) -> Tensor:
 def norm(gradient: Tensor) -> Tensor:
     """The norm over the global batch, of which each process holds a part."""
     squared = gradient.float().square().sum()
-    distributed.all_reduce_mean([squared])
+    distributed.all_reduce_mean(squared)
     return (squared / distributed.world()).sqrt()  # the term is a mean: over N parts its gradient is 1/N of each's
 
 

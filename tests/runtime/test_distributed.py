@@ -38,7 +38,7 @@ def test_alone_nothing_happens() -> None:
     value = torch.tensor([1.0, 2.0])
     parameter = nn.Parameter(torch.ones(2))
     parameter.grad = torch.tensor([3.0, 4.0])
-    distributed.all_reduce_mean([value])
+    distributed.all_reduce_mean(value)
     distributed.all_reduce_min(value)
     distributed.average_gradients([parameter])
     assert value.tolist() == [1.0, 2.0]
@@ -124,7 +124,7 @@ def collectives(folder: str) -> None:
         rank = distributed.rank()
         assert distributed.world() == 2
         value = torch.tensor([1.0 + rank, -3.0 * rank])
-        distributed.all_reduce_mean([value])
+        distributed.all_reduce_mean(value)
         assert value.tolist() == [1.5, -1.5]
         assert distributed.all_reduce_max(3 * rank, torch.device("cpu")) == 3
         low = torch.tensor([rank, 5 - rank])
