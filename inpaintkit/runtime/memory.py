@@ -37,7 +37,8 @@ class PeakMemory:
             torch.cuda.reset_peak_memory_stats(self.device)
             self._before = torch.cuda.memory_allocated(self.device)
         elif self.device.type == "cpu":
-            trim()
+            with suppress(OSError, AttributeError, TypeError):  # another C library
+                ctypes.CDLL(None).malloc_trim(0)  # so that memory that is used again is measured
             self._before = resident() if reset_peak() else None
         return self
 
@@ -48,12 +49,6 @@ class PeakMemory:
             return
         peak = torch.cuda.max_memory_allocated(self.device) if self.device.type == "cuda" else resident("VmHWM")
         self.extra = None if peak is None else max(0, peak - self._before)
-
-
-def trim() -> None:
-    """Returns free memory of the C library to the system, so that using it again is measured."""
-    with suppress(OSError, AttributeError, TypeError):  # another C library
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def reset_peak() -> bool:

@@ -22,16 +22,21 @@ from inpaintkit.runtime import distributed
 
 
 @pytest.mark.parametrize(("count", "world"), [(8, 1), (8, 2), (8, 4), (8, 8)])
-def test_shares_are_equal_and_everything(count: int, world: int) -> None:
+def test_shares_are_equal_and_everything(count: int, world: int, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = list(range(count))
-    shares = [rows[distributed.share(count, rank, world)] for rank in range(world)]
+    monkeypatch.setattr(distributed, "world", lambda: world)
+    shares = []
+    for rank in range(world):
+        monkeypatch.setattr(distributed, "rank", lambda rank=rank: rank)
+        shares.append(rows[distributed.share(count)])
     assert sum(shares, []) == rows  # noqa: RUF017
     assert {len(share) for share in shares} == {count // world}
 
 
-def test_unequal_shares_are_refused() -> None:
+def test_unequal_shares_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distributed, "world", lambda: 2)
     with pytest.raises(InpaintkitError, match="a batch of 9 cannot be shared equally by 2 processes"):
-        distributed.share(9, 0, 2)
+        distributed.share(9)
 
 
 def test_alone_nothing_happens() -> None:
