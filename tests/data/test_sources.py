@@ -1,6 +1,8 @@
 """Picture files in folders, archives and packages: found in order, read within limits."""
 
+import errno
 import io
+import os
 import struct
 import zipfile
 
@@ -38,6 +40,30 @@ def test_linked_folders_are_followed_once(tmp_path):
     (tmp_path / "root" / "link").symlink_to(tmp_path / "real")
     (tmp_path / "real" / "loop").symlink_to(tmp_path / "root")
     assert [file.name for file in find([tmp_path / "root"])] == ["link/a.png"]
+
+
+def test_of_two_links_to_a_folder_the_first_counts(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a.png").write_bytes(encode(RGB))
+    (tmp_path / "root" / "m").mkdir(parents=True)
+    for link in ("z", "b", "m/a"):
+        (tmp_path / "root" / link).symlink_to(tmp_path / "elsewhere")
+    assert [file.name for file in find([tmp_path / "root"])] == ["b/a.png"]
+
+
+def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path, monkeypatch):
+    (tmp_path / "photos" / "closed").mkdir(parents=True)
+    (tmp_path / "photos" / "a.png").write_bytes(encode(RGB))
+    scandir = os.scandir
+
+    def refuse(path):
+        if os.fspath(path).endswith("closed"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(DataError, match="photos cannot be read: Permission denied"):
+        find([tmp_path / "photos"])
 
 
 def test_a_dangling_link_is_one_unreadable_picture(tmp_path):
