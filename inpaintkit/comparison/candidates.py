@@ -24,8 +24,6 @@ from ..runs import Run, checkpoint, has_weights, latest, load
 IGNORED = ("name", "paper", "description", "requires", "seed", "validate", "evaluate", "run")
 IGNORED_DATA = ("test", "strict", "cache")
 
-MethodSource = str | Path | Mapping[str, Method]
-
 
 @attrs.frozen(eq=False)
 class Candidate:
@@ -89,24 +87,32 @@ class Candidate:
 
     def blended(self, blend: str) -> Candidate:
         """The same method with its outputs blended, under a name of its own."""
-        return attrs.evolve(self, name=f"{self.name} + {blend.capitalize()}", blend=blend)
+        name = f"{self.name} + {blend.capitalize()}"
+        return attrs.evolve(self, name=name, label=self.label and name, blend=blend)
 
 
-def load_candidates(sources: Iterable[MethodSource], plugins: Plugins | None = None) -> list[Candidate]:
+MethodSource = str | Path | Mapping[str, Method] | Candidate
+
+
+def load_candidates(sources: MethodSource | Iterable[MethodSource], plugins: Plugins | None = None) -> list[Candidate]:
     """The rows of a comparison, in the order of their first sources.
 
     Args:
         sources: run folders, checkpoints in them, and recipes of untrained methods (files or bundled names), each also
-            as ``LABEL=SOURCE`` to name its row; or mappings of names to methods. Runs whose recipes agree in all but
-            the seed, and which have done the same number of steps on the same pictures, share one row. Two labels
-            keep them apart, and a source without a label joins the first row of its recipe.
+            as ``LABEL=SOURCE`` to name its row; mappings of names to methods; or candidates, which stay as they are.
+            Runs whose recipes agree in all but the seed, and which have done the same number of steps on the same
+            pictures, share one row. Two labels keep them apart, and a source without a label joins the first row of
+            its recipe.
 
     Raises:
         RecipeError: everything that is wrong with any of them.
     """
     problems: list[Problem] = []
     rows: list[list[Candidate]] = []
-    for source in sources:
+    for source in [sources] if isinstance(sources, str | Path | Mapping | Candidate) else sources:
+        if isinstance(source, Candidate):
+            rows.append([source])
+            continue
         if isinstance(source, Mapping):
             for name, method in source.items():
                 with collect_problems(problems):

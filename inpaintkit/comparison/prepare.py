@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -42,7 +42,7 @@ class ComparisonOptions:
 
 
 def prepare(
-    sources: Sequence[MethodSource],
+    sources: MethodSource | Iterable[MethodSource],
     protocols: Sequence[ProtocolSource],
     images: Images | None,
     options: ComparisonOptions,
@@ -61,7 +61,7 @@ def prepare(
         candidates = load_candidates(sources, plugins)
     for source in protocols:
         with collect_problems(problems):
-            loaded.append(source if isinstance(source, Protocol) else load_protocol(source, plugins))
+            loaded.append(load_protocol(source, plugins))
     if options.blend not in (None, *BLENDS):
         near = did_you_mean(str(options.blend), BLENDS)
         problems.append(Problem(f"there is no blending {options.blend!r}{near}"))

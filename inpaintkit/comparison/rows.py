@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import traceback
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import attrs
@@ -61,8 +61,7 @@ def compare(
         InpaintkitError: every row failed, or ``out`` is not empty.
     """
     options, execution = options or ComparisonOptions(), execution or Execution()
-    given = [sources] if isinstance(sources, str | Path | Mapping) else list(sources)
-    candidates, [test_set] = prepare(given, [protocol], images, options, execution, plugins)
+    candidates, [test_set] = prepare(sources, [protocol], images, options, execution, plugins)
     folder = None if out is None else empty_folder(Path(out))
     return evaluate_rows(candidates, test_set, folder, options, execution, plugins)
 
@@ -81,8 +80,7 @@ def evaluate_rows(
         InpaintkitError: every row failed.
         KeyboardInterrupt: what was measured is in ``folder``.
     """
-    count = options.pictures
-    shown = evenly_spaced(range(len(test_set)), count) if count > 1 else list(range(len(test_set)))[:count]
+    shown = evenly_spaced(range(len(test_set)), options.pictures)
     comparison = Comparison.of(
         test_set,
         execution,

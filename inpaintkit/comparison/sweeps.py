@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import attrs
@@ -11,7 +11,6 @@ from ..core.errors import InpaintkitError
 from ..core.plugins import Plugins
 from ..data import ImageSet, Source
 from ..evaluation import (
-    Protocol,
     ProtocolSource,
     Row,
     TestSet,
@@ -30,7 +29,7 @@ from .sweep_plan import Plan, format_value, plan, require_picture
 
 
 def sweep(
-    methods: Candidate | MethodSource | Iterable[Candidate | MethodSource],
+    methods: MethodSource | Iterable[MethodSource],
     protocol: TestSet | ProtocolSource,
     values: str | Plan,
     images: Source | Sequence[Source] | ImageSet | None = None,
@@ -58,13 +57,9 @@ def sweep(
         KeyboardInterrupt: what was measured is in ``out``.
     """
     execution = execution or Execution()
-    sources = [methods] if isinstance(methods, Candidate | str | Path | Mapping) else list(methods)
-    candidates = [one for one in sources if isinstance(one, Candidate)]
-    if len(candidates) < len(sources):
-        candidates = load_candidates([one for one in sources if not isinstance(one, Candidate)], plugins)
+    candidates = load_candidates(methods, plugins)
     if not isinstance(protocol, TestSet):
-        loaded = protocol if isinstance(protocol, Protocol) else load_protocol(protocol, plugins)
-        protocol = TestSet.open(loaded, images, progress=execution.progress)
+        protocol = TestSet.open(load_protocol(protocol, plugins), images, progress=execution.progress)
     planned = plan(protocol, values, plugins) if isinstance(values, str) else values
     require_picture(protocol, picture)
     first = Comparison.of(planned.test_sets[0], execution, plugins)

@@ -1,7 +1,6 @@
 """Evaluation under a protocol: test sets, results and their statistics."""
 
 from .evaluator import (
-    ProtocolSource as ProtocolSource,
     build_metrics as build_metrics,
     evaluate as evaluate,
     evaluate_completions as evaluate_completions,
@@ -19,7 +18,7 @@ from .formatting import (
     results_table as results_table,
 )
 from .pictures import input_columns as input_columns
-from .protocol import Protocol as Protocol, load_protocol as load_protocol
+from .protocol import Protocol as Protocol, ProtocolSource as ProtocolSource, load_protocol as load_protocol
 from .results import (
     FILE as FILE,
     Conditions as Conditions,

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import attrs
 import numpy as np
@@ -22,11 +21,10 @@ from ..recipe import DataOptions, Recipe
 from ..runs import Run, has_weights, latest, load
 from ..runtime import Execution, to_uint8
 from .pictures import with_examples
-from .protocol import Protocol, load_protocol
+from .protocol import Protocol, ProtocolSource, load_protocol
 from .results import MetricResult, Results, Row, ranking_metric, write_results
 from .test_set import Completion, TestSet, completions
 
-ProtocolSource = Protocol | str | Path | Mapping[str, Any]
 BASELINE = "mean-color"
 
 
@@ -54,9 +52,7 @@ def evaluate(
         DataError: the pictures are missing.
     """
     execution = execution or Execution()
-    if not isinstance(protocol, Protocol):
-        protocol = load_protocol(protocol, plugins)
-    test_set = TestSet.open(protocol, images, cache=cache, progress=execution.progress)
+    test_set = TestSet.open(load_protocol(protocol, plugins), images, cache=cache, progress=execution.progress)
     kind = type(method).__name__
     row = evaluate_row(method, test_set, Row(name or kind, kind), execution)
     return _results(row, test_set, execution, plugins)
@@ -64,7 +60,7 @@ def evaluate(
 
 def evaluate_run(
     folder: str | Path,
-    protocols: Sequence[str | Path | Mapping[str, Any]] | None = None,
+    protocols: Sequence[ProtocolSource] | None = None,
     images: Source | Sequence[Source] | None = None,
     *,
     execution: Execution | None = None,

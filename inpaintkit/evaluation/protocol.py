@@ -85,16 +85,22 @@ class Protocol:
         return {name: tree[name] for name in order}
 
 
-def load_protocol(source: str | Path | Mapping[str, Any], plugins: Plugins | None = None) -> Protocol:
+ProtocolSource = Protocol | str | Path | Mapping[str, Any]
+
+
+def load_protocol(source: ProtocolSource, plugins: Plugins | None = None) -> Protocol:
     """A protocol, checked in full.
 
     Args:
-        source: a YAML file, the name of a bundled protocol (``faces_center_64``), or a mapping of the same keys.
+        source: a YAML file, the name of a bundled protocol (``faces_center_64``), or a mapping of the same keys; a
+            protocol is returned as it is.
         plugins: where components are looked up; by default what is installed.
 
     Raises:
         RecipeError: everything that is wrong with it, with file, line and column.
     """
+    if isinstance(source, Protocol):
+        return source
     plugins = plugins or installed()
     if isinstance(source, Mapping):
         return _structured(Structurer(plugins), source, [])

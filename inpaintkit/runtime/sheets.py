@@ -100,6 +100,6 @@ def png(picture: Image.Image) -> bytes:
 
 def evenly_spaced(items: Sequence[int], limit: int) -> list[int]:
     """At most ``limit`` of the items: the first, the last, and others at even distances between them."""
-    if len(items) <= limit:
-        return list(items)
+    if len(items) <= limit or limit < 2:
+        return list(items[:limit])
     return [items[math.floor(index * (len(items) - 1) / (limit - 1) + 0.5)] for index in range(limit)]

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from inpaintkit import InpaintkitError, Method, sweep
 from inpaintkit.cli import main
-from inpaintkit.comparison.candidates import Candidate
+from inpaintkit.comparison.candidates import Candidate, load_candidates
 from inpaintkit.comparison.comparison import ComparisonRow
 from inpaintkit.comparison.sweep_charts import sweep_chart, sweep_figure
 from inpaintkit.comparison.sweep_files import sheet_columns, to_csv, to_json, to_markdown, to_sheet, write_sweep
@@ -321,6 +321,13 @@ def test_the_sheet_shows_six_sizes_and_nine_places_of_one_picture(sizes: Any, pl
         hole[4 + row_offset : 8 + row_offset, 4 + column_offset : 8 + column_offset] = True
         for shown, level in zip(rows, (230, 128, 191, None), strict=True):
             assert (shown == (truth if level is None else np.where(hole, level, truth))).all()
+
+
+def test_candidates_and_sources_are_swept_together(test_set: TestSet) -> None:
+    [first] = load_candidates({"a": Level()})
+    found = sweep([first, {"b": Level(0.5)}, first.blended("poisson")], test_set, "side=3,4")
+    assert found.methods == ("a", "b", "a + Poisson")
+    assert not found.failed
 
 
 def test_pictures_that_are_not_there_are_refused(test_set: TestSet) -> None:
