@@ -180,11 +180,9 @@ def file_sum(path: Path) -> str:
 
 def remove_unfinished(folder: Path) -> None:
     """Removes what killed processes left: temporary files and folders, and checkpoints that were being removed."""
-    for path in folder.glob(".*.part"):
+    incomplete = [path for path in folder.glob("step-*") if path.is_dir() and not (path / STATE).is_file()]
+    for path in [*folder.glob(".*.part"), *incomplete]:
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
-    for path in folder.glob("step-*"):
-        if path.is_dir() and not (path / STATE).is_file():
-            shutil.rmtree(path, ignore_errors=True)

@@ -39,24 +39,23 @@ def _names(losses: Collection[str], critics: Collection[str]) -> Iterator[Option
 
 
 def _weights(stage: Stage, path: Path, terms: Sequence[str]) -> Iterator[OptionError]:
+    updates = stage.steps // stage.generator_every
     for name, weight in stage.weights.items():
         here = (*path, "weights", name)
         if name not in terms:
             known = f"{did_you_mean(name, terms)}; the terms are {', '.join(terms) or 'none'}"
             yield OptionError(f"no loss or critic is named {name!r}{known}", here)
-        elif isinstance(weight, Balance):
-            yield from _balance(stage, name, weight, here)
-
-
-def _balance(stage: Stage, name: str, weight: Balance, path: Path) -> Iterator[OptionError]:
-    updates = stage.steps // stage.generator_every
-    if weight.match == name or weight.match not in stage.weights:
-        others = ", ".join(other for other in stage.weights if other != name)
-        text = f"match names another term of this stage ({others or 'none'}), not {weight.match!r}"
-        yield OptionError(text, (*path, "match"))
-    elif weight.hold and weight.hold > updates:
-        text = f"hold: {weight.hold} steps do not fit into a stage in which the generator is updated {updates} times"
-        yield OptionError(text, (*path, "hold"))
+        elif not isinstance(weight, Balance):
+            continue
+        elif weight.match == name or weight.match not in stage.weights:
+            others = ", ".join(other for other in stage.weights if other != name)
+            text = f"match names another term of this stage ({others or 'none'}), not {weight.match!r}"
+            yield OptionError(text, (*here, "match"))
+        elif weight.hold and weight.hold > updates:
+            text = (
+                f"hold: {weight.hold} steps do not fit into a stage in which the generator is updated {updates} times"
+            )
+            yield OptionError(text, (*here, "hold"))
 
 
 def _updates(stage: Stage, path: Path, critics: Collection[str]) -> Iterator[OptionError]:

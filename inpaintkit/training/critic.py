@@ -16,13 +16,13 @@ from .stages import Adam
 @contextmanager
 def frozen_parameters(module: nn.Module) -> Iterator[None]:
     """No gradient reaches the module's parameters inside; what was frozen before stays so after."""
-    thawed = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    for parameter in thawed:
+    trainable = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    for parameter in trainable:
         parameter.requires_grad_(False)
     try:
         yield
     finally:
-        for parameter in thawed:
+        for parameter in trainable:
             parameter.requires_grad_(True)
 
 
@@ -52,7 +52,7 @@ class Critic(Loss):
         self.objective = objective
         self.on = (on,) if isinstance(on, str) else tuple(on)
         if not self.on:
-            raise OptionError("a critic looks at one view at least", ("on",))
+            raise OptionError("a critic needs at least one view", ("on",))
         self.real = real
         self.adam = optimizer or Adam()
 

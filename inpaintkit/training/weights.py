@@ -95,16 +95,13 @@ class Weigher(nn.Module):
         Raises:
             InpaintkitError: a balance's term, or the one it matches, does not depend on the raw output.
         """
+        update = step if update is None else update
         numbers: dict[str, float | Tensor] = {}
         for name, weight in weights.items():
-            if isinstance(weight, Ramp):
-                numbers[name] = weight.at(step)
-            elif isinstance(weight, Balance):
-                numbers[name] = self._balance(
-                    self._key(stage, name), name, weight, terms, anchor, step if update is None else update
-                )
+            if isinstance(weight, Balance):
+                numbers[name] = self._balance(self._key(stage, name), name, weight, terms, anchor, update)
             else:
-                numbers[name] = weight
+                numbers[name] = weight.at(step) if isinstance(weight, Ramp) else weight
         return numbers
 
     def _balance(
