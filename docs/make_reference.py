@@ -22,7 +22,7 @@ import click
 
 import inpaintkit
 from inpaintkit import recipe
-from inpaintkit.cli import PluginCommand, main
+from inpaintkit.cli import PluginCommand, documentation_of, main
 from inpaintkit.components.augmentations import KORNIA
 from inpaintkit.components.objectives import Smooth
 from inpaintkit.core import hookspecs, interfaces as types
@@ -170,7 +170,7 @@ def options_table(factory: Callable[..., Any], page: str) -> str:
     ]
     if not options:
         return "No options.\n"
-    said = Doc.read(signature.documentation_of(factory)).names
+    said = Doc.read(documentation_of(factory)).names
     tell = any(option.name in said for option in options)
     rows = [["option", "value", "default", *(["what it is"] if tell else [])]]
     for option in options:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+import inspect
+import re
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -243,7 +245,7 @@ def show(name: str) -> None:
         near = did_you_mean(name, known) or ": see inpaintkit list"
         raise InpaintkitError("; ".join([f"nothing is named {name!r}{near}", *registry.notes]))
 
-    from .core.config.schema import documentation_of, signature_of  # imports torch
+    from .core.config.schema import signature_of  # imports torch
 
     for entry in found:
         factory = entry.load()
@@ -252,6 +254,23 @@ def show(name: str) -> None:
             default = "required" if option.required else f"= {option.default!r}"
             click.echo(f"  {option.name}: {option.annotation}  {default}")
         click.echo(f"\n{documentation_of(factory)}\n")
+
+
+def documentation_of(factory: Callable[..., Any]) -> str:
+    """The docstring of a component, with the ``Args:`` of the options that only its base classes describe."""
+    from .core.config.schema import signature_of  # imports torch
+
+    text = inspect.getdoc(factory) or ""
+    entries: dict[str, str] = {}
+    for described in (text, *(inspect.getdoc(base) or "" for base in getattr(factory, "__mro__", ())[1:])):
+        for entry in re.finditer(r"^    (\w+): .*(?:\n {8}.*)*", described, re.MULTILINE):
+            entries.setdefault(entry[1], entry[0])
+    found = [entries[option.name] for option in signature_of(factory) if option.name in entries]
+    inherited = [entry for entry in found if entry not in text]
+    if not inherited:
+        return text
+    before, _, after = text.partition("\nArgs:\n")
+    return "\n".join([f"{before.rstrip()}\n\nArgs:", *inherited, after]).rstrip()
 
 
 @click.command()

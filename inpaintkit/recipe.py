@@ -11,7 +11,7 @@ import attrs
 import torch
 from annotated_types import Ge, Lt, MinLen
 
-from .core.config.bundled import find_protocol, find_recipe
+from .core.config.bundled import find
 from .core.config.layers import resolve_file
 from .core.config.nodes import Node, raise_problems
 from .core.config.spec import located
@@ -178,8 +178,8 @@ def load_recipe(
         RecipeError: everything that is wrong, each with its place.
     """
     plugins = plugins or installed()
-    path = find_recipe(source, plugins)
-    resolved = resolve_file(path, lambda name, folder: find_recipe(name, plugins, folder), profile, sets)
+    path = find("recipe", source, plugins)
+    resolved = resolve_file(path, lambda name, folder: find("recipe", name, plugins, folder), profile, sets)
     root, problems = resolved.root, list(resolved.problems)
     structurer = Structurer(plugins, root)
     spec = structurer.structure(root.plain(), RecipeKeys)
@@ -231,7 +231,7 @@ def _missing_protocols(evaluate: Any, plugins: Plugins) -> list[Problem]:
     problems: list[Problem] = []
     for at, name in _texts(evaluate):
         try:
-            find_protocol(name, plugins)
+            find("protocol", name, plugins)
         except RecipeError as error:
             problems += [attrs.evolve(problem, path=("evaluate", at)) for problem in error.problems]
     return problems

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import inpaintkit
-from inpaintkit.cli import PluginCommand, main
+from inpaintkit.cli import PluginCommand, documentation_of, main
 from inpaintkit.core.hookspecs import KINDS
 
 Write = Callable[..., Path]
@@ -320,3 +320,47 @@ def test_interrupted_while_training(write_recipe: Write, tmp_path: Path) -> None
     [checkpoint, *_] = sorted((out / "checkpoints").iterdir(), reverse=True)
     assert said.startswith(f"error: stopped after step {int(checkpoint.name[5:])} of 100000")
     assert "Traceback" not in said
+
+
+class Distance:
+    """A distance.
+
+    Args:
+        on: what is measured,
+            on two lines.
+        region: where.
+        unused: of the base alone.
+    """
+
+    def __init__(self, on: str, region: str) -> None:
+        pass
+
+
+class Plain(Distance):
+    """A plain one."""
+
+
+class Scaled(Distance):
+    """A scaled one.
+
+    Args:
+        scale: how much.
+        region: here.
+
+    Raises:
+        OptionError: never.
+    """
+
+    def __init__(self, on: str, scale: float, region: str) -> None:
+        super().__init__(on, region)
+
+
+def test_a_base_class_documents_the_options_that_its_subclasses_do_not() -> None:
+    assert documentation_of(Plain) == (
+        "A plain one.\n\nArgs:\n    on: what is measured,\n        on two lines.\n    region: where."
+    )
+    assert documentation_of(Scaled) == (
+        "A scaled one.\n\nArgs:\n    on: what is measured,\n        on two lines.\n    scale: how much.\n"
+        "    region: here.\n\nRaises:\n    OptionError: never."
+    )
+    assert documentation_of(type("Bare", (), {})) == ""

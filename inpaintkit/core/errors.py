@@ -49,11 +49,10 @@ class OptionError(InpaintkitError, ValueError):
         self.problems = (Problem(message, tuple(path)),)
 
     @classmethod
-    def join(cls, errors: Iterable[OptionError]) -> OptionError:
+    def join(cls, errors: Sequence[OptionError]) -> OptionError:
         """One error with the problems of all ``errors``: ``raise OptionError.join(errors)``."""
-        found = list(errors)
-        joined = OptionError("\n".join(map(str, found)))
-        joined.problems = tuple(problem for error in found for problem in error.problems)
+        joined = OptionError("\n".join(map(str, errors)))
+        joined.problems = tuple(problem for error in errors for problem in error.problems)
         return joined
 
     @property

@@ -3,14 +3,10 @@
 A plugin is a module (or object) named by an entry point of the group ``inpaintkit``; it sets ``inpaintkit_api = 1`` and
 implements any of these. Every hook is called once, when plugins are first needed, and is given a function ``register``.
 
-The hooks for components are given ``register(name, factory)``: ``name`` in lower-case-with-dashes (augmentations may
-also be in CamelCase, such as ``RandomCrop``), ``factory`` a class or ``"package.module:Class"``. The string is imported
-when the component is used, so that listing imports no torch. The constructor's annotated signature is the schema of the
-component's options in a recipe. For example::
-
-    @hookimpl
-    def register_generators(register):
-        register("small-fcn", "my_plugin.generator:SmallFCN")
+All are decorated with ``@hookimpl``. Those for components are given ``register(name, factory)``: ``name`` in
+lower-case-with-dashes (augmentations may also be in CamelCase, such as ``RandomCrop``), ``factory`` a class or
+``"package.module:Class"``. The string is imported when the component is used, so that listing imports no torch. The
+constructor's annotated signature is the schema of the component's options in a recipe.
 """
 
 from __future__ import annotations

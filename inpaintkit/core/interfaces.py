@@ -40,13 +40,11 @@ class AdversarialInputs:
 
 
 class Generator(nn.Module):
-    """``forward(masked, mask) -> output`` (B, 3, H, W), or a mapping of named views with ``output`` among them.
+    """``forward(masked, mask) -> output``, or a mapping of named views with ``output`` among them.
 
-    ``stride``: height and width must be multiples of it (``fill`` pads). ``size``: the one side it can draw, if it is
-    tied to one. Any ``nn.Module`` with this ``forward`` serves; this base class only adds the declarations.
-
-    ``latent_shape``: the shape of one latent of a generator that draws pictures from latents instead,
-    ``forward(z) -> output``; such a generator derives from this class and declares its ``size``.
+    Any ``nn.Module`` with this ``forward`` serves; this base class only adds the declarations. ``stride``: height and
+    width must be multiples of it (``fill`` pads). ``size``: the one side it can draw, if it is tied to one. A generator
+    that draws pictures from latents instead, ``forward(z) -> output``, declares ``size`` and the shape of a latent.
     """
 
     stride: int = 1
@@ -75,10 +73,7 @@ class Loss(nn.Module):
 
     @property
     def views(self) -> Mapping[str, tuple[str, ...]]:
-        """The names of the views that the loss reads, by the option that gives them, as in ``{"on": ("output",)}``.
-
-        ``check`` reports a name that the method does not draw, with its place in the recipe.
-        """
+        """The names of the views that the loss reads, by the option that gives them, as in ``{"on": ("output",)}``."""
         return {}
 
     def forward(self, sample: Sample) -> Tensor:
@@ -166,8 +161,7 @@ class Method(nn.Module):
         return []
 
     def terms(self) -> Mapping[tuple[str, ...], Loss]:
-        """The losses and critics, by their place in the options; ``check`` compares their ``views`` with
-        what :meth:`sample` draws."""
+        """The losses and critics, by their place in the options; ``check`` compares their views with ``sample``'s."""
         return {}
 
     def sample(self, batch: Batch) -> Sample:

@@ -11,7 +11,7 @@ import attrs
 from annotated_types import Ge, MinLen
 from torch import Tensor
 
-from ..core.config.bundled import find_protocol
+from ..core.config.bundled import find
 from ..core.config.layers import resolve_file
 from ..core.config.nodes import raise_problems
 from ..core.config.schema import SignatureError, signature_of
@@ -104,8 +104,8 @@ def load_protocol(source: ProtocolSource, plugins: Plugins | None = None) -> Pro
     plugins = plugins or installed()
     if isinstance(source, Mapping):
         return _structured(Structurer(plugins), source, [])
-    path = find_protocol(source, plugins)
-    resolved = resolve_file(path, lambda name, folder: find_protocol(name, plugins, folder))
+    path = find("protocol", source, plugins)
+    resolved = resolve_file(path, lambda name, folder: find("protocol", name, plugins, folder))
     if not resolved.complete:
         raise_problems(resolved.problems)
     tree = {"name": path.stem, **resolved.root.plain()}

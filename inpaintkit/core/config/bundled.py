@@ -18,21 +18,13 @@ def bundled(kind: Kind = "recipe", plugins: Plugins | None = None) -> dict[str, 
     return {name: Path(registry.get(kind, name).target) for name in registry.names(kind)}
 
 
-def find_recipe(source: str | Path, plugins: Plugins | None = None, folder: Path = Path()) -> Path:
-    """The file of a recipe: a path, relative to ``folder``, or the name of a bundled one.
+def find(kind: Kind, source: str | Path, plugins: Plugins | None = None, folder: Path = Path()) -> Path:
+    """The file of a recipe or protocol: a path, relative to ``folder``, or the name of a bundled one.
 
     Raises:
         RecipeError: there is none; names the nearest.
     """
-    return _find(source, "recipe", plugins or installed(), folder)
-
-
-def find_protocol(source: str | Path, plugins: Plugins | None = None, folder: Path = Path()) -> Path:
-    """The file of a protocol, found like that of a recipe."""
-    return _find(source, "protocol", plugins or installed(), folder)
-
-
-def _find(source: str | Path, kind: Kind, plugins: Plugins, folder: Path) -> Path:
+    plugins = plugins or installed()
     path = folder / source
     if path.is_file():
         return path

@@ -6,7 +6,6 @@ import collections.abc
 import functools
 import inspect
 import math
-import re
 from collections.abc import Callable, Iterable, Sequence
 from enum import EnumMeta
 from pathlib import Path as FilePath
@@ -50,7 +49,7 @@ def signature_of(factory: Callable[..., Any]) -> tuple[Option, ...]:
     """The options of a component, in the order of its signature, ``**kwargs: Unpack[SomeTypedDict]`` expanded.
 
     Raises:
-        SignatureError: an annotation names something that cannot be found, or an option can only be passed by position.
+        SignatureError: an annotation names something that cannot be found.
     """
     try:
         parameters = inspect.signature(factory).parameters
@@ -59,8 +58,6 @@ def signature_of(factory: Callable[..., Any]) -> tuple[Option, ...]:
         raise SignatureError(f"the signature of {label_of(factory)} cannot be read: {error}") from error
     options = []
     for name, parameter in parameters.items():
-        if parameter.kind is parameter.POSITIONAL_ONLY:
-            raise SignatureError(f"{label_of(factory)} takes {name!r} by position only")
         if parameter.kind is parameter.VAR_KEYWORD:
             unpacked = [each for each in hints if each not in parameters and each not in ("self", "return")]
             options += [_inherited(factory, each, hints[each]) for each in unpacked]
@@ -84,21 +81,6 @@ def _inherited(factory: Any, name: str, hint: Any) -> Option:
     bases = [base for base in getattr(factory, "__mro__", ())[1:] if base is not object]
     found = [option for base in bases for option in signature_of(base) if option.name == name]
     return attrs.evolve(found[0], type=hint) if found else Option(name, hint)
-
-
-def documentation_of(factory: Callable[..., Any]) -> str:
-    """The docstring of a component, with the ``Args:`` of the options that only its base classes describe."""
-    text = inspect.getdoc(factory) or ""
-    entries: dict[str, str] = {}
-    for described in (text, *(inspect.getdoc(base) or "" for base in getattr(factory, "__mro__", ())[1:])):
-        for entry in re.finditer(r"^    (\w+): .*(?:\n {8}.*)*", described, re.MULTILINE):
-            entries.setdefault(entry[1], entry[0])
-    found = [entries[option.name] for option in signature_of(factory) if option.name in entries]
-    inherited = [entry for entry in found if entry not in text]
-    if not inherited:
-        return text
-    before, _, after = text.partition("\nArgs:\n")
-    return "\n".join([f"{before.rstrip()}\n\nArgs:", *inherited, after]).rstrip()
 
 
 def label_of(factory: Any) -> str:

@@ -29,7 +29,6 @@ class Spec(Generic[T]):
     options: Mapping[str, Any]
     path: Path = ()
     source: Node | None = attrs.field(default=None, repr=False)  # where paths are found in files
-    valid: bool = True
     later: bool = False  # a parent is given the spec, not what it builds
 
     def build(self, without: Collection[str] = ()) -> T:
@@ -58,15 +57,21 @@ class Spec(Generic[T]):
         the meta device) only refusals of values count, no other failures. ``causes`` collects the exceptions.
         """
 
+        valid = True
+
         def attempted(value: Any) -> Any:
-            if isinstance(value, Spec):
-                return value if value.later else value.attempt(problems, trial=trial, causes=causes)
-            if isinstance(value, list | tuple):
+            nonlocal valid
+            if isinstance(value, Spec) and not value.later:
+                value = value.attempt(problems, trial=trial, causes=causes)
+            elif isinstance(value, list | tuple):
                 return type(value)(map(attempted, value))
-            return {key: attempted(item) for key, item in value.items()} if isinstance(value, dict) else value
+            elif isinstance(value, dict):
+                return {key: attempted(item) for key, item in value.items()}
+            valid = valid and value is not INVALID
+            return value
 
         options = {name: attempted(value) for name, value in self.options.items() if name not in without}
-        if not self.valid or _holds_invalid(options):
+        if not valid:
             return INVALID
         try:
             return self.factory(**options)
@@ -76,14 +81,6 @@ class Spec(Generic[T]):
             if causes is not None:
                 causes.append(error)
             return INVALID
-
-
-def _holds_invalid(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(map(_holds_invalid, value.values()))
-    if isinstance(value, list | tuple):
-        return any(map(_holds_invalid, value))
-    return value is INVALID
 
 
 def problems_of(error: Exception, path: Path, source: Node | None = None) -> list[Problem]:

@@ -192,26 +192,23 @@ class Structurer:
         if not isinstance(value, Mapping):
             message = f"{refusal(value, factory)}: write a mapping of {', '.join(known) or 'nothing'}"
             return self.problem(message, path, "mismatch")
-        before = len(self.problems)
+        options: dict[str, Any] = {}
         missing = [option.name for option in known.values() if option.required and option.name not in value]
-        for key in value:
-            if key in known:
-                continue
+        for key in [key for key in value if key not in known]:
             # a misspelt key that is required is one mistake, not two
             meant = get_close_matches(key, missing, n=1, cutoff=0.5)
             if meant:
                 missing.remove(meant[0])
             near = f", did you mean {meant[0]!r}?" if meant else did_you_mean(key, known)
             hint = near or f"; {f'{name} takes' if kind else 'known:'} {', '.join(known) or 'none'}"
-            self.problem(f"unknown {'option' if kind else 'key'} {key!r}{hint}", (*path, key), "unknown")
+            message = f"unknown {'option' if kind else 'key'} {key!r}{hint}"
+            options[key] = self.problem(message, (*path, key), "unknown")
         for key in missing:
             owner = f" of {kind} {name!r}" if kind else ""
-            self.problem(f"missing {key!r}{owner}: expected {known[key].annotation}", path, "missing", key)
-        valid = len(self.problems) == before
-        options = {
-            key: self.structure(item, known[key].type, (*path, key)) for key, item in value.items() if key in known
-        }
-        return Spec(kind, name, factory, options, path, self.source, valid)
+            message = f"missing {key!r}{owner}: expected {known[key].annotation}"
+            options[key] = self.problem(message, path, "missing", key)
+        options |= {key: self.structure(value[key], known[key].type, (*path, key)) for key in value if key in known}
+        return Spec(kind, name, factory, options, path, self.source)
 
 
 def _misfit(problems: list[Problem], path: Path) -> tuple[bool, int, int]:

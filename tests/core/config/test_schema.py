@@ -10,7 +10,7 @@ import torchmetrics
 from annotated_types import Ge, Gt
 from torch import nn
 
-from inpaintkit.core.config.schema import Option, SignatureError, documentation_of, signature_of
+from inpaintkit.core.config.schema import Option, SignatureError, signature_of
 from inpaintkit.core.interfaces import MaskSampler
 
 from .toys import Hidden, Picky, Width, Wrapper, half
@@ -39,50 +39,6 @@ def test_unpacked_options_have_the_defaults_of_the_base() -> None:
         Option("name", str | None, None),
     )
     assert Derived(width=4).values == (2, 4, None)
-
-
-class Distance:
-    """A distance.
-
-    Args:
-        on: what is measured,
-            on two lines.
-        region: where.
-        unused: of the base alone.
-    """
-
-    def __init__(self, on: str, region: str) -> None:
-        pass
-
-
-class Plain(Distance):
-    """A plain one."""
-
-
-class Scaled(Distance):
-    """A scaled one.
-
-    Args:
-        scale: how much.
-        region: here.
-
-    Raises:
-        OptionError: never.
-    """
-
-    def __init__(self, on: str, scale: float, region: str) -> None:
-        super().__init__(on, region)
-
-
-def test_a_base_class_documents_the_options_that_its_subclasses_do_not() -> None:
-    assert documentation_of(Plain) == (
-        "A plain one.\n\nArgs:\n    on: what is measured,\n        on two lines.\n    region: where."
-    )
-    assert documentation_of(Scaled) == (
-        "A scaled one.\n\nArgs:\n    on: what is measured,\n        on two lines.\n    scale: how much.\n"
-        "    region: here.\n\nRaises:\n    OptionError: never."
-    )
-    assert documentation_of(Base) == ""
 
 
 def test_signatures() -> None:
