@@ -23,7 +23,7 @@ import click
 import inpaintkit
 from inpaintkit import recipe
 from inpaintkit.cli import PluginCommand, documentation_of, main
-from inpaintkit.components.augmentations import KORNIA
+from inpaintkit.components.kornia_names import KORNIA
 from inpaintkit.components.objectives import Smooth
 from inpaintkit.core import hookspecs, interfaces as types
 from inpaintkit.core.config import layers as merging, nodes as yamltree, schema as signature

@@ -12,15 +12,7 @@ from .core.config.nodes import dump
 from .core.errors import DataError, InpaintkitError, Problem, RecipeError, listed
 from .core.interfaces import Method
 from .data import find
-from .evaluation import (
-    Protocol,
-    evaluate_protocols,
-    load_protocol,
-    open_test_sets,
-    results_table,
-    run_row,
-    to_json,
-)
+from .evaluation import Protocol, evaluate_protocols, load_protocol, open_test_sets, results_table, run_row, to_json
 from .recipe import Recipe
 from .report import write_report
 from .runs import RECIPE, Observers, Run, adopt_weights, checkpoint, latest_run, load, new_run

@@ -21,7 +21,7 @@ from inpaintkit import RecipeError, evaluate, load, load_recipe, train
 from inpaintkit.core.config.bundled import bundled
 from inpaintkit.data.image_set import ImageSet
 from inpaintkit.evaluation.protocol import load_protocol
-from inpaintkit.evaluation.test_set import TestSet
+from inpaintkit.evaluation.testset import TestSet
 from inpaintkit.recipe import build_method
 from inpaintkit.runs.folder import Run
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from inpaintkit import Method, load
 from inpaintkit.evaluation.protocol import load_protocol
-from inpaintkit.evaluation.test_set import TestSet, completions
+from inpaintkit.evaluation.testset import TestSet, completions
 
 DRAWS = 4
 

@@ -52,7 +52,7 @@ def compare(
     writes it as Markdown, CSV and JSON with a picture grid; several protocols on the same pictures also have their
     mean. Exit code 2 when a row failed; the others are kept.
     """
-    from .protocols import compare_protocols  # imports torch
+    from .driver import compare_protocols  # imports torch
 
     if not compare_protocols(sources, protocols, list(images) or None, out, COMPARISONS, **options):
         context.exit(2)

@@ -29,7 +29,7 @@ from ..runtime import Execution, Pixels, evenly_spaced, picture_grid, png, to_ui
 from .candidates import Candidate, MethodSource
 from .comparison import Comparison, ComparisonRow
 from .files import write_comparison, write_json
-from .prepare import ComparisonOptions, Images, empty_folder, prepare
+from .inputs import ComparisonOptions, Images, empty_folder, prepare
 
 
 def compare(

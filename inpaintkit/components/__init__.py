@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..core.hookspecs import Register, RegisterRecipes, hookimpl
-from .augmentations import KORNIA
+from .kornia_names import KORNIA
 
 inpaintkit_api = 1
 

@@ -33,8 +33,4 @@ from .results import (
 )
 from .serialization import read_json as read_json, to_tree as to_tree
 from .statistics import Interval as Interval, holm as holm, paired_p_value as paired_p_value, ranks as ranks
-from .test_set import (
-    Completion as Completion,
-    TestSet as TestSet,
-    completions as completions,
-)
+from .testset import Completion as Completion, TestSet as TestSet, completions as completions

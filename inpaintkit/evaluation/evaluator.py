@@ -23,7 +23,7 @@ from ..runtime import Execution, to_uint8
 from .pictures import with_examples
 from .protocol import Protocol, ProtocolSource, load_protocol
 from .results import MetricResult, Results, Row, ranking_metric, write_results
-from .test_set import Completion, TestSet, completions
+from .testset import Completion, TestSet, completions
 
 BASELINE = "mean-color"
 

@@ -15,7 +15,7 @@ from ..core.interfaces import Batch
 from ..runtime import HOLE_GRAY, Pixels, png, to_uint8
 from .results import Example, Results
 from .statistics import ranks
-from .test_set import TestSet
+from .testset import TestSet
 
 WORST = 12
 

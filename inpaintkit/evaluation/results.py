@@ -16,7 +16,7 @@ from ..runs import environment
 from ..runtime import Execution, write_atomically
 from .serialization import INLINE, from_tree, read_json, to_tree
 from .statistics import Interval, bootstrap, paired_difference
-from .test_set import TestSet, device_name
+from .testset import TestSet, device_name
 
 FORMAT = 1
 FILE = "results.json"

@@ -19,7 +19,7 @@ from inpaintkit.comparison.files import CSV, MARKDOWN
 from inpaintkit.components.blending import PoissonBlended, poisson_blend
 from inpaintkit.core.plugins import Plugins
 from inpaintkit.evaluation.protocol import load_protocol
-from inpaintkit.evaluation.test_set import TestSet, completions
+from inpaintkit.evaluation.testset import TestSet, completions
 from inpaintkit.runtime import Execution
 from inpaintkit.runtime.pixels import to_float, to_uint8
 
@@ -81,7 +81,7 @@ def test_the_twin_costs_what_is_drawn_and_blended(compared: Compared, monkeypatc
         Slow.now += 0.5
         return poisson_blend(output, masked, mask)
 
-    monkeypatch.setattr("inpaintkit.evaluation.test_set.time.perf_counter", lambda: Slow.now)
+    monkeypatch.setattr("inpaintkit.evaluation.testset.time.perf_counter", lambda: Slow.now)
     monkeypatch.setattr("inpaintkit.components.blending.poisson_blend", slow)
     plain, twin = compared({"a": Slow()}, batch=COUNT, blend="poisson").rows
     assert (plain.seconds_per_image, twin.seconds_per_image) == pytest.approx((2 / COUNT, 2.5 / COUNT))

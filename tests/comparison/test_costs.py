@@ -14,7 +14,7 @@ from torch import Tensor
 
 from inpaintkit.core.plugins import Plugins
 from inpaintkit.evaluation.protocol import load_protocol
-from inpaintkit.evaluation.test_set import TestSet, completions
+from inpaintkit.evaluation.testset import TestSet, completions
 from inpaintkit.runtime import Execution, progress
 from inpaintkit.runtime.memory import PeakMemory, reset_peak
 from inpaintkit.runtime.progress import report_progress
@@ -40,7 +40,7 @@ def test_the_first_batch_warms_up(compared: Compared, monkeypatch: pytest.Monkey
             return super().inpaint(masked, mask)
 
     told = sys.platform.startswith("linux") and reset_peak()  # the second batch tells the memory, and no time then
-    monkeypatch.setattr("inpaintkit.evaluation.test_set.time.perf_counter", lambda: Slow.now)
+    monkeypatch.setattr("inpaintkit.evaluation.testset.time.perf_counter", lambda: Slow.now)
     assert compared({"a": Slow()}, batch=4).rows[0].seconds_per_image == pytest.approx(
         (1 / 4 + 1) / 2 if told else 1 / 4
     )
@@ -75,7 +75,7 @@ def test_memory_is_measured_on_the_second_batch(
             seen.append(len(method.batches))
             return super().__enter__()
 
-    monkeypatch.setattr("inpaintkit.evaluation.test_set.PeakMemory", Peak)
+    monkeypatch.setattr("inpaintkit.evaluation.testset.PeakMemory", Peak)
     test_set = TestSet.open(load_protocol(tree(), plugins), folder)
     for batch, before in ((5, 1), (7, 1), (COUNT, 0)):
         seen.clear()

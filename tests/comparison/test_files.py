@@ -15,7 +15,7 @@ from inpaintkit.comparison.comparison import Comparison
 from inpaintkit.comparison.files import CSV, GRID, MARKDOWN, to_markdown, write_comparison
 from inpaintkit.core.plugins import Plugins
 from inpaintkit.evaluation.protocol import load_protocol
-from inpaintkit.evaluation.test_set import TestSet
+from inpaintkit.evaluation.testset import TestSet
 from inpaintkit.runtime.sheets import picture_grid, wrap_text
 
 from .toys import (

@@ -23,7 +23,7 @@ from inpaintkit.core.plugins import Plugins
 from inpaintkit.evaluation.protocol import load_protocol
 from inpaintkit.evaluation.results import MetricResult, Row
 from inpaintkit.evaluation.statistics import holm, paired_difference, paired_p_value
-from inpaintkit.evaluation.test_set import TestSet, completions
+from inpaintkit.evaluation.testset import TestSet, completions
 from inpaintkit.runs import checkpoint
 from inpaintkit.runtime import Execution
 

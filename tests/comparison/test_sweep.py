@@ -31,7 +31,7 @@ from inpaintkit.evaluation.pictures import input_columns
 from inpaintkit.evaluation.protocol import load_protocol
 from inpaintkit.evaluation.results import MetricResult
 from inpaintkit.evaluation.statistics import bootstrap
-from inpaintkit.evaluation.test_set import TestSet
+from inpaintkit.evaluation.testset import TestSet
 from inpaintkit.runtime import Execution
 
 HOLE, WHOLE = "psnr[hole,255]", "psnr[whole,255]"

@@ -12,7 +12,7 @@ from hypothesis import given, settings, strategies as st
 from inpaintkit import RecipeError
 from inpaintkit.comparison.sweep_plan import parse, plan, plan_all
 from inpaintkit.evaluation.protocol import load_protocol
-from inpaintkit.evaluation.test_set import TestSet
+from inpaintkit.evaluation.testset import TestSet
 
 
 def tree(**masks: Any) -> dict[str, Any]:

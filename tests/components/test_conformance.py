@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from safetensors.torch import save_file
 
-from inpaintkit.components.augmentations import KORNIA
+from inpaintkit.components.kornia_names import KORNIA
 from inpaintkit.testing import conformance
 
 

@@ -9,16 +9,7 @@ from hypothesis import given, settings, strategies as st
 from torch.nn import functional as F
 from torchmetrics.functional.image import total_variation as reference_tv
 
-from inpaintkit.components.losses import (
-    L1,
-    L2,
-    SmoothL1,
-    TotalVariation,
-    l1,
-    l2,
-    smooth_l1,
-    total_variation,
-)
+from inpaintkit.components.losses import L1, L2, SmoothL1, TotalVariation, l1, l2, smooth_l1, total_variation
 from inpaintkit.core.interfaces import Batch, Sample
 
 PER_PIXEL = {

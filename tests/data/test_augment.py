@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings, strategies as st
 
-from inpaintkit.components.augmentations import KORNIA
+from inpaintkit.components.kornia_names import KORNIA
 from inpaintkit.core.config.schema import signature_of
 from inpaintkit.core.config.structure import Structurer
 from inpaintkit.core.errors import OptionError, RecipeError

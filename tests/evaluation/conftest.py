@@ -12,7 +12,7 @@ from inpaintkit.core.plugins import Plugins, load_plugins
 from inpaintkit.evaluation.evaluator import evaluate
 from inpaintkit.evaluation.protocol import Protocol, load_protocol
 from inpaintkit.evaluation.results import Results
-from inpaintkit.evaluation.test_set import TestSet
+from inpaintkit.evaluation.testset import TestSet
 
 from .toys import COUNT, SIDE, Brings, Drawn, tree
 

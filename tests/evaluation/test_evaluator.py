@@ -20,7 +20,7 @@ from inpaintkit.evaluation.evaluator import evaluate, evaluate_protocols, evalua
 from inpaintkit.evaluation.protocol import Protocol, load_protocol
 from inpaintkit.evaluation.results import Row, read_results
 from inpaintkit.evaluation.statistics import bootstrap
-from inpaintkit.evaluation.test_set import TestSet
+from inpaintkit.evaluation.testset import TestSet
 from inpaintkit.runs import checkpoint
 from inpaintkit.runtime import Execution
 

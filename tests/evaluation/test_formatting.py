@@ -8,9 +8,7 @@ from io import StringIO
 from rich.console import Console
 
 from inpaintkit.evaluation.formatting import decimals, describe_seeds, results_table
-from inpaintkit.evaluation.results import (
-    Results,
-)
+from inpaintkit.evaluation.results import Results
 from inpaintkit.evaluation.statistics import Interval
 
 from .toys import COUNT

@@ -10,7 +10,7 @@ from PIL import Image
 from inpaintkit.core.plugins import Plugins
 from inpaintkit.evaluation.pictures import strip
 from inpaintkit.evaluation.protocol import load_protocol
-from inpaintkit.evaluation.test_set import TestSet
+from inpaintkit.evaluation.testset import TestSet
 
 from .toys import read, tree
 

@@ -11,15 +11,7 @@ import attrs
 import pytest
 
 from inpaintkit import InpaintkitError
-from inpaintkit.evaluation.results import (
-    FILE,
-    Example,
-    MetricResult,
-    Results,
-    read_results,
-    to_json,
-    write_results,
-)
+from inpaintkit.evaluation.results import FILE, Example, MetricResult, Results, read_results, to_json, write_results
 from inpaintkit.evaluation.statistics import Interval
 from inpaintkit.runtime.files import write_atomically
 

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from inpaintkit import Method, Metric, Sample, hookimpl
-from inpaintkit.evaluation.test_set import TestSet
+from inpaintkit.evaluation.testset import TestSet
 
 COUNT, SIDE = 17, 24
 

@@ -9,15 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from inpaintkit import (
-    Adversarial,
-    Batch,
-    FeatureDiscriminator,
-    Generator,
-    OptionError,
-    Sample,
-    TrainingOptions,
-)
+from inpaintkit import Adversarial, Batch, FeatureDiscriminator, Generator, OptionError, Sample, TrainingOptions
 from inpaintkit.nn import evaluating, per_image
 
 from .search import Search, Terms, context_loss, context_weights, feature_distance, search

@@ -16,8 +16,8 @@ from ..runtime import Execution
 from .candidates import Candidate, MethodSource
 from .comparison import Comparison, read_comparison
 from .files import write_comparison
+from .inputs import ComparisonOptions, Images, empty_folder, prepare
 from .mean import mean_over
-from .prepare import ComparisonOptions, Images, empty_folder, prepare
 from .rows import evaluate_rows
 from .sweep_files import Sweep, failures
 from .sweep_plan import Plan, plan_all

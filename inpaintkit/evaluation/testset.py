@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
+from typing import ClassVar
 
 import attrs
 import numpy as np
@@ -38,6 +39,7 @@ RULES = 1  # of compositing, rounding and seeding below: part of every protocol'
 class TestSet:
     """A protocol together with its pictures: the input of every method, the same for any batch size or device."""
 
+    __test__: ClassVar[bool] = False  # pytest takes classes with this name for tests
     protocol: Protocol
     images: ImageSet
     sampler: MaskSampler

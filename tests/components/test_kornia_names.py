@@ -7,7 +7,7 @@ import inspect
 import kornia.augmentation as kornia
 import pytest
 
-from inpaintkit.components.augmentations import KORNIA
+from inpaintkit.components.kornia_names import KORNIA
 from inpaintkit.core.config.schema import signature_of
 from inpaintkit.core.plugins import installed
 

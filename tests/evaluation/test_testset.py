@@ -18,7 +18,7 @@ from inpaintkit.components.mean_color import MeanColor
 from inpaintkit.core.plugins import Plugins
 from inpaintkit.evaluation.evaluator import evaluate
 from inpaintkit.evaluation.protocol import Protocol, load_protocol
-from inpaintkit.evaluation.test_set import TestSet, completions
+from inpaintkit.evaluation.testset import TestSet, completions
 from inpaintkit.runtime import Execution
 
 from .toys import COUNT, SIDE, Drawn, Noise, read, tree
