@@ -72,7 +72,9 @@ def run(recipe: Recipe, out: Path | None, root: Path, resume: bool = False, show
         elif recipe.init_from is not None and first and not resume:
             method = adopt_weights(recipe, begun, device)
     if first:
-        _evaluate(begun, recipe, protocols, None, device, show, method)
+        # Compiled networks round differently from those that `inpaintkit evaluate` loads.
+        with torch.compiler.set_stance("force_eager" if recipe.run.compile else "default"):
+            _evaluate(begun, recipe, protocols, None, device, show, method)
     return begun
 
 

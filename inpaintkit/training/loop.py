@@ -40,7 +40,8 @@ def train(
     """Trains the recipe's method in the run's folder, from the start or from its newest checkpoint.
 
     Returns:
-        The trained method, as :func:`inpaintkit.load` gives it: in eval mode, without gradients, on its device.
+        The trained method, as :func:`inpaintkit.load` gives it: in eval mode, without gradients, on its device. With
+        ``run: {compile: true}`` its networks stay compiled.
 
     Raises:
         DataError: pictures are missing or unreadable.
@@ -235,8 +236,6 @@ def initial_method(recipe: Recipe, device: torch.device) -> Method:
 
 def as_loaded(method: Method, device: torch.device) -> Method:
     """The trained method as if loaded from its checkpoint; gradients and optimizer states are freed."""
-    for network in method.networks:
-        network._compiled_call_impl = None  # compiled networks would round otherwise than loaded ones
     for optimizer in method.optimizers.values():
         optimizer.state.clear()
         optimizer.zero_grad(set_to_none=True)
