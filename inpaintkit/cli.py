@@ -1,4 +1,4 @@
-"""The command line: parses, calls, prints. Heavy imports wait until a command needs them."""
+"""The program ``inpaintkit``: its commands parse, call and print. Heavy imports wait until a command needs them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def register_commands(register: RegisterCommands) -> None:
         register(str(command.name), command)
     about = "Measures methods side by side: a table, charts and pictures."
     register("compare", "inpaintkit.comparison.command:compare", about)
-    register("report", "inpaintkit.report.command:report", "Writes report.html anew from what a run holds.")
+    register("report", "inpaintkit.report.command:report", "Rewrites report.html from the files of a run.")
 
 
 class PluginCommand(click.Command):

@@ -1,4 +1,4 @@
-"""Comparisons under several protocols with their sweeps and their mean: printed and written."""
+"""What ``inpaintkit compare`` does: every protocol, its sweeps and the mean over protocols, printed and written."""
 
 from __future__ import annotations
 

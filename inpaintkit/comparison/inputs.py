@@ -69,7 +69,7 @@ def prepare(
         if number is not None and number < least:
             problems.append(Problem(f"{name} {number}: at least {least} is needed"))
     if options.best_of and candidates and not any(candidate.stochastic for candidate in candidates):
-        problems.append(Problem("best of several samples: none of these methods draws at random, so leave it out"))
+        problems.append(Problem("best of several samples: none of these methods is random, so leave it out"))
     if problems:  # the pictures depend on both
         raise RecipeError(problems)
     test_sets = []

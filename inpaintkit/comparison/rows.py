@@ -1,4 +1,4 @@
-"""Compares methods: evaluates one row after the other and writes each before the next begins."""
+"""compare(), which evaluates one row after the other and writes each before the next begins; best-of-k rows."""
 
 from __future__ import annotations
 

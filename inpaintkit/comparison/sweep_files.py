@@ -1,4 +1,4 @@
-"""What a sweep found, and its files: charts as SVG, tables as Markdown and CSV, all values as JSON, and a sheet."""
+"""Sweep and its files: charts as SVG, tables as Markdown and CSV, all values as JSON, and a sheet of pictures."""
 
 from __future__ import annotations
 

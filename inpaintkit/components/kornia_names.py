@@ -1,4 +1,4 @@
-"""The augmentations that come with inpaintkit: the classes of ``kornia.augmentation`` for single pictures, by name."""
+"""The names of kornia's augmentations of single pictures, which ``components/__init__`` registers."""
 
 #: Without ``Normalize`` and ``Denormalize``, since pictures stay in [0, 1], and ``RandomDissolving``, which downloads a
 #: diffusion model. Written out, so that listing them does not import kornia.

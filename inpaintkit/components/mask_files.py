@@ -1,4 +1,4 @@
-"""Masks from files: a folder or a .zip of pictures, of either polarity."""
+"""The mask sampler ``files``: masks drawn from a folder or a .zip of pictures, of either polarity."""
 
 from __future__ import annotations
 

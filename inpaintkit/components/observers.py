@@ -1,4 +1,4 @@
-"""Observers that come with inpaintkit."""
+"""The observer ``csv``: writes the logged numbers to a CSV file in the run's folder."""
 
 from __future__ import annotations
 

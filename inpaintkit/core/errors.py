@@ -1,4 +1,4 @@
-"""What inpaintkit raises on purpose: one family of exceptions, each with what is wrong, where, and the nearest fix."""
+"""The exceptions, Problem, and helpers that word messages: did_you_mean, listed, short_repr."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ RegisterCommands = Callable[..., None]  # register(name, command, help="")
 
 @hookspec
 def register_generators(register: Register) -> None:
-    """Networks that draw a picture: ``forward(masked, mask) -> output`` or a mapping of named views.
+    """Networks that generate a picture: ``forward(masked, mask) -> output`` or a mapping of named views.
 
     See :class:`inpaintkit.Generator`. Example: ``register("small-fcn", "my_plugin.generator:SmallFCN")``.
     """

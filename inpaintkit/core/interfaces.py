@@ -3,7 +3,7 @@
 - **image**: float ``(B, 3, H, W)`` in [-1, 1], RGB.
 - **mask**: float ``(B, 1, H, W)``, 1 inside the hole and 0 where the pixel is known; binary.
 - **masked**: ``image * (1 - mask)``, what a method is given; a hidden pixel is 0.
-- **output**: what a generator draws, full frame; **completed**: the output inside the hole, the known pixels outside.
+- **output**: what a generator returns, full frame; **completed**: the output inside the hole, the known pixels outside.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class MaskSampler:
     Each mask of the batch is its own draw, and the whole is a function of the generator's state alone.
     """
 
-    added: ClassVar[tuple[str, ...]] = ()  # options younger than protocols: at their defaults no hash knows of them
+    added: ClassVar[tuple[str, ...]] = ()  # options added later: left out of a protocol's hash at their defaults
 
     def __call__(self, count: int, size: tuple[int, int], rng: torch.Generator) -> Tensor:
         raise TypeError(f"{type(self).__name__} does not define __call__(count, size, rng)")
@@ -152,7 +152,7 @@ class Method(nn.Module):
 
     @property
     def optimizers(self) -> Mapping[str, torch.optim.Optimizer]:
-        """By name, for checkpoints. Made when first asked for, after the module is on its device."""
+        """By name, for checkpoints. Created at first access, after the module is on its device."""
         return {}
 
     @property
@@ -179,7 +179,7 @@ class Method(nn.Module):
         raise TypeError(f"{type(self).__name__} is not trained: it has no training_step")
 
     def trial_steps(self) -> dict[str, int]:
-        """A step of each stage, by the stage's name, in which all that it trains learns: those that ``check`` tries."""
+        """The step of each stage that ``check`` tries, by name; it updates everything that the stage trains."""
         return {"training": 0} if self.steps else {}
 
     def describe(self, step: int) -> dict[str, float | str]:
@@ -187,7 +187,7 @@ class Method(nn.Module):
         return {}
 
     def preview(self, batch: Batch) -> Sample:
-        """What sample sheets and validation look at: the batch completed as ``inpaint`` does it, without gradients."""
+        """What sample sheets and validation use: the batch completed as ``inpaint`` does it, without gradients."""
         was_training = self.training
         self.eval()
         try:
@@ -214,7 +214,7 @@ class Augmentation(nn.Module):
 
 
 class Observer:
-    """Is told what happens in a run, for example to hand it to an experiment tracker.
+    """Receives the events of a run, for example to pass them to an experiment tracker.
 
     ``started`` comes first and ``ended`` last. Training and evaluation start and end each on their own, and so does a
     run that is resumed: its folder says which run it is. Only the first process of a distributed run has observers. An
@@ -228,7 +228,7 @@ class Observer:
         """A line was written to the log: numbers by name, and words such as the name of the stage."""
 
     def evaluated(self, results: Mapping[str, Any]) -> None:
-        """The results under one protocol, as they stand in ``results.json``."""
+        """The results under one protocol, as in ``results.json``."""
 
     def ended(self, reason: str) -> None:
         """``finished``, ``stopped`` by a signal, or ``failed: ...`` with the error."""

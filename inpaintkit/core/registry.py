@@ -1,4 +1,4 @@
-"""What plugins registered, by kind and name: components, recipes, protocols and commands."""
+"""Looks up what plugins registered, by kind and name; an unknown name gets the nearest known one."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class Registry:
         """The entry of that name, or of ``plugin:name``.
 
         Raises:
-            PluginError: nobody has it, or two plugins do; names the nearest and any broken plugin.
+            PluginError: no plugin registered it, or more than one; names the nearest and any broken plugin.
         """
         plugin, _, bare = name.rpartition(":")
         claims = [claim for claim in self._entries.get((kind, bare), []) if plugin in ("", claim.plugin)]

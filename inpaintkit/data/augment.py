@@ -1,4 +1,4 @@
-"""Augmentation: the steps that a recipe names, on the device, in [0, 1]."""
+"""The ``augment:`` steps of a recipe: reads them, checks them, and runs them on a batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cache of decoded pictures: a folder with one flat uint8 file and an index, written atomically."""
+"""The cache: decodes pictures in threads into one flat uint8 file with an index, written atomically."""
 
 from __future__ import annotations
 

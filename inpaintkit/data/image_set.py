@@ -1,4 +1,4 @@
-"""Image sets: pictures decoded once into a cache, and batches of square crops of them on a device."""
+"""ImageSet: cached pictures by index, split into training and validation, and square crops of them as batches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where pictures come from: folders, .zip archives, single files and packages, and the picture files in them."""
+"""Option classes: where pictures come from, and the preparation done to each of them once, before the cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evaluates methods under protocols and writes the results."""
+"""Runs a method over test sets and computes its metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Protocols: everything that an evaluation fixes, read strictly from YAML."""
+"""Protocol: what an evaluation fixes (pictures, masks, metrics, size, seed), read strictly from YAML."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an evaluation found: the values of metrics, and ``results.json``."""
+"""Results, Row and MetricResult: the values of an evaluation; reads and writes ``results.json``."""
 
 from __future__ import annotations
 

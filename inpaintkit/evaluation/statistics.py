@@ -37,7 +37,7 @@ def bootstrap(values: ArrayLike, seed: int = 0, *, resamples: int = RESAMPLES, l
     """The mean of ``values`` (N,) with its percentile bootstrap interval over images (Efron 1979).
 
     A NaN says that the measure is undefined for that image (no hole, say): it is left out, and ``n`` counts the rest.
-    Images are what is drawn again, so the interval speaks of other test images, not of other training runs. One image
+    Images are resampled, so the interval describes other test images, not of other training runs. One image
     has no interval: both ends are NaN.
 
     Raises:

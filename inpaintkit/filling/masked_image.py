@@ -1,4 +1,4 @@
-"""A picture with its hole: what a method is shown of it, and how what the method draws gets into the hole."""
+"""MaskedImage: crops windows of a picture for the method, and pastes the method's output into the hole."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class MaskedImage:
     def paste(self, window: Window, completed: Tensor) -> None:
         """Writes a completed window (3, h, w), scaled back if it was scaled, into the pixels that the window fills."""
         if bad := int((~completed.isfinite()).any(0).sum()):
-            self.error = f"what the method drew is NaN or infinite in {bad} of its pixels, so it is not filled"
+            self.error = f"the output of the method is NaN or infinite in {bad} of its pixels, so it is not filled"
             return
         top, left = (side.start for side in window.context)
         bottom, right = (side.stop for side in window.context)

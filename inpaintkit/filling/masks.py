@@ -1,4 +1,4 @@
-"""Reads masks of any kind as one boolean array, True inside the hole; dilates them."""
+"""Converts a mask (PIL image, array, tensor) to booleans, True in the hole; dilates holes."""
 
 from __future__ import annotations
 

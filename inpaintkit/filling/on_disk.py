@@ -102,7 +102,7 @@ def _warnings(pair: Pair, masked: MaskedImage, metadata: Metadata, trained_size:
     if metadata.frames > 1:
         yield f"{pair.image}: only the first of its {metadata.frames} frames is filled and kept"
     if (part := float(masked.hole.mean())) > 0.5:
-        yield f"{pair.mask}: {part:.0%} is hole; white is what is filled: invert the mask if that is not meant"
+        yield f"{pair.mask}: {part:.0%} is hole; white is what is filled: invert the mask if that is not intended"
     if trained_size and holds_square(masked.hole, 3 * trained_size // 4):
         yield (
             f"{pair.mask}: the method was trained on pictures of {trained_size} pixels and has not seen holes as large "

@@ -45,7 +45,7 @@ def check_samples(method: Method, samples: int) -> None:
         raise OptionError(f"samples is {samples!r}: a whole number, at least 1, is needed", ("samples",))
     if method.randomness == "none":
         name = type(method).__name__
-        raise OptionError(f"{name} draws only one answer to each hole: leave samples out", ("samples",))
+        raise OptionError(f"{name} gives only one answer to each hole: leave samples out", ("samples",))
 
 
 def default_execution(method: Method) -> Execution:

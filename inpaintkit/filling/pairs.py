@@ -1,4 +1,4 @@
-"""Which picture goes with which mask, and where the results are written; refuses what would overwrite an input."""
+"""Pairs each picture file with its mask file and its output files; refuses what would overwrite an input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads picture files as a viewer shows them, and writes results in the same format, with the same metadata."""
+"""Opens picture files as a viewer shows them, and writes results in the same format with the same metadata."""
 
 from __future__ import annotations
 

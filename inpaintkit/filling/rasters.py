@@ -1,4 +1,4 @@
-"""Pictures in their own representation: read as RGB in [0, 1], and written inside the hole only."""
+"""Raster: a picture in its own mode and bit depth; read as RGB in [0, 1], and written inside the hole only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which parts of a picture a method is shown: all of it, or each hole with its context."""
+"""Splits a large picture into windows around its holes; a small picture is one window."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import click
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 def report(run: Path) -> None:
-    """Writes report.html anew from what RUN holds."""
+    """Rewrites report.html from the files of RUN."""
     from .page import write_report  # imports torch
 
     click.echo(write_report(run))

@@ -93,7 +93,7 @@ def _read_environment(run: Run) -> dict[str, Any]:
     try:
         return flat(json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError, AttributeError) as error:
-        raise InpaintkitError(f"{file} is damaged ({error}): delete it to go on") from error
+        raise InpaintkitError(f"{file} is damaged ({error}): delete it to continue") from error
 
 
 def _recipe(text: str) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""Checkpoints: a folder each of weights, optimizer states and a JSON file with checksums, written atomically."""
+"""Writes, finds and loads checkpoints: weights, optimizer states and a JSON file with checksums, in a folder each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The folder of a run: its files, the environment that made it, and the trained method in it."""
+"""Run folders: creates and numbers them, names their files, and loads the trained method."""
 
 from __future__ import annotations
 

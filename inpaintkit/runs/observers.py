@@ -1,4 +1,4 @@
-"""The observers of a run: each is called on its own, and one that fails does not stop the run."""
+"""Calls the observers of a recipe during training and evaluation; one that fails is reported once."""
 
 from __future__ import annotations
 

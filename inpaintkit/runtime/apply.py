@@ -1,4 +1,4 @@
-"""Applies a method to pictures of any height and width: pads to its stride, draws, crops, composites."""
+"""Calls a method on pictures of any height and width: pads to its stride, crops back, composites."""
 
 from __future__ import annotations
 

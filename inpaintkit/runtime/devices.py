@@ -1,4 +1,4 @@
-"""Where and in which precision to compute."""
+"""Chooses the device and the precision from ``auto`` or a name."""
 
 from __future__ import annotations
 

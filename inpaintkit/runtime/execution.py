@@ -1,4 +1,4 @@
-"""Where a method is applied to pictures: on which device, how many at once, and whether progress bars are shown."""
+"""Execution: device, batch size and progress bar for applying a method."""
 
 from __future__ import annotations
 

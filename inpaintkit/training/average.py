@@ -1,4 +1,4 @@
-"""The exponential moving average of a generator's weights."""
+"""EMA: the exponential moving average of a generator's weights, updated after each of its steps."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def _updates(stage: Stage, path: Path, critics: Collection[str]) -> Iterator[Opt
         text = "the generator is trained in this stage, but every weight is 0: give one, or `train: [critics]`"
         yield OptionError(text, (*path, "weights"))
     if not trains_generator and stage.train and not any(name in critics for name in stage.weights):
-        text = "only critics are trained in this stage, and none has a weight: give one (0 will do)"
+        text = "only critics are trained in this stage, and none has a weight: give one (0 is enough)"
         yield OptionError(text, (*path, "weights"))
     if trains_generator and stage.generator_every > stage.steps:
         text = f"the generator would never be updated in a stage of {stage.steps} steps"

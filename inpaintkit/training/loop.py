@@ -1,4 +1,4 @@
-"""The training loop: takes a method through its steps, and writes log, samples, validation and checkpoints."""
+"""The training loop: takes steps and decides when to log, validate, draw sample sheets and write checkpoints."""
 
 from __future__ import annotations
 
@@ -145,7 +145,9 @@ class Training:
                 if stopping or due(options.checkpoint_every):
                     self.save()
                 if stopping:
-                    text = f"stopped after step {self.step} of {steps}; the checkpoint is written: go on with --resume"
+                    text = (
+                        f"stopped after step {self.step} of {steps}; the checkpoint is written: continue with --resume"
+                    )
                     raise Interrupted(text, stopping)
 
     def prepare_folder(self) -> None:

@@ -1,4 +1,4 @@
-"""Stages of training: which networks are updated, with which weights and learning rates."""
+"""Stages of training: Stage, Adam, and the learning-rate schedule Rate, as functions of the global step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The metrics of validation, as ``validate: {metrics: [...]}`` names them."""
+"""Builds the metrics of ``validate: {metrics: [...]}``; the loop runs them."""
 
 from __future__ import annotations
 

@@ -237,7 +237,7 @@ def test_fill_answers_several_times_and_blends(pictures: Path, place: Path) -> N
     assert sorted(path.name for path in place.glob("out*")) == ["out-1.png", "out-2.png", "out-sheet.png"]
     told = CliRunner().invoke(main, ["fill", MEAN, *arguments, "one.png", "--samples", "2"])
     assert told.exit_code == 2
-    assert told.stderr == "MeanColor draws only one answer to each hole: leave samples out\n1 problem\n"
+    assert told.stderr == "MeanColor gives only one answer to each hole: leave samples out\n1 problem\n"
     for name, options in (("plain.png", []), ("blended.png", ["--blend", "poisson"])):
         assert CliRunner().invoke(main, ["fill", MEAN, *arguments, name, *options]).exit_code == 0
     plain, blended = (np.asarray(Image.open(name).convert("RGB")) for name in ("plain.png", "blended.png"))

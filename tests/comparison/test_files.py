@@ -57,7 +57,7 @@ def test_markdown_has_every_metric_and_whole_tables(odd_names: tuple[Comparison,
     assert cells(tables[0][0])[2:-2] == [f"`{L1}` ↓", "`brightness`", f"`{SET}` ↑", "`undefined` ↓"]
     assert found.hash[:12] in text
     assert f"{COUNT} images under toy" in text
-    assert f"![Truth, what methods are given, and what each makes of it]({GRID})" in text
+    assert f"![Original, masked input, and the result of each method]({GRID})" in text
     assert "nan" not in text
 
 

@@ -164,7 +164,7 @@ def test_best_of_is_a_row_of_its_own(compared: Compared, plugins: Plugins, folde
 
 def test_best_of_needs_somebody_who_draws(compared: Compared) -> None:
     method = Level()
-    with pytest.raises(RecipeError, match="none of these methods draws at random"):
+    with pytest.raises(RecipeError, match="none of these methods is random"):
         compared({"a": method}, best_of=4)
     with pytest.raises(RecipeError, match="at least 2"):
         compared({"a": Noise()}, best_of=1)

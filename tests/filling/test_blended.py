@@ -79,5 +79,5 @@ def test_blending_of_pictures_without_known_pixels_and_of_nan():
     image = np.asarray(picture_of("RGB"))
     everything = np.ones(image.shape[:2], bool)
     assert np.array_equal(fill(PoissonBlended(Ramp()), image, everything), fill(Ramp(), image, everything))
-    with pytest.raises(NonFiniteError, match="what the method drew is NaN"):
+    with pytest.raises(NonFiniteError, match="the output of the method is NaN"):
         fill(PoissonBlended(Constant(float("nan"))), image, MASK)

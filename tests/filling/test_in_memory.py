@@ -157,7 +157,7 @@ def test_a_mask_of_the_stored_size_of_a_turned_photograph_is_explained():
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_nan_from_a_method_is_an_error_that_names_the_picture(value):
     images = [np.zeros((8, 8, 3), np.uint8)] * 2
-    with pytest.raises(NonFiniteError, match="image 1: what the method drew is NaN or infinite in 4 of its pixels"):
+    with pytest.raises(NonFiniteError, match="image 1: the output of the method is NaN or infinite in 4 of its pixels"):
         fill_many(Constant(value), images, [np.zeros((8, 8), bool), square(8, 8, 2, 2, 2)])
 
 
@@ -249,7 +249,7 @@ def test_samples_are_blended_too():
 
 
 def test_a_method_with_one_answer_is_not_asked_for_more():
-    with pytest.raises(OptionError, match="MeanFill draws only one answer to each hole: leave samples out"):
+    with pytest.raises(OptionError, match="MeanFill gives only one answer to each hole: leave samples out"):
         fill_samples(MeanFill(), picture_of("RGB"), MASK, 2)
     for samples in (0, True, 1.5):
         with pytest.raises(OptionError, match=r"samples is .+: a whole number, at least 1"):

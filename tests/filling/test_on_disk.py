@@ -175,7 +175,7 @@ def test_the_sheet_of_a_large_picture_is_made_smaller_and_a_png(tmp_path):
 
 def test_a_method_with_one_answer_writes_nothing(tmp_path, mask, photo):
     photo.save(tmp_path / "photo.png")
-    with pytest.raises(InpaintkitError, match="draws only one answer"):
+    with pytest.raises(InpaintkitError, match="gives only one answer"):
         fill_files(MeanFill(), tmp_path / "photo.png", mask, tmp_path / "out", samples=2)
     assert not (tmp_path / "out").exists()
 

@@ -1,4 +1,4 @@
-"""The files of recipes and protocols: paths, and the names of those that inpaintkit and its plugins bring."""
+"""Finds the files of recipes and protocols, by path or by the name under which a plugin brings them."""
 
 from __future__ import annotations
 

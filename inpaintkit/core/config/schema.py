@@ -1,4 +1,4 @@
-"""A constructor's annotated signature, read as the schema of a component's options."""
+"""Reads a constructor's signature as a list of options, and describes types in words for messages."""
 
 from __future__ import annotations
 

@@ -20,10 +20,10 @@ class Spec(Generic[T]):
     """A component that a recipe asks for, checked and not yet built.
 
     ``options`` holds what was written (defaults are the constructor's own), with further specs inside. An option
-    annotated ``Spec[Loss]`` instead of ``Loss`` is given the spec itself, to build when it likes.
+    annotated ``Spec[Loss]`` instead of ``Loss`` is given the spec itself, and builds it itself.
     """
 
-    kind: str  # as in types.INTERFACES, or "" for any other class
+    kind: str  # as in core.interfaces.INTERFACES, or "" for any other class
     name: str
     factory: Callable[..., T] = attrs.field(repr=False)
     options: Mapping[str, Any]
@@ -53,7 +53,7 @@ class Spec(Generic[T]):
     ) -> T | Any:
         """Like ``build``, but what is refused goes to ``problems``, and INVALID comes back.
 
-        Parts that were found invalid before are passed over, whatever else can be built is tried. In a ``trial`` (on
+        Parts that were found invalid before are skipped, whatever else can be built is tried. In a ``trial`` (on
         the meta device) only refusals of values count, no other failures. ``causes`` collects the exceptions.
         """
 

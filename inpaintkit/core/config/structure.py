@@ -1,4 +1,4 @@
-"""Plain trees -> checked specifications of components (see ``spec``); strictly, every problem at once.
+"""Checks plain YAML values against the types of constructor options, and collects every problem; results are Specs.
 
 Nothing is coerced: only an integer is accepted as a number with a fraction. An option that is annotated with an
 interface (``Loss``) is looked up among the plugins' components; any other class takes a mapping of its constructor's

@@ -49,7 +49,7 @@ class Search:
 
     def __attrs_post_init__(self) -> None:
         if self.window and (self.window % 2 == 0 or self.window == 1):
-            text = f"window is {self.window}: an odd side from 3 on has a middle and neighbors; 0 weighs nothing"
+            text = f"window is {self.window}: use an odd side of at least 3, or 0 for no weighting"
             raise OptionError(text, ("window",))
 
 
