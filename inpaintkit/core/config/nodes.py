@@ -191,10 +191,12 @@ def _converted(found: Any, where: Callable[[Any], Mark], path: Path, problems: l
     children: dict[str, Node] = {}
     for key, item in found.value:
         name, place = str(key.value), where(key.start_mark)
-        if mistake := _key_problem(key, children):
+        mistake = _key_problem(key, children)
+        if mistake:
             problems.append(Problem(mistake, (*path, name) if name in children else path, place))
         child = _converted(item, where, (*path, name), problems)
-        children.setdefault(name, attrs.evolve(child, key=place))
+        if not mistake or key.tag is not None:  # a key that is no key would be reported again as unknown
+            children[name] = attrs.evolve(child, key=place)
     return Node(children, mark)
 
 

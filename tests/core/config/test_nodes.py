@@ -274,3 +274,15 @@ def test_problems_are_raised_in_the_order_of_their_places() -> None:
 def test_reading_yaml_imports_no_torch() -> None:
     code = "import inpaintkit.core.config.nodes, inpaintkit.core.config.layers, sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_key_that_is_no_key_is_reported_once() -> None:
+    problems: list[Problem] = []
+    tree = parse("a: 1\n? [b, c]\n: 3\n<<: {d: 4}\na: 5\n", "keys.yaml", problems)
+    assert tree is not None
+    assert tree.plain() == {"a": 1}
+    assert [problem.message.split(":")[0] for problem in problems] == [
+        "a key must be plain text",
+        "merge keys (<<) are not part of YAML 1.2",
+        "duplicate key 'a'",
+    ]
