@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import attrs
@@ -11,6 +12,7 @@ from toy_recipe import RECIPE, Toy, problems_in, toy_plugins, write
 
 from inpaintkit.core.config.bundled import bundled
 from inpaintkit.core.config.nodes import dump
+from inpaintkit.core.errors import RecipeError
 from inpaintkit.core.plugins import Plugins
 from inpaintkit.recipe import Recipe, build_method, load_recipe
 from inpaintkit.training.adversarial import Adversarial
@@ -229,3 +231,9 @@ def test_protocols_that_are_missing(plugins: Plugins, tmp_path: Path) -> None:
         "recipe.yaml:53:12: evaluate[0]: no file and no bundled protocol is named 'xyzzy'; "
         f"bundled: {', '.join(bundled('protocol'))}"
     ]
+
+
+def test_what_the_constructors_of_validation_metrics_refuse_is_reported(write_recipe: Callable[..., Path]) -> None:
+    path = write_recipe({"validate": {"metrics": ["psnr", {"use": "kid", "pretrained": "weights.pth"}]}})
+    with pytest.raises(RecipeError, match=r"validate\.metrics\[1\]\.pretrained: .*safetensors"):
+        load_recipe(path)
