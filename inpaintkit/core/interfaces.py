@@ -16,6 +16,7 @@ import attrs
 import torch
 from torch import Tensor, nn
 
+from .hookspecs import KINDS
 from .samples import Batch as Batch, Sample as Sample, Views as Views, composite as composite, finest as finest
 
 #: How a method's ``inpaint`` draws random numbers. ``none``: it does not. ``always``: from ``rng``, a
@@ -234,14 +235,5 @@ class Observer:
         """``finished``, ``stopped`` by a signal, or ``failed: ...`` with the error."""
 
 
-INTERFACES: dict[str, Any] = {
-    "generator": Generator,
-    "discriminator": Discriminator,
-    "loss": Loss,
-    "objective": Objective,
-    "mask sampler": MaskSampler,
-    "metric": Metric,
-    "method": Method,
-    "augmentation": Augmentation,
-    "observer": Observer,
-}
+#: The interfaces by kind: each is the class of that name, ``mask sampler`` is ``MaskSampler``.
+INTERFACES: dict[str, Any] = {kind: globals()[kind.title().replace(" ", "")] for kind in KINDS}
