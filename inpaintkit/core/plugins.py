@@ -71,9 +71,7 @@ class Plugins:
                 plugin = plugin.load()
                 report.origin = _origin(plugin)
             self._register(report, plugin)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # SystemExit too: a plugin must not end the program
+        except (Exception, SystemExit) as error:  # a plugin must not end the program
             message = " ".join(str(error).split())
             expected = isinstance(error, PluginError | pluggy.PluginValidationError)
             report.error = message if expected else f"{type(error).__name__}: {message}"
@@ -116,22 +114,18 @@ def _collect(report: PluginReport, plugin: Any) -> list[Entry]:
     entries: list[Entry] = []
     own = Registry()
 
-    def add(entry: Entry) -> None:
-        own.add(entry)
-        entries.append(entry)
+    def add(*new: Entry) -> None:
+        for entry in new:
+            own.add(entry)
+            entries.append(entry)
 
     def components(kind: str) -> Callable[..., None]:
         return lambda name, factory: add(Entry(kind, name, report.name, factory))
 
-    def recipes(folder: Path) -> None:
-        for entry in _recipes(folder, report.name):
-            add(entry)
-
-    def commands(name: str, command: Any, help: str = "") -> None:
-        add(Entry("command", name, report.name, command, help))
-
-    registers = {hook: components(kind) for kind, hook in KINDS.items()}
-    registers |= {"register_recipes": recipes, "register_commands": commands}
+    registers = {hook: components(kind) for kind, hook in KINDS.items()} | {
+        "register_recipes": lambda folder: add(*_recipes(folder, report.name)),
+        "register_commands": lambda name, command, help="": add(Entry("command", name, report.name, command, help)),
+    }
     for hook, register in registers.items():
         caller = getattr(manager.hook, hook)
         caller(register=register)

@@ -50,9 +50,7 @@ class Entry:
             found: Callable[..., Any] = resolve_name(self.factory)
             if not callable(found):
                 raise TypeError(f"{found!r} is neither a class nor a function")
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # SystemExit too: an import must not end the program
+        except (Exception, SystemExit) as error:  # an import must not end the program
             raise PluginError(
                 f"{self.kind} {self.name!r} of plugin {self.plugin!r} cannot be imported from {self.factory}: "
                 f"{type(error).__name__}: {error}"
