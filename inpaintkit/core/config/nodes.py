@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -96,17 +97,18 @@ def parse(text: str, name: str, problems: list[Problem], *, within: Mark | None 
     def where(mark: Any) -> Mark:
         return within or (Mark(name, mark.line + 1, mark.column + 1) if mark else Mark(name))
 
+    events = yaml.parse(text, Loader=yaml.SafeLoader)
     try:
-        composer = _Composer(text)
-        if not composer.check_node():
-            return None if within is None else Node(None, within)
-        root = _converted(composer.get_node(), where, path, problems)
-        if composer.check_node():
-            mark = composer.peek_event().start_mark  # type: ignore[no-untyped-call]
-            problems.append(Problem("a second document begins here: one file holds one", (), where(mark)))
+        next(events)  # the stream begins
+        if isinstance(next(events), yaml.StreamEndEvent):
+            return Node(None, where(None))
+        root = _Builder(events, where, problems).node(next(events), path)
+        next(events)  # the document ends
+        if not isinstance(after := next(events), yaml.StreamEndEvent):
+            problems.append(Problem("a second document begins here: one file holds one", (), where(after.start_mark)))
         return root
-    except _Refused as error:
-        problems.append(Problem(str(error.problem), (), where(error.problem_mark)))
+    except RecipeError as error:
+        problems += error.problems
     except yaml.MarkedYAMLError as error:
         reason = ", ".join(part for part in (error.context, error.problem) if part)
         hint = " (indent with spaces, not tabs)" if "'\\t'" in reason else ""
@@ -124,6 +126,9 @@ def read(path: FilePath, problems: list[Problem]) -> Node | None:
     """The tree of a file, or None and the reason in ``problems``; a file that has not changed is read once."""
     try:
         status = path.stat()
+        if status.st_size > MAX_BYTES:
+            problems.append(Problem(f"is larger than {MAX_BYTES // 1024} KiB: this is no recipe", where=path))
+            return None
         root, found = _read(path, status.st_mtime_ns, status.st_size)
     except OSError as error:
         problems.append(Problem(f"cannot be read: {error.strerror or error}", where=path))
@@ -133,32 +138,32 @@ def read(path: FilePath, problems: list[Problem]) -> Node | None:
 
 
 @functools.lru_cache(maxsize=128)
-def _read(path: FilePath, mtime: int, size: int) -> tuple[Node | None, tuple[Problem, ...]]:
-    with path.open("rb") as file:
-        data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        return None, (Problem(f"is larger than {MAX_BYTES // 1024} KiB: this is no recipe", where=path),)
+def _read(path: FilePath, mtime: int, size: int) -> tuple[Node | None, list[Problem]]:
+    data = path.read_bytes()
+    problems: list[Problem] = []
     try:
-        text = data.decode("utf-8-sig")
+        return parse(data.decode("utf-8-sig"), str(path), problems), problems
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        return None, (Problem("is not UTF-8 text", where=f"{path}:{line}:1"),)
-    problems: list[Problem] = []
-    root = parse(text, str(path), problems)
-    return root, tuple(problems)
+        return None, [Problem("is not UTF-8 text", where=f"{path}:{line}:1")]
 
 
-class _Refused(yaml.MarkedYAMLError):
-    """Valid YAML that is not accepted here."""
+@attrs.define
+class _Builder:
+    """Makes nodes of PyYAML's events, within limits of depth and number."""
 
+    events: Iterator[yaml.Event]
+    where: Callable[[Any], Mark]
+    problems: list[Problem]
+    count: int = 0
 
-class _Composer(yaml.SafeLoader):
-    """PyYAML's composer within limits of depth and number; a node's ``tag`` is None where none is written."""
+    def node(self, event: Any, path: Path, depth: int = 0) -> Node:
+        """The node that ``event`` begins.
 
-    count = depth = 0
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        event = self.peek_event()  # type: ignore[no-untyped-call]
+        Raises:
+            RecipeError: it is beyond what is read at all.
+        """
+        mark = self.where(event.start_mark)
         self.count += 1
         refused = ""
         if event.anchor is not None:  # of an alias, too
@@ -166,45 +171,38 @@ class _Composer(yaml.SafeLoader):
             refused = f"anchors and aliases ({name}) are not allowed: write the value out, or use `extends`"
         elif self.count > MAX_NODES:
             refused = f"more than {MAX_NODES:,} values"
-        elif self.depth > MAX_DEPTH:
+        elif depth > MAX_DEPTH:
             refused = f"nested deeper than {MAX_DEPTH} levels"
         if refused:
-            raise _Refused(problem=refused, problem_mark=event.start_mark)
-        self.depth += 1
-        node = super().compose_node(parent, index)
-        self.depth -= 1
-        if node is not None:
-            node.tag = event.tag
-        return node
+            raise RecipeError([Problem(refused, (), mark)])
+        if event.tag is not None:
+            tag = event.tag.replace("tag:yaml.org,2002:", "!!")
+            message = f"tags such as {tag} are not allowed: quote a value to make it a string"
+            self.problems.append(Problem(message, path, mark))
+        if isinstance(event, yaml.ScalarEvent):
+            return Node(resolve(event.value) if event.style is None else event.value, mark)
+        parts = takewhile(lambda part: not isinstance(part, yaml.CollectionEndEvent), self.events)
+        if isinstance(event, yaml.MappingStartEvent):
+            return Node(self._mapping(parts, path, depth + 1), mark)
+        return Node([self.node(part, (*path, at), depth + 1) for at, part in enumerate(parts)], mark)
 
-
-def _converted(found: Any, where: Callable[[Any], Mark], path: Path, problems: list[Problem]) -> Node:
-    """PyYAML's node as ours."""
-    mark = where(found.start_mark)
-    if found.tag is not None:
-        tag = found.tag.replace("tag:yaml.org,2002:", "!!")
-        problems.append(Problem(f"tags such as {tag} are not allowed: quote a value to make it a string", path, mark))
-    if isinstance(found, yaml.SequenceNode):
-        return Node([_converted(item, where, (*path, at), problems) for at, item in enumerate(found.value)], mark)
-    if not isinstance(found, yaml.MappingNode):
-        return Node(resolve(found.value) if found.style is None else found.value, mark)
-    children: dict[str, Node] = {}
-    for key, item in found.value:
-        name, place = str(key.value), where(key.start_mark)
-        mistake = _key_problem(key, children)
-        if mistake:
-            problems.append(Problem(mistake, (*path, name) if name in children else path, place))
-        child = _converted(item, where, (*path, name), problems)
-        if not mistake or key.tag is not None:  # a key that is no key would be reported again as unknown
-            children[name] = attrs.evolve(child, key=place)
-    return Node(children, mark)
+    def _mapping(self, keys: Iterator[Any], path: Path, depth: int) -> dict[str, Node]:
+        children: dict[str, Node] = {}
+        for key in keys:
+            self.node(key, path, depth)  # a key has the limits of a value
+            name = key.value if isinstance(key, yaml.ScalarEvent) else "?"
+            child = self.node(next(self.events), (*path, name), depth)
+            place = self.where(key.start_mark)
+            if mistake := _key_problem(key, children):
+                self.problems.append(Problem(mistake, (*path, name) if name in children else path, place))
+            else:
+                children[name] = attrs.evolve(child, key=place)
+        return children
 
 
 def _key_problem(key: Any, before: Mapping[str, Node]) -> str:
-    if not isinstance(key, yaml.ScalarNode):
+    if not isinstance(key, yaml.ScalarEvent):
         return "a key must be plain text"
-    if key.tag is not None:
-        return "tags are not allowed"
     if key.value == "<<" and key.style is None:
         return "merge keys (<<) are not part of YAML 1.2: use `extends` or a profile"
     if key.value in before:
@@ -214,30 +212,22 @@ def _key_problem(key: Any, before: Mapping[str, Node]) -> str:
 
 
 _DIGITS = r"[0-9]+(?:_[0-9]+)*"
-_INT = re.compile(rf"[-+]?{_DIGITS}")
-_FLOAT = re.compile(rf"[-+]?(?:\.{_DIGITS}|{_DIGITS}(?:\.(?:{_DIGITS})?)?)(?:[eE][-+]?[0-9]+)?")
-_OCTAL, _HEX = re.compile(r"0o[0-7]+"), re.compile(r"0x[0-9a-fA-F]+")
-_WORDS: dict[str, Scalar] = {"": None, "~": None}
-_WORDS |= dict.fromkeys(("null", "Null", "NULL"), None)
-_WORDS |= dict.fromkeys(("true", "True", "TRUE"), True)
-_WORDS |= dict.fromkeys(("false", "False", "FALSE"), False)
-_WORDS |= {sign + form: float(sign + "inf") for sign in ("", "+", "-") for form in (".inf", ".Inf", ".INF")}
-_WORDS |= {form: float("nan") for form in (".nan", ".NaN", ".NAN")}
+_FORMS: dict[str, Callable[[str], Scalar]] = {
+    r"|~|null|Null|NULL": lambda text: None,
+    r"true|True|TRUE": lambda text: True,
+    r"false|False|FALSE": lambda text: False,
+    rf"[-+]?{_DIGITS}": int,
+    r"0o[0-7]+|0x[0-9a-fA-F]+": lambda text: int(text, 0),
+    rf"[-+]?(?:\.{_DIGITS}|{_DIGITS}(?:\.(?:{_DIGITS})?)?)(?:[eE][-+]?[0-9]+)?": float,
+    r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)": lambda text: float(text.replace(".", "")),
+}
 
 
 def resolve(text: str) -> Scalar:
     """What an unquoted scalar means in YAML 1.2's core schema, underscores between digits allowed."""
-    if text in _WORDS:
-        return _WORDS[text]
     if len(text) > 400:  # Python refuses to read integers of thousands of digits
         return text
-    if _INT.fullmatch(text):
-        return int(text)
-    if _FLOAT.fullmatch(text):
-        return float(text)
-    if _OCTAL.fullmatch(text):
-        return int(text, 8)
-    return int(text, 16) if _HEX.fullmatch(text) else text
+    return next((read(text) for form, read in _FORMS.items() if re.fullmatch(form, text)), text)
 
 
 class _Dumper(yaml.SafeDumper):

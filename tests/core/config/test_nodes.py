@@ -132,7 +132,7 @@ def test_a_key_can_be_the_place() -> None:
         ("a:\n  b: {c: 1, c: 2}", "f.yaml:2:13: a.b.c: duplicate key 'c': first on line 2"),
         ("a: !!python/object/apply:os.system [ls]", "f.yaml:1:4: a: tags such as !!python/object/apply:os.system"),
         ("a: !mine 1", "f.yaml:1:4: a: tags such as !mine"),
-        ("!!str a: 1", "f.yaml:1:1: tags are not allowed"),
+        ("!!str a: 1", "f.yaml:1:1: tags such as !!str are not allowed"),
         ("a: 1\n---\nb: 2", "f.yaml:2:1: a second document"),
         ("[a, b]: 1", "f.yaml:1:1: a key must be plain text"),
         ("x: {b: 1}\ny: {<<: {b: 1}}", "f.yaml:2:5: y: merge keys (<<)"),
