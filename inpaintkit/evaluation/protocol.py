@@ -12,7 +12,7 @@ from annotated_types import Ge, MinLen
 from torch import Tensor
 
 from ..core.config.bundled import find
-from ..core.config.layers import resolve_file
+from ..core.config.layers import merge, read_chain, without
 from ..core.config.nodes import raise_problems
 from ..core.config.schema import SignatureError, signature_of
 from ..core.config.structure import Spec, Structurer
@@ -105,11 +105,14 @@ def load_protocol(source: ProtocolSource, plugins: Plugins | None = None) -> Pro
     if isinstance(source, Mapping):
         return _structured(Structurer(plugins), source, [])
     path = find("protocol", source, plugins)
-    resolved = resolve_file(path, lambda name, folder: find("protocol", name, plugins, folder))
-    if not resolved.complete:
-        raise_problems(resolved.problems)
-    tree = {"name": path.stem, **resolved.root.plain()}
-    return _structured(Structurer(plugins, resolved.root), tree, resolved.problems)
+    problems: list[Problem] = []
+    chain, complete = read_chain(path, lambda name, folder: find("protocol", name, plugins, folder), problems)
+    if not complete:
+        raise_problems(problems)
+    root = chain[0]
+    for tree in chain[1:]:
+        root = merge(without(root, "name"), tree, (), problems)
+    return _structured(Structurer(plugins, root), {"name": path.stem, **root.plain()}, problems)
 
 
 def _structured(structurer: Structurer, tree: Mapping[str, Any], problems: Sequence[Problem]) -> Protocol:

@@ -78,6 +78,21 @@ def test_every_key_is_read(tmp_path: Path, plugins: Plugins) -> None:
     assert [spec.build().power for spec in protocol.metrics] == [1, 2]  # type: ignore[attr-defined]
 
 
+def test_a_protocol_has_no_profiles(tmp_path: Path, plugins: Plugins) -> None:
+    file = tmp_path / "full.yaml"
+    file.write_text(FULL + "profiles: {small: {size: 8}}\n")
+    with pytest.raises(RecipeError, match=r"full.yaml:12:1: profiles: unknown key 'profiles'"):
+        load_protocol(file, plugins)
+
+
+def test_a_name_of_the_base_is_not_inherited(tmp_path: Path, plugins: Plugins) -> None:
+    (tmp_path / "full.yaml").write_text(FULL + "name: base\n")
+    (tmp_path / "small.yaml").write_text("extends: full.yaml\nsize: 8\n")
+    small = load_protocol(tmp_path / "small.yaml", plugins)
+    assert (small.name, small.size, small.limit) == ("small", 8, 10)
+    assert load_protocol(tmp_path / "full.yaml", plugins).name == "base"
+
+
 def test_defaults(plugins: Plugins) -> None:
     protocol = load_protocol(tree(), plugins)
     assert protocol.images is None

@@ -1,117 +1,52 @@
-"""``extends``, ``profiles`` and ``--set``: trees are merged, and every node keeps its place."""
+"""``extends`` and the merging of trees, in which every node keeps its place."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path as FilePath
 
 import attrs
 
-from ..errors import Path, Problem, RecipeError, did_you_mean
-from .nodes import MAX_DEPTH, Mark, Node, parse, read
-
-MAX_CHAIN = 10
+from ..errors import OptionError, Path, Problem, did_you_mean
+from .nodes import Mark, Node, read
 
 Find = Callable[[str, FilePath], FilePath]  # (the value of `extends`, the folder of its file) -> the file
 
 
-@attrs.frozen
-class Resolved:
-    """A tree after ``extends``, profile and ``--set``, and everything that went wrong on the way."""
-
-    root: Node
-    profiles: tuple[str, ...]
-    problems: list[Problem]
-    complete: bool  # False where a base or a profile could not be read: keys may be missing only because of that
-
-
-def resolve_file(path: FilePath, find: Find, profile: str | None = None, sets: Sequence[str] = ()) -> Resolved:
-    """Reads a file and what it extends, base first, each merged with its own part of the profile; then ``sets``.
-
-    So a file's own values override its base's profile: an ablation stays one in every profile of its base.
-    """
-    problems: list[Problem] = []
-    chain, complete = _chain(path, find, problems)
-    if not chain:
-        return Resolved(Node({}, Mark(str(path), 1, 1)), (), problems, False)
-    root = Node({}, chain[0].mark)
-    names: list[str] = []
-    for body in chain:
-        bodies = _profiles(body, problems)
-        names += [name for name in bodies if name not in names]
-        # a name is a file's own: two recipes of one name would share their runs
-        root = merge(_without(root, "name"), _without(body, "profiles"), (), problems)
-        if profile in bodies:
-            root = merge(root, bodies[profile], (), problems)
-    if profile is not None and profile not in names:
-        complete = False
-        known = f"; known: {', '.join(names)}" if names else "; this recipe has none"
-        message = f"unknown profile {profile!r}{did_you_mean(profile, names)}{known}"
-        problems.append(Problem(message, where=chain[-1].find(("profiles",))))
-    for text in sets:
-        root = apply_set(root, text, problems)
-    return Resolved(root, tuple(names), problems, complete)
-
-
-def _chain(path: FilePath, find: Find, problems: list[Problem]) -> tuple[list[Node], bool]:
-    """The file's tree after those of all that it extends, base first; and whether none of them is missing."""
+def read_chain(path: FilePath, find: Find, problems: list[Problem]) -> tuple[list[Node], bool]:
+    """The tree of a file after those of all that it extends, base first; and whether none of them is missing."""
     trees: list[Node] = []
     files: list[FilePath] = []
-    while True:
-        before = len(problems)
-        root = read(path, problems)
-        if root is None or not isinstance(root.value, dict):
-            if len(problems) == before:
-                problems.append(Problem("expected a mapping of keys to values", where=root.mark if root else path))
-            return trees, False
-        trees.insert(0, _without(root, "extends"))
+    while root := read(path, problems):
+        if not isinstance(root.value, dict):
+            problems.append(Problem("expected a mapping of keys to values", where=root.mark))
+            break
+        trees.insert(0, without(root, "extends"))
         files.append(path.resolve())
         extends = root.value.get("extends")
         if extends is None:
             return trees, True
         try:
-            path = _base(extends, path, find, tuple(files))
-        except RecipeError as error:
+            path = _base(extends.value, path, find, files)
+        except OptionError as error:
             problems += [attrs.evolve(each, path=("extends",), where=extends.mark) for each in error.problems]
-            return trees, False
+            break
+    return trees, False
 
 
-def _base(extends: Node, path: FilePath, find: Find, chain: tuple[FilePath, ...]) -> FilePath:
-    if not isinstance(extends.value, str) or not extends.value:
-        raise RecipeError([Problem("expected a file or the name of a bundled recipe")])
-    base = find(extends.value, path.parent)
+def _base(extends: object, path: FilePath, find: Find, chain: list[FilePath]) -> FilePath:
+    if not isinstance(extends, str) or not extends:
+        raise OptionError("expected a file or the name of a bundled recipe")
+    base = find(extends, path.parent)
     if base.resolve() in chain:
         circle = " -> ".join(file.name for file in (*chain[chain.index(base.resolve()) :], base))
-        raise RecipeError([Problem(f"extends itself: {circle}")])
-    if len(chain) >= MAX_CHAIN:
-        raise RecipeError([Problem(f"a chain of more than {MAX_CHAIN} files")])
+        raise OptionError(f"extends itself: {circle}")
     return base
 
 
-def _profiles(root: Node, problems: list[Problem]) -> dict[str, Node]:
-    node = root.children.get("profiles")
-    if node is None:
-        return {}
-    if not isinstance(node.value, dict):
-        place = root.find(("profiles",))
-        problems.append(Problem("expected a mapping of names to parts of a recipe", ("profiles",), place))
-    bodies = {}
-    for name, body in node.children.items():
-        path = ("profiles", name)
-        if not isinstance(body.value, dict | None):
-            problems.append(Problem("expected a mapping, part of a recipe", path, root.find(path)))
-            continue
-        for key in ("extends", "profiles"):
-            if key in body.children:
-                message = f"{key!r} belongs at the top of a file, not in a profile"
-                problems.append(Problem(message, (*path, key), body.children[key].key))
-        bodies[name] = _without(_without(body, "extends"), "profiles")
-    return bodies
-
-
-def _without(node: Node, key: str) -> Node:
-    return attrs.evolve(node, value={name: child for name, child in node.children.items() if name != key})
+def without(node: Node, *keys: str) -> Node:
+    """The mapping without these keys."""
+    return attrs.evolve(node, value={name: child for name, child in node.children.items() if name not in keys})
 
 
 def merge(base: Node, over: Node, path: Path, problems: list[Problem]) -> Node:
@@ -124,7 +59,7 @@ def merge(base: Node, over: Node, path: Path, problems: list[Problem]) -> Node:
     if isinstance(base.value, list) and isinstance(over.value, dict) and _names(base.value):
         items: list[Node | None] = list(base.value)
         for name, child in over.value.items():
-            index = _index(base.value, name, path, child.key or child.mark, problems)
+            index = item_index(base.value, name, path, child.key or child.mark, problems)
             if index is not None:
                 gone = child.value is None
                 items[index] = None if gone else merge(base.value[index], child, (*path, index), problems)
@@ -153,7 +88,7 @@ def _names(items: list[Node]) -> list[str]:
     return texts if len(texts) == len(items) else []
 
 
-def _index(items: list[Node], name: str, path: Path, mark: Mark, problems: list[Problem]) -> int | None:
+def item_index(items: list[Node], name: str, path: Path, mark: Mark, problems: list[Problem]) -> int | None:
     """The index of the item that has this name or number."""
     names = _names(items)
     if name in names:
@@ -164,60 +99,3 @@ def _index(items: list[Node], name: str, path: Path, mark: Mark, problems: list[
     message = f"no item is named {name!r}{did_you_mean(name, names)}; there are {known}"
     problems.append(Problem(message, (*path, name), mark))
     return None
-
-
-def apply_set(root: Node, text: str, problems: list[Problem]) -> Node:
-    """One ``a.b.c=value``: list items by ``name`` or index, the value read as YAML."""
-    shown = text if len(text) <= 80 else text[:77] + "..."
-    mark = Mark(f"--set {shown}")
-    head, equals, value_text = text.partition("=")
-    parts = [part for part in re.split(r"\.|\[(\d+)\]", head.strip()) if part]
-    refused = ""
-    if not equals or not parts:
-        refused = "expected key=value, for example data.batch=16"
-    elif len(parts) > MAX_DEPTH:
-        refused = f"leads deeper than {MAX_DEPTH} levels"
-    elif parts[0] in ("extends", "profiles"):
-        refused = f"{parts[0]!r} cannot be set here"
-    if refused:
-        problems.append(Problem(refused, where=mark))
-        return root
-    before = len(problems)
-    value = parse(value_text, "", problems, within=mark, path=tuple(parts))
-    if value is None or len(problems) > before:
-        return root
-    return _put(root, parts, attrs.evolve(value, key=mark), (), problems)
-
-
-def _put(node: Node, parts: list[str], value: Node, path: Path, problems: list[Problem]) -> Node:
-    """``node`` with ``value`` at ``parts`` below it; ``path`` leads to ``node``."""
-    if not parts:
-        return value
-    if isinstance(node.value, list):
-        index = _index(node.value, parts[0], path, value.mark, problems)
-        if index is None:
-            return node
-        last = len(parts) == 1 and value.value is None
-        item = [] if last else [_put(node.value[index], parts[1:], value, (*path, index), problems)]
-        return attrs.evolve(node, value=[*node.value[:index], *item, *node.value[index + 1 :]])
-    if isinstance(node.value, str):  # `generator: dilated-fcn` is short for {use: dilated-fcn}
-        node = attrs.evolve(node, value={"use": attrs.evolve(node, key=node.mark)})
-    elif node.value is None:
-        node = attrs.evolve(node, value={})
-    if not isinstance(node.value, dict):
-        problems.append(Problem(f"is {node.value}, which has no {parts[0]!r}", path, value.mark))
-        return node
-    # A key may hold dots itself: the longest that exists is meant.
-    joined = [".".join(parts[:end]) for end in range(len(parts), 0, -1)]
-    key = next((name for name in joined if name in node.value), parts[0])
-    rest = parts[key.count(".") + 1 :]
-    children = dict(node.value)
-    if not rest and value.value is None and key in children:
-        del children[key]
-        return attrs.evolve(node, value=children, removed={**node.removed, key: value.mark})
-    if not rest and key == "use" and "use" in children and children["use"].value != value.value:
-        # another component: the options of the old one go, those that were set by hand stay
-        children = {name: child for name, child in children.items() if child.mark.line == 0}
-    below = children.get(key, Node(None, value.mark, value.mark))
-    children[key] = _put(below, rest, value, (*path, key), problems)
-    return attrs.evolve(node, value=children)

@@ -1,15 +1,14 @@
-"""extends, profiles and --set: what comes out, and where each part of it stands."""
+"""extends and merging: what comes out, and where each part of it stands."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import given, settings, strategies as st
 
-from inpaintkit.core.config.layers import Resolved, apply_set, merge, resolve_file
-from inpaintkit.core.config.nodes import Mark, Node, dump, parse
+from inpaintkit.core.config.layers import merge, read_chain
+from inpaintkit.core.config.nodes import Node, dump, parse
 from inpaintkit.core.errors import Problem, RecipeError
 
 
@@ -121,42 +120,17 @@ def write(folder: Path, **files: str) -> None:
         (folder / f"{name}.yaml").write_text(text)
 
 
-def resolved(folder: Path, name: str, profile: str | None = None, sets: tuple[str, ...] = ()) -> Resolved:
-    return resolve_file(folder / f"{name}.yaml", find, profile, sets)
+def chain(folder: Path, name: str) -> tuple[list[Any], list[str]]:
+    """The trees of the chain as plain values, and what is wrong with it."""
+    problems: list[Problem] = []
+    trees, complete = read_chain(folder / f"{name}.yaml", find, problems)
+    assert complete == (not problems)
+    return [node.plain() for node in trees], [str(problem).replace(f"{folder}/", "") for problem in problems]
 
 
-def places(result: Resolved, folder: Path) -> list[str]:
-    return [str(problem).replace(f"{folder}/", "") for problem in result.problems]
-
-
-def test_a_chain_of_files_with_profiles_and_sets(tmp_path: Path) -> None:
-    write(
-        tmp_path,
-        a="name: base\nseed: 1\nx: {y: 1, z: 2}\nprofiles:\n  demo: {x: {y: 10}}\n  other: {seed: 9}\n",
-        b="extends: a.yaml\nx: {z: 3}\nprofiles:\n  demo: {x: {w: 11}}\n",
-        c="extends: b.yaml\nseed: 2\n",
-    )
-    result = resolved(tmp_path, "c", "demo", ("x.z=7", "seed=null"))
-    assert result.problems == []
-    assert result.complete
-    assert result.profiles == ("demo", "other")
-    assert result.root.plain() == {"x": {"y": 10, "z": 7, "w": 11}}  # the base's name is its own
-    assert str(result.root.find(("x", "y"))).endswith("a.yaml:5:17")
-    assert str(result.root.find(("x", "w"))).endswith("b.yaml:4:17")
-    assert str(result.root.find(("x", "z"))) == "--set x.z=7"
-    assert str(result.root.removal((), "seed")) == "--set seed=null"
-
-
-def test_a_file_wins_over_the_profile_of_its_base(tmp_path: Path) -> None:
-    write(
-        tmp_path,
-        base="loss: {use: l1, weight: 1}\nsteps: 100\nprofiles: {demo: {steps: 5, loss: {weight: 2}}}",
-        ablation="extends: base.yaml\nloss: null\n",
-        longer="extends: base.yaml\nprofiles: {demo: {steps: 7}, other: {}}\n",
-    )
-    assert resolved(tmp_path, "ablation", "demo").root.plain() == {"steps": 5}
-    assert resolved(tmp_path, "longer", "demo").root.plain() == {"steps": 7, "loss": {"use": "l1", "weight": 2}}
-    assert resolved(tmp_path, "longer").profiles == ("demo", "other")
+def test_a_chain_begins_with_its_base(tmp_path: Path) -> None:
+    write(tmp_path, a="seed: 1\nx: 2", b="extends: a.yaml\nseed: 3", c="extends: b.yaml")
+    assert chain(tmp_path, "c") == ([{"seed": 1, "x": 2}, {"seed": 3}, {}], [])
 
 
 def test_cycles_and_missing_bases_are_told(tmp_path: Path) -> None:
@@ -178,113 +152,12 @@ def test_cycles_and_missing_bases_are_told(tmp_path: Path) -> None:
         "broken": "bad.yaml:2:5: not YAML: while parsing a flow node, expected the node content, "
         "but found '<stream end>'",
     }.items():
-        assert places(resolved(tmp_path, name), tmp_path) == [told]
-    assert not resolved(tmp_path, "lost").complete
-    assert resolved(tmp_path, "lost").root.plain() == {"seed": 1}
-    for number in range(12):
-        write(tmp_path, **{f"c{number}": f"extends: c{number + 1}.yaml"})
-    write(tmp_path, c12="seed: 1")
-    assert "a chain of more than 10 files" in places(resolved(tmp_path, "c0"), tmp_path)[0]
+        assert chain(tmp_path, name)[1] == [told]
+    assert chain(tmp_path, "lost")[0] == [{"seed": 1}]
 
 
 def test_files_that_hold_no_mapping(tmp_path: Path) -> None:
     write(tmp_path, empty="", comment="# nothing\n", items="- a\n", word="hello", null="---\n")
     for name in ("empty", "comment", "items", "word", "null"):
-        (problem,) = resolved(tmp_path, name).problems
-        assert problem.message == "expected a mapping of keys to values", name
-
-
-def test_profiles_that_are_wrong(tmp_path: Path) -> None:
-    text = "seed: 1\nprofiles:\n  demo: {seed: 2}\n  bad: 3\n  deep: {extends: x, seed: 4}\n"
-    write(tmp_path, a=text, b="profiles: [1]")
-    result = resolved(tmp_path, "a", "dmo")
-    assert places(result, tmp_path) == [
-        "a.yaml:4:8: profiles.bad: expected a mapping, part of a recipe",
-        "a.yaml:5:10: profiles.deep.extends: 'extends' belongs at the top of a file, not in a profile",
-        "a.yaml:2:1: unknown profile 'dmo', did you mean 'demo'?; known: demo, deep",
-    ]
-    assert "expected a mapping of names" in places(resolved(tmp_path, "b"), tmp_path)[0]
-
-
-SET = """\
-seed: 1
-method:
-  generator: dilated-fcn
-  masks: {use: random-square, min: 48, max: 80}
-  layers: {features.15: 1}
-  stages:
-    - {name: coarse, steps: 1, weights: {a: 1}}
-    - {name: fine, steps: 2}
-"""
-
-
-@pytest.mark.parametrize(
-    ("sets", "path", "value"),
-    [
-        (["seed=2"], ["seed"], 2),
-        (["seed=1e-4"], ["seed"], 1e-4),
-        (["seed='2'"], ["seed"], "2"),
-        (["method.stages.fine.steps=10"], ["method", "stages", 1, "steps"], 10),
-        (["method.stages[1].steps=10"], ["method", "stages", 1, "steps"], 10),
-        (["method.stages.0.steps=10"], ["method", "stages", 0, "steps"], 10),
-        (["method.stages.fine.weights.a={match: b}"], ["method", "stages", 1, "weights"], {"a": {"match": "b"}}),
-        (["method.stages.coarse=null"], ["method", "stages"], [{"name": "fine", "steps": 2}]),
-        (["method.generator.width=8"], ["method", "generator"], {"use": "dilated-fcn", "width": 8}),
-        (["method.masks.use=half"], ["method", "masks"], {"use": "half"}),
-        (
-            ["method.masks.min=3", "method.masks.use=half", "method.masks.side=left"],
-            ["method", "masks"],
-            {"use": "half", "min": 3, "side": "left"},
-        ),
-        (["method.masks.use=random-square"], ["method", "masks", "max"], 80),
-        (["method.layers.features.15=2"], ["method", "layers"], {"features.15": 2}),
-        (["method.masks=null", "new.deep.key=[1, x]"], ["new"], {"deep": {"key": [1, "x"]}}),
-        (["a=b=c"], ["a"], "b=c"),
-    ],
-)
-def test_set(sets: list[str], path: list[str | int], value: Any) -> None:
-    problems: list[Problem] = []
-    root = tree(SET)
-    for text in sets:
-        root = apply_set(root, text, problems)
-    assert not problems
-    found = root.plain()
-    for part in path:
-        found = found[part]
-    assert found == value
-    assert tree(SET).plain()["seed"] == 1
-
-
-def test_set_null_takes_out() -> None:
-    root = apply_set(tree(SET), "method.masks=null", [])
-    assert "masks" not in root.plain()["method"]
-    assert root.removal(("method",), "masks") == Mark("--set method.masks=null")
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("seed", "--set seed: expected key=value, for example data.batch=16"),
-        ("=3", "--set =3: expected key=value, for example data.batch=16"),
-        ("seed=[1", "--set seed=[1: not YAML"),
-        ("seed=!x 1", "--set seed=!x 1: seed: tags such as !x are not allowed"),
-        ("seed.x=1", "--set seed.x=1: seed: is 1, which has no 'x'"),
-        (
-            "method.stages.fin.steps=1",
-            "--set method.stages.fin.steps=1: method.stages.fin: no item is named 'fin', did you mean 'fine'?; "
-            "there are coarse, fine",
-        ),
-        (
-            "method.stages.7.steps=1",
-            "--set method.stages.7.steps=1: method.stages.7: no item is named '7'; there are coarse, fine",
-        ),
-        ("profiles.demo=1", "--set profiles.demo=1: 'profiles' cannot be set here"),
-        (".".join("a" * 60) + "=1", "--set " + "a." * 38 + "a...: leads deeper than 50 levels"),
-    ],
-)
-def test_set_that_is_wrong(text: str, message: str) -> None:
-    problems: list[Problem] = []
-    root = apply_set(tree(SET), text, problems)
-    assert root.plain() == tree(SET).plain()
-    assert len(problems) == 1
-    assert str(problems[0]).startswith(message)
+        (problem,) = chain(tmp_path, name)[1]
+        assert problem.endswith(": expected a mapping of keys to values"), name

@@ -11,15 +11,15 @@ import attrs
 import torch
 from annotated_types import Ge, Lt, MinLen
 
-from .core.config.bundled import find
-from .core.config.layers import resolve_file
-from .core.config.nodes import Node, raise_problems
-from .core.config.spec import located
-from .core.config.structure import Spec, Structurer
-from .core.errors import OptionError, Problem, RecipeError, did_you_mean
-from .core.interfaces import MaskSampler, Method, Metric, Observer
-from .core.plugins import Plugins, installed, official
-from .data import AugmentationStep, Prepare, Source
+from ..core.config.bundled import find
+from ..core.config.nodes import Node, raise_problems
+from ..core.config.spec import located
+from ..core.config.structure import Spec, Structurer
+from ..core.errors import OptionError, Problem, RecipeError, did_you_mean
+from ..core.interfaces import MaskSampler, Method, Metric, Observer
+from ..core.plugins import Plugins, installed, official
+from ..data import AugmentationStep, Prepare, Source
+from .variants import resolve_file
 
 Count = Annotated[int, Ge(0)]
 Positive = Annotated[int, Ge(1)]
