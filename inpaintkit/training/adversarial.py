@@ -14,10 +14,10 @@ from torch.optim import Optimizer
 from ..core.errors import InpaintkitError
 from ..core.interfaces import Batch, Generator, Loss, Method, Sample, finest
 from ..runtime import average_gradients
-from .average import average_from_generator, update_average
+from .average import average_from_generator, update_average, warmed_up
 from .checks import check_terms
 from .critic import Critic, frozen_parameters
-from .stages import Adam, Stage, locate, rate
+from .stages import Adam, Stage, generator_updates, locate, rate
 from .terms import NamedModules, add_part
 from .weights import Balance, Weigher, gradient_norm
 
@@ -34,7 +34,8 @@ class Adversarial(Method):
         losses: terms, by the names that stages weigh.
         critics: terms that learn, by the names that stages weigh.
         optimizer: the generator's optimizer.
-        ema: keeps an average of the generator with this decay per step, and fills holes with it.
+        ema: keeps an average of the generator with this decay per update, and fills holes with it. The decay is smaller
+            in the first updates, so that the average does not hold on to the initial weights.
         clip: the largest norm of the generator's gradient.
         accumulate: into how many equal parts a batch is split, to save memory; batch norm then sees the parts, and
             gradients are measured (for balances and the log) on the first of them.
@@ -132,6 +133,9 @@ class Adversarial(Method):
             logs |= self._update_critic(name, samples)
         if update_generator:
             logs |= self._update_generator(stage, at, parts, samples if shared else [])
+            if self.averaged is not None and self.ema is not None:
+                decay = warmed_up(self.ema, generator_updates(self.stages, step))
+                update_average(self.averaged, self.generator, decay)
         return logs
 
     def _update_critic(self, name: str, samples: Sequence[Sample]) -> dict[str, Tensor]:
@@ -174,8 +178,6 @@ class Adversarial(Method):
         if self.clip is not None:
             logs["generator/gradient_norm"] = nn.utils.clip_grad_norm_(parameters, self.clip)
         optimizer.step()
-        if self.averaged is not None and self.ema is not None:
-            update_average(self.averaged, self.generator, self.ema)
         return logs | {f"weight/{name}": n.detach() for name, n in weights.items() if isinstance(n, Tensor)}
 
     def _values(self, stage: Stage, sample: Sample) -> dict[str, Tensor]:

@@ -8,6 +8,15 @@ import torch
 from torch import nn
 
 
+def warmed_up(decay: float, updates: int) -> float:
+    """The decay after so many updates: at most (1 + n) / (10 + n).
+
+    >>> warmed_up(0.999, 0), warmed_up(0.999, 8), warmed_up(0.999, 10_000)
+    (0.1, 0.5, 0.999)
+    """
+    return min(decay, (1 + updates) / (10 + updates))
+
+
 @torch.no_grad()
 def update_average(averaged: nn.Module, module: nn.Module, decay: float) -> None:
     """Moves the parameters of ``averaged`` by ``1 - decay`` towards those of ``module``; copies the buffers.

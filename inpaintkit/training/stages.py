@@ -82,6 +82,10 @@ class Stage:
         """Whether the generator is updated in the stage's step ``at`` (critics come first)."""
         return "generator" in self.train and (at + 1) % self.generator_every == 0
 
+    def generator_updates(self, at: int) -> int:
+        """How often the generator is updated in the stage's steps before ``at``."""
+        return at // self.generator_every if "generator" in self.train else 0
+
 
 def locate(stages: Sequence[Stage], step: int) -> tuple[Stage, int]:
     """The stage of a global step, and the step's number within it; past the end, the last stage's last step."""
@@ -90,6 +94,15 @@ def locate(stages: Sequence[Stage], step: int) -> tuple[Stage, int]:
             return stage, step
         step -= stage.steps
     return stages[-1], stages[-1].steps - 1
+
+
+def generator_updates(stages: Sequence[Stage], step: int) -> int:
+    """How often the generator is updated before a global step."""
+    total = 0
+    for stage in stages:
+        total += stage.generator_updates(min(step, stage.steps))
+        step -= min(step, stage.steps)
+    return total
 
 
 def rate(lr: float | Rate | None, default: float, at: int, steps: int) -> float:

@@ -167,15 +167,16 @@ def test_unequal_parts_are_refused() -> None:
 
 @pytest.mark.parametrize("norm", [False, True])
 def test_ema_in_closed_form(norm: bool) -> None:
-    """Parameters: m_t = d m_(t-1) + (1 - d) p_t from m_0 = p_0; buffers are the generator's own."""
-    decay = 0.8
+    """m_n = d_n m_(n-1) + (1 - d_n) p_n from m_0 = p_0, d_n = min(0.2, n / (9 + n)); buffers are copies."""
+    decay = 0.2
     made = method(Stage("s", 9, {"l2": 1.0}), ema=decay, norm=norm)
     assert made.averaged is not None
     mean = {name: p.detach().double() for name, p in made.generator.named_parameters()}
     for step in range(4):
         made.training_step(batch(seed=step), step)
         now = {name: p.detach().double() for name, p in made.generator.named_parameters()}
-        mean = {name: decay * mean[name] + (1 - decay) * now[name] for name in now}
+        warm = min(decay, (step + 1) / (step + 10))
+        mean = {name: warm * mean[name] + (1 - warm) * now[name] for name in now}
     for name, parameter in made.averaged.named_parameters():
         torch.testing.assert_close(parameter.double(), mean[name], rtol=1e-5, atol=1e-7)
         assert not parameter.requires_grad

@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 from torch import nn
 
 from inpaintkit.core.errors import OptionError
-from inpaintkit.training.stages import Adam, Rate, Stage, locate, rate
+from inpaintkit.training.stages import Adam, Rate, Stage, generator_updates, locate, rate
 
 UNIT = st.floats(0, 1)
 
@@ -103,3 +103,16 @@ def test_adam_on_the_meta_device() -> None:
     optimizer = Adam().build([("p", parameter)])
     parameter.grad = torch.zeros(2, device="meta")
     optimizer.step()
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 4), st.booleans()), min_size=1, max_size=4))
+def test_generator_updates_are_a_count(kinds: list[tuple[int, int, bool]]) -> None:
+    made = [
+        Stage(str(at), steps, {"l1": 1.0}, train=("generator",) if trained else ("critics",), generator_every=every)
+        for at, (steps, every, trained) in enumerate(kinds)
+    ]
+    count = 0
+    for step in range(sum(steps for steps, _, _ in kinds)):
+        assert generator_updates(made, step) == count
+        stage, at = locate(made, step)
+        count += stage.updates_generator(at)

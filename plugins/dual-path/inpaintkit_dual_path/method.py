@@ -27,7 +27,7 @@ class DualPath(Adversarial):
         losses: terms, by the names that stages weigh; ``on: reconstruction`` is the reconstruction path's.
         critics: terms that learn, by the names that stages weigh.
         optimizer: of both paths.
-        ema: keeps an average of the generation path with this decay per step, and fills holes with it.
+        ema: keeps an average of the generation path, and fills holes with it; see ``adversarial``.
         clip: the largest norm of both paths' gradient together.
         accumulate: in how many equal parts a batch goes through, to save memory.
         log_gradients: logs the norm of every term's gradient at the raw output of the generation path.
