@@ -8,7 +8,7 @@ from typing import Literal
 
 import attrs
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 ProblemKind = Literal["value", "mismatch", "unknown", "missing"]  # mismatch: the value has another type
 
 
@@ -24,7 +24,7 @@ class Problem:
     """
 
     message: str
-    path: Path = ()
+    path: KeyPath = ()
     where: str = attrs.field(default="", converter=str)  # file:line:column
     kind: ProblemKind = "value"
     key: str = ""  # the name of what is missing
@@ -56,7 +56,7 @@ class OptionError(InpaintkitError, ValueError):
         return joined
 
     @property
-    def path(self) -> Path:
+    def path(self) -> KeyPath:
         """The path of the first problem."""
         return self.problems[0].path
 
@@ -94,7 +94,7 @@ class Interrupted(InpaintkitError):
         self.exit_code = 128 + number  # as shells tell which signal it was
 
 
-def dotted(path: Path) -> str:
+def dotted(path: KeyPath) -> str:
     """``("stages", 1, "lr")`` -> ``"stages[1].lr"``."""
     text = ""
     for part in path:

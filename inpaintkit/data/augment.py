@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..core.config.schema import signature_of
 from ..core.config.structure import INVALID, Spec, Structurer
-from ..core.errors import OptionError, Path
+from ..core.errors import KeyPath, OptionError
 from ..core.interfaces import Augmentation
 
 #: Classes of kornia that are no augmentation of pictures in [0, 1], and why.
@@ -36,7 +36,7 @@ class AugmentationStep:
         return self.spec.name
 
     @classmethod
-    def __structure__(cls, value: Any, at: Path, structurer: Structurer) -> Any:
+    def __structure__(cls, value: Any, at: KeyPath, structurer: Structurer) -> Any:
         name, options, path = value, {}, at
         if isinstance(value, Mapping) and "use" in value:
             name, options = value["use"], {key: item for key, item in value.items() if key != "use"}
@@ -105,7 +105,7 @@ def check_augment(steps: Sequence[AugmentationStep], input_side: int, size: tupl
         _require_size(pictures, size, bool(steps))
 
 
-def _try_step(step: AugmentationStep, pictures: Tensor, always: bool, path: Path) -> Tensor:
+def _try_step(step: AugmentationStep, pictures: Tensor, always: bool, path: KeyPath) -> Tensor:
     takes_p = any(option.name == "p" for option in signature_of(step.spec.factory))
     module = step.build(p=1.0) if always and takes_p and step.spec.options.get("p") != 0 else step.build()
     _require_room(step, pictures, path)
@@ -124,7 +124,7 @@ def _size_text(pictures: Tensor) -> str:
     return f"{pictures.shape[-2]}x{pictures.shape[-1]}"
 
 
-def _require_room(step: AugmentationStep, pictures: Tensor, path: Path) -> None:
+def _require_room(step: AugmentationStep, pictures: Tensor, path: KeyPath) -> None:
     """kornia would enlarge a smaller picture without a warning."""
     options = step.spec.options
     if step.name not in ("RandomCrop", "CenterCrop") or options.get("pad_if_needed") or options.get("padding"):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path as FilePath
+from pathlib import Path
 
 import attrs
 
 from ..core.config.layers import Find, item_index, merge, read_chain, without
 from ..core.config.nodes import MAX_DEPTH, Mark, Node, parse
-from ..core.errors import Path, Problem, did_you_mean
+from ..core.errors import KeyPath, Problem, did_you_mean
 
 
 @attrs.frozen
@@ -23,7 +23,7 @@ class Resolved:
     complete: bool  # False where a base or a profile could not be read: keys may be missing only because of that
 
 
-def resolve_file(path: FilePath, find: Find, profile: str | None = None, sets: Sequence[str] = ()) -> Resolved:
+def resolve_file(path: Path, find: Find, profile: str | None = None, sets: Sequence[str] = ()) -> Resolved:
     """Reads a file and what it extends, base first, each merged with its own part of the profile; then ``sets``.
 
     So a file's own values override its base's profile: an ablation stays one in every profile of its base.
@@ -95,7 +95,7 @@ def apply_set(root: Node, text: str, problems: list[Problem]) -> Node:
     return _put(root, parts, attrs.evolve(value, key=mark), (), problems)
 
 
-def _put(node: Node, parts: list[str], value: Node, path: Path, problems: list[Problem]) -> Node:
+def _put(node: Node, parts: list[str], value: Node, path: KeyPath, problems: list[Problem]) -> Node:
     """``node`` with ``value`` at ``parts`` below it; ``path`` leads to ``node``."""
     if not parts:
         return value

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from torch import nn
 
-from ..core.errors import OptionError, Path, did_you_mean
+from ..core.errors import KeyPath, OptionError, did_you_mean
 from .stages import Stage
 from .weights import Balance
 
@@ -38,7 +38,7 @@ def _names(losses: Collection[str], critics: Collection[str]) -> Iterator[Option
                 yield OptionError(f"{name!r} cannot name a term: take another word, without dots", (option, name))
 
 
-def _weights(stage: Stage, path: Path, terms: Sequence[str]) -> Iterator[OptionError]:
+def _weights(stage: Stage, path: KeyPath, terms: Sequence[str]) -> Iterator[OptionError]:
     updates = stage.steps // stage.generator_every
     for name, weight in stage.weights.items():
         here = (*path, "weights", name)
@@ -58,7 +58,7 @@ def _weights(stage: Stage, path: Path, terms: Sequence[str]) -> Iterator[OptionE
             yield OptionError(text, (*here, "hold"))
 
 
-def _updates(stage: Stage, path: Path, critics: Collection[str]) -> Iterator[OptionError]:
+def _updates(stage: Stage, path: KeyPath, critics: Collection[str]) -> Iterator[OptionError]:
     trains_generator = "generator" in stage.train
     if trains_generator and not any(weight != 0.0 for weight in stage.weights.values()):
         text = "the generator is trained in this stage, but every weight is 0: give one, or `train: [critics]`"

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 import annotated_types as at
 import attrs
 
-from ..errors import OptionError, Path, dotted
+from ..errors import KeyPath, OptionError, dotted
 
 Target = TypeVar("Target", bound=Callable[..., Any])
 
@@ -76,7 +76,7 @@ def hints_of(factory: Any) -> Mapping[str, Any]:
     return {name: get_args(hint)[0] if get_origin(hint) in marked else hint for name, hint in hints.items()}
 
 
-def violations(value: Any, expected: Any, path: Path) -> list[OptionError]:
+def violations(value: Any, expected: Any, path: KeyPath) -> list[OptionError]:
     """What of ``value`` is beyond the limits or choices in the annotation ``expected``; other types have none."""
     origin, args = get_origin(expected), get_args(expected)
     if origin is Annotated and all(satisfies(value, limit) for limit in constraints(expected)):
@@ -97,7 +97,7 @@ def violations(value: Any, expected: Any, path: Path) -> list[OptionError]:
     return []
 
 
-def _violation(value: Any, expected: Any, path: Path) -> OptionError:
+def _violation(value: Any, expected: Any, path: KeyPath) -> OptionError:
     from .schema import refusal  # knows the interfaces, and so imports torch: only where something is wrong
 
     return OptionError(f"{dotted(path)}: {refusal(value, expected)}", path)

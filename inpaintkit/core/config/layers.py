@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path as FilePath
+from pathlib import Path
 
 import attrs
 
-from ..errors import OptionError, Path, Problem, did_you_mean
+from ..errors import KeyPath, OptionError, Problem, did_you_mean
 from .nodes import Mark, Node, read
 
-Find = Callable[[str, FilePath], FilePath]  # (the value of `extends`, the folder of its file) -> the file
+Find = Callable[[str, Path], Path]  # (the value of `extends`, the folder of its file) -> the file
 
 
-def read_chain(path: FilePath, find: Find, problems: list[Problem]) -> tuple[list[Node], bool]:
+def read_chain(path: Path, find: Find, problems: list[Problem]) -> tuple[list[Node], bool]:
     """The tree of a file after those of all that it extends, base first; and whether none of them is missing."""
     trees: list[Node] = []
-    files: list[FilePath] = []
+    files: list[Path] = []
     while root := read(path, problems):
         if not isinstance(root.value, dict):
             problems.append(Problem("expected a mapping of keys to values", where=root.mark))
@@ -34,7 +34,7 @@ def read_chain(path: FilePath, find: Find, problems: list[Problem]) -> tuple[lis
     return trees, False
 
 
-def _base(extends: object, path: FilePath, find: Find, chain: list[FilePath]) -> FilePath:
+def _base(extends: object, path: Path, find: Find, chain: list[Path]) -> Path:
     if not isinstance(extends, str) or not extends:
         raise OptionError("expected a file or the name of a bundled recipe")
     base = find(extends, path.parent)
@@ -49,7 +49,7 @@ def without(node: Node, *keys: str) -> Node:
     return attrs.evolve(node, value={name: child for name, child in node.children.items() if name not in keys})
 
 
-def merge(base: Node, over: Node, path: Path, problems: list[Problem]) -> Node:
+def merge(base: Node, over: Node, path: KeyPath, problems: list[Problem]) -> Node:
     """``base`` with the values of ``over``.
 
     Mappings merge key by key, and a null removes the key (once removed, it stays so); a mapping with another ``use``
@@ -88,7 +88,7 @@ def _names(items: list[Node]) -> list[str]:
     return texts if len(texts) == len(items) else []
 
 
-def item_index(items: list[Node], name: str, path: Path, mark: Mark, problems: list[Problem]) -> int | None:
+def item_index(items: list[Node], name: str, path: KeyPath, mark: Mark, problems: list[Problem]) -> int | None:
     """The index of the item that has this name or number."""
     names = _names(items)
     if name in names:

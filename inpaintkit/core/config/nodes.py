@@ -10,13 +10,13 @@ import functools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import takewhile
-from pathlib import Path as FilePath
+from pathlib import Path
 from typing import Any
 
 import attrs
 import yaml
 
-from ..errors import Path, Problem, RecipeError
+from ..errors import KeyPath, Problem, RecipeError
 
 MAX_BYTES = 256 * 1024  # of one file
 MAX_NODES = 50_000  # of one file
@@ -59,7 +59,7 @@ class Node:
             return [child.plain() for child in self.value]
         return self.value
 
-    def find(self, path: Path, *, at_key: bool = False) -> Mark:
+    def find(self, path: KeyPath, *, at_key: bool = False) -> Mark:
         """The place of ``path``, or of its nearest parent that exists.
 
         A value is found at itself where it begins on its key's line, and at the key where it begins below.
@@ -69,12 +69,12 @@ class Node:
         beside = key is None or (key.file, key.line) == (mark.file, mark.line)
         return mark if key is None or (beside and not (at_key and len(nodes) > len(path))) else key
 
-    def removal(self, path: Path, name: str) -> Mark | None:
+    def removal(self, path: KeyPath, name: str) -> Mark | None:
         """Where a null removed ``name`` from the mapping at ``path``."""
         nodes = self._along(path)
         return nodes[-1].removed.get(name) if len(nodes) > len(path) else None
 
-    def _along(self, path: Path) -> list[Node]:
+    def _along(self, path: KeyPath) -> list[Node]:
         """The nodes from this one to that at ``path``, as far as they exist."""
         nodes = [self]
         for part in path:
@@ -88,7 +88,9 @@ class Node:
         return nodes
 
 
-def parse(text: str, name: str, problems: list[Problem], *, within: Mark | None = None, path: Path = ()) -> Node | None:
+def parse(
+    text: str, name: str, problems: list[Problem], *, within: Mark | None = None, path: KeyPath = ()
+) -> Node | None:
     """The tree of one YAML document; mistakes go to ``problems``, and None comes back where nothing can be read.
 
     ``within``: every node is marked with this place, instead of the lines of ``name``; ``path`` leads to the document.
@@ -122,7 +124,7 @@ def parse(text: str, name: str, problems: list[Problem], *, within: Mark | None 
     return None
 
 
-def read(path: FilePath, problems: list[Problem]) -> Node | None:
+def read(path: Path, problems: list[Problem]) -> Node | None:
     """The tree of a file, or None and the reason in ``problems``; a file that has not changed is read once."""
     try:
         status = path.stat()
@@ -138,7 +140,7 @@ def read(path: FilePath, problems: list[Problem]) -> Node | None:
 
 
 @functools.lru_cache(maxsize=128)
-def _read(path: FilePath, mtime: int, size: int) -> tuple[Node | None, list[Problem]]:
+def _read(path: Path, mtime: int, size: int) -> tuple[Node | None, list[Problem]]:
     data = path.read_bytes()
     problems: list[Problem] = []
     try:
@@ -157,7 +159,7 @@ class _Builder:
     problems: list[Problem]
     count: int = 0
 
-    def node(self, event: Any, path: Path, depth: int = 0) -> Node:
+    def node(self, event: Any, path: KeyPath, depth: int = 0) -> Node:
         """The node that ``event`` begins.
 
         Raises:
@@ -186,7 +188,7 @@ class _Builder:
             return Node(self._mapping(parts, path, depth + 1), mark)
         return Node([self.node(part, (*path, at), depth + 1) for at, part in enumerate(parts)], mark)
 
-    def _mapping(self, keys: Iterator[Any], path: Path, depth: int) -> dict[str, Node]:
+    def _mapping(self, keys: Iterator[Any], path: KeyPath, depth: int) -> dict[str, Node]:
         children: dict[str, Node] = {}
         for key in keys:
             self.node(key, path, depth)  # a key has the limits of a value

@@ -8,7 +8,7 @@ import inspect
 import math
 from collections.abc import Callable, Iterable, Sequence
 from enum import EnumMeta
-from pathlib import Path as FilePath
+from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -89,7 +89,7 @@ def label_of(factory: Any) -> str:
 
 _WORDS: dict[Any, str] = {
     **{Any: "anything", object: "anything", None: "null", NoneType: "null"},
-    **{bool: "true or false", int: "integer", float: "number", str: "string", FilePath: "path", Tensor: "numbers"},
+    **{bool: "true or false", int: "integer", float: "number", str: "string", Path: "path", Tensor: "numbers"},
     **KIND_OF,
 }
 

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar, cast
 
 import attrs
 
-from ..errors import InpaintkitError, OptionError, Path, Problem, RecipeError
+from ..errors import InpaintkitError, KeyPath, OptionError, Problem, RecipeError
 from .nodes import Node, raise_problems
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ class Spec(Generic[T]):
     name: str
     factory: Callable[..., T] = attrs.field(repr=False)
     options: Mapping[str, Any]
-    path: Path = ()
+    path: KeyPath = ()
     source: Node | None = attrs.field(default=None, repr=False)  # where paths are found in files
     later: bool = False  # a parent is given the spec, not what it builds
 
@@ -83,7 +83,7 @@ class Spec(Generic[T]):
             return INVALID
 
 
-def problems_of(error: Exception, path: Path, source: Node | None = None) -> list[Problem]:
+def problems_of(error: Exception, path: KeyPath, source: Node | None = None) -> list[Problem]:
     """What a constructor at ``path`` refused, with places in the files that ``source`` was read from."""
     if isinstance(error, RecipeError):  # of a spec that this constructor built: its places are known
         return list(error.problems)

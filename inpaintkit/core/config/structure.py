@@ -14,7 +14,7 @@ import math
 from collections.abc import Mapping
 from difflib import get_close_matches
 from enum import EnumMeta
-from pathlib import Path as FilePath
+from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, get_args, get_origin
 
@@ -22,7 +22,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from ..errors import Path, PluginError, Problem, ProblemKind, did_you_mean
+from ..errors import KeyPath, PluginError, Problem, ProblemKind, did_you_mean
 from ..plugins import Plugins
 from .checks import bare, constraints, is_union, satisfies
 from .nodes import Node
@@ -38,12 +38,12 @@ class Structurer:
         self.source = source
         self.problems: list[Problem] = []
 
-    def problem(self, message: str, path: Path, kind: ProblemKind = "value", key: str = "") -> Any:
+    def problem(self, message: str, path: KeyPath, kind: ProblemKind = "value", key: str = "") -> Any:
         """Reports a problem with the value at ``path`` and returns INVALID."""
         self.problems.append(located(Problem(message, path, kind=kind, key=key), self.source))
         return INVALID
 
-    def structure(self, value: Any, expected: Any, path: Path = ()) -> Any:
+    def structure(self, value: Any, expected: Any, path: KeyPath = ()) -> Any:
         """``value`` as ``expected`` asks: scalars and containers as they are, components and other classes as Specs."""
         container = get_origin(expected) or expected
         if expected in (Any, object):
@@ -63,7 +63,7 @@ class Structurer:
             return self._own(value, expected, path)
         if expected in KIND_OF:
             return self._component(value, KIND_OF[expected], path)
-        if expected in (bool, int, float, str, FilePath):
+        if expected in (bool, int, float, str, Path):
             return self._scalar(value, expected, path)
         if expected is Tensor:
             return self._tensor(value, path)
@@ -75,10 +75,10 @@ class Structurer:
             return self._options(value, container, "", label_of(container), path)
         return self.problem(f"has the annotation {expected!r}, which no recipe can fill", path)
 
-    def _mismatch(self, value: Any, expected: Any, path: Path) -> Any:
+    def _mismatch(self, value: Any, expected: Any, path: KeyPath) -> Any:
         return self.problem(refusal(value, expected), path, "mismatch")
 
-    def _annotated(self, value: Any, expected: Any, path: Path) -> Any:
+    def _annotated(self, value: Any, expected: Any, path: KeyPath) -> Any:
         before = len(self.problems)
         result = self.structure(value, get_args(expected)[0], path)
         found = self.problems[before:]
@@ -89,9 +89,9 @@ class Structurer:
             return self.problem(refusal(value, expected), path)
         return result
 
-    def _scalar(self, value: Any, expected: Any, path: Path) -> Any:
-        if expected is FilePath and isinstance(value, str) and value:
-            return FilePath(value).expanduser()
+    def _scalar(self, value: Any, expected: Any, path: KeyPath) -> Any:
+        if expected is Path and isinstance(value, str) and value:
+            return Path(value).expanduser()
         if expected is float and type(value) is int:
             try:
                 return float(value)
@@ -103,14 +103,14 @@ class Structurer:
             return self.problem(refusal(value, expected, "a finite number"), path)
         return value
 
-    def _choice(self, value: Any, expected: Any, path: Path) -> Any:
+    def _choice(self, value: Any, expected: Any, path: KeyPath) -> Any:
         written = value.lower() if isinstance(expected, EnumMeta) and isinstance(value, str) else value
         for name, choice in choices(expected).items():
             if type(name) is type(written) and name == written:
                 return choice
         return self._mismatch(value, expected, path)
 
-    def _tensor(self, value: Any, path: Path) -> Any:
+    def _tensor(self, value: Any, path: KeyPath) -> Any:
         try:
             if isinstance(value, list | tuple | int | float) and not isinstance(value, bool):
                 return torch.tensor(value, dtype=torch.float32)
@@ -118,7 +118,7 @@ class Structurer:
             pass
         return self._mismatch(value, Tensor, path)
 
-    def _mapping(self, value: Any, expected: Any, path: Path) -> Any:
+    def _mapping(self, value: Any, expected: Any, path: KeyPath) -> Any:
         if not isinstance(value, Mapping):
             return self._mismatch(value, expected, path)
         key_type, item_type = get_args(expected) or (str, Any)
@@ -128,7 +128,7 @@ class Structurer:
                 self.problem(refusal(key, key_type), (*path, key), "unknown")
         return {key: self.structure(item, item_type, (*path, key)) for key, item in value.items()}
 
-    def _sequence(self, value: Any, expected: Any, path: Path) -> Any:
+    def _sequence(self, value: Any, expected: Any, path: KeyPath) -> Any:
         args = get_args(expected) or (Any,)
         fixed = get_origin(expected) is tuple and args[-1] is not Ellipsis
         if not isinstance(value, list | tuple) or (fixed and len(value) != len(args)):
@@ -138,7 +138,7 @@ class Structurer:
         items = [self.structure(item, kind, (*path, at)) for at, (item, kind) in pairs]
         return items if (get_origin(expected) or expected) is list else tuple(items)
 
-    def _union(self, value: Any, expected: Any, path: Path) -> Any:
+    def _union(self, value: Any, expected: Any, path: KeyPath) -> Any:
         members = without_text(get_args(expected))
         trials = []
         # an integer stays one where the union has both, numbers become a tensor only where nothing else takes them
@@ -154,14 +154,14 @@ class Structurer:
         self.problems += best
         return result  # what is valid in it can still be tried
 
-    def _own(self, value: Any, expected: Any, path: Path) -> Any:
+    def _own(self, value: Any, expected: Any, path: KeyPath) -> Any:
         try:
             return expected.__structure__(value, path, self)
         except (ValueError, TypeError) as error:
             self.problems += problems_of(error, path, self.source)
             return INVALID
 
-    def _component(self, value: Any, kind: str, path: Path) -> Any:
+    def _component(self, value: Any, kind: str, path: KeyPath) -> Any:
         if isinstance(value, str):
             return self.component(kind, value, {}, path, path)
         if not isinstance(value, Mapping):
@@ -175,7 +175,7 @@ class Structurer:
             return self.problem(refusal(name, str, f"the name of a {kind}"), (*path, "use"))
         return self.component(kind, name, options, path, (*path, "use"))
 
-    def component(self, kind: str, name: str, options: Mapping[str, Any], path: Path, at: Path) -> Any:
+    def component(self, kind: str, name: str, options: Mapping[str, Any], path: KeyPath, at: KeyPath) -> Any:
         """The Spec of a registered component; ``at`` is the path of its name."""
         try:
             factory = self.plugins.registry.get(kind, name).load()
@@ -183,7 +183,7 @@ class Structurer:
             return self.problem(str(error), at)
         return self._options(options, factory, kind, name, path)
 
-    def _options(self, value: Any, factory: Any, kind: str, name: str, path: Path) -> Any:
+    def _options(self, value: Any, factory: Any, kind: str, name: str, path: KeyPath) -> Any:
         """The Spec of a component, or of any other class, whose ``kind`` is empty."""
         try:
             known = {option.name: option for option in signature_of(factory)}
@@ -211,7 +211,7 @@ class Structurer:
         return Spec(kind, name, factory, options, path, self.source)
 
 
-def _misfit(problems: list[Problem], path: Path) -> tuple[bool, int, int]:
+def _misfit(problems: list[Problem], path: KeyPath) -> tuple[bool, int, int]:
     """How badly a member of a union fits: of another type, by its keys, by the number of problems."""
     other = any(problem.kind == "mismatch" and problem.path == path for problem in problems)
     missing = sum(problem.kind == "missing" and problem.path == path for problem in problems)
