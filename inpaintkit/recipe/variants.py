@@ -77,10 +77,12 @@ def apply_set(root: Node, text: str, problems: list[Problem]) -> Node:
     shown = text if len(text) <= 80 else text[:77] + "..."
     mark = Mark(f"--set {shown}")
     head, equals, value_text = text.partition("=")
-    parts = [part for part in re.split(r"\.|\[(\d+)\]", head.strip()) if part]
+    parts = re.sub(r"\[(\d+)\]", r".\1", head.strip()).split(".")
     refused = ""
-    if not equals or not parts:
+    if not equals or not any(parts):
         refused = "expected key=value, for example data.batch=16"
+    elif not all(parts):
+        refused = f"a part of the key is empty, did you mean {'.'.join(filter(None, parts))!r}?"
     elif len(parts) > MAX_DEPTH:
         refused = f"leads deeper than {MAX_DEPTH} levels"
     elif parts[0] in ("extends", "profiles"):

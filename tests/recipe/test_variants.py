@@ -141,6 +141,9 @@ def test_set_null_takes_out() -> None:
     [
         ("seed", "--set seed: expected key=value, for example data.batch=16"),
         ("=3", "--set =3: expected key=value, for example data.batch=16"),
+        (".=3", "--set .=3: expected key=value, for example data.batch=16"),
+        ("data..batch=3", "--set data..batch=3: a part of the key is empty, did you mean 'data.batch'?"),
+        ("data.batch.=3", "--set data.batch.=3: a part of the key is empty, did you mean 'data.batch'?"),
         ("seed=[1", "--set seed=[1: not YAML"),
         ("seed=!x 1", "--set seed=!x 1: seed: tags such as !x are not allowed"),
         ("seed.x=1", "--set seed.x=1: seed: is 1, which has no 'x'"),
