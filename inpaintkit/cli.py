@@ -115,9 +115,8 @@ def recipe_options(command: Any) -> Any:
 def run(recipe: str, profile: str | None, sets: Sequence[str], out: Path | None, resume: bool, quiet: bool) -> None:
     """Trains RECIPE (a file or a bundled name), evaluates it under its protocols and writes report.html."""
     from . import pipeline
-    from .recipe import load_recipe
 
-    pipeline.run(load_recipe(recipe, profile, sets), out, RUNS, resume, show=not quiet)
+    pipeline.run(pipeline.load(recipe, profile, sets), out, RUNS, resume, show=not quiet)
 
 
 @click.command()
@@ -127,12 +126,11 @@ def check(recipes: Sequence[str], profile: str | None, sets: Sequence[str]) -> N
     """Checks RECIPES in full, then one step of every stage without data: seconds each."""
     from . import pipeline
     from .core.errors import RecipeError
-    from .recipe import load_recipe
 
     problems: list[Any] = []
     for recipe in recipes:
         try:
-            loaded = load_recipe(recipe, profile, sets)
+            loaded = pipeline.load(recipe, profile, sets)
             pipeline.check(loaded)
             method = loaded.method_on_meta
             stages = ", ".join(method.trial_steps()) or "no training"

@@ -8,24 +8,40 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from .core.config.nodes import dump
+from .core.config.nodes import dump, raise_problems
+from .core.config.spec import problems_of
 from .core.errors import DataError, InpaintkitError, Problem, RecipeError, listed
 from .core.interfaces import Method
 from .data import find
-from .evaluation import Protocol, evaluate_protocols, load_protocol, open_test_sets, results_table, run_row, to_json
-from .recipe import Recipe
+from .evaluation import (
+    Protocol,
+    check_protocol,
+    evaluate_protocols,
+    load_protocol,
+    open_test_sets,
+    results_table,
+    run_row,
+    to_json,
+)
+from .recipe import Recipe, load_recipe
 from .report import write_report
-from .runs import RECIPE, Observers, Run, adopt_weights, checkpoint, latest_run, load, new_run
-from .runtime import Execution, distributed, pick_device, write_atomically
+from .runs import RECIPE, Observers, Run, adopt_weights, checkpoint, latest_run, load as load_method, new_run
+from .runtime import Execution, distributed, generator, pick_device, write_atomically
 from .training import check_steps, train
+
+
+def load(source: str | Path, profile: str | None = None, sets: Sequence[str] = ()) -> Recipe:
+    """The recipe, as :func:`inpaintkit.load_recipe` reads it; protocols that are written in it are checked with it."""
+    return load_recipe(source, profile, sets, check_protocol=check_protocol)
 
 
 def check(recipe: Recipe) -> list[Protocol]:
     """Takes one step of each stage without memory or data, and loads the recipe's protocols, which it returns.
 
     Raises:
-        RecipeError: everything that does not fit, see :func:`inpaintkit.training.check_steps`; wrong protocols; and
-            protocols without pictures, which are better reported before the training than after it.
+        RecipeError: everything that does not fit, see :func:`inpaintkit.training.check_steps`; wrong protocols, or two
+            of one name; holes that do not fit, and protocols without pictures: both are better reported before the
+            training than after it.
     """
     problems: list[Problem] = []
     protocols: list[Protocol] = []
@@ -34,19 +50,40 @@ def check(recipe: Recipe) -> list[Protocol]:
     except RecipeError as error:
         problems += error.problems
     for number, source in enumerate(recipe.evaluate):
+        path = ("evaluate", number)
         try:
-            protocols.append(load_protocol(source))
+            protocol = load_protocol(source, within=recipe.source, path=path)
+            draw_one(protocol)
         except RecipeError as error:
             problems += error.problems
             continue
-        if protocols[-1].images is None and (recipe.data is None or recipe.data.test is None):
-            name = protocols[-1].name
-            text = f"protocol {name!r} names no pictures of its own: give the recipe `data: {{test: ...}}`"
-            path = ("evaluate", number)
-            problems.append(Problem(text, path, str(recipe.source.find(path))))
-    if problems:
-        raise RecipeError(problems)
+        faults = []
+        if protocol.name in [other.name for other in protocols]:
+            faults.append(
+                f"two protocols are named {protocol.name!r}: give one of them another `name`, or leave it out"
+            )
+        if protocol.images is None and (recipe.data is None or recipe.data.test is None):
+            faults.append(
+                f"protocol {protocol.name!r} names no pictures of its own: give the recipe `data: {{test: ...}}`"
+            )
+        problems += [Problem(fault, path, str(recipe.source.find(path))) for fault in faults]
+        protocols.append(protocol)
+    raise_problems(problems)
     return protocols
+
+
+def draw_one(protocol: Protocol) -> None:
+    """Draws one mask, where the side of the pictures is known.
+
+    Raises:
+        RecipeError: the sampler refuses, for example because the hole does not fit.
+    """
+    masks, side = protocol.masks, protocol.known_side
+    if side is not None:
+        try:
+            masks.build()(1, (side, side), generator(0))
+        except InpaintkitError as error:
+            raise_problems(problems_of(error, masks.path, masks.source), error)
 
 
 def run(recipe: Recipe, out: Path | None, root: Path, resume: bool = False, show: bool = True) -> Run:
@@ -109,7 +146,7 @@ def _evaluate(
     if protocols:
         test_sets = open_test_sets(protocols, recipe.data, images, show)
         row, source = run_row(begun, recipe)
-        method = method or load(source, device)
+        method = method or load_method(source, device)
         execution = Execution(device, progress=show)
         observers = Observers(recipe, begun.folder, lambda text: warnings.print(f"warning: {text}", markup=False))
         with observers:

@@ -284,7 +284,7 @@ def test_interrupted_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*args: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("inpaintkit.recipe.load_recipe", interrupt)
+    monkeypatch.setattr("inpaintkit.pipeline.load", interrupt)
     told = call("check", "x.yaml")
     assert told.exit_code == 130
     assert "Traceback" not in told.output

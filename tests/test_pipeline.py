@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import json
 from collections import Counter
@@ -189,6 +190,69 @@ def test_missing_and_damaged_pictures_are_told_together_and_nothing_is_made(
     for said in ("bad.zip is no readable .zip", "'/nowhere'", "'/nowhere/either'"):
         assert said in str(caught.value)
     assert not (tmp_path / "run").exists()
+
+
+INLINE = """\
+evaluate:
+  - name: own
+    masks: {use: center-square, sid: 6}
+    metrics: [psnr, {use: l1, region: outside}]
+    size: 0
+"""
+OWN = {**PROTOCOL, "name": "own", "images": "test", "size": 16}
+
+
+def test_an_inline_protocol_is_checked_with_the_recipe_and_line_by_line(write_recipe: Write) -> None:
+    path = write_recipe({"seed": -1})
+    lines = len(path.read_text().splitlines())
+    path.write_text(path.read_text() + INLINE)
+    with pytest.raises(RecipeError) as caught:
+        pipeline.load(path)
+    found = {problem.path: int(problem.where.split(":")[-2]) for problem in caught.value.problems}
+    seed = found.pop(("seed",))
+    assert 1 <= seed <= lines
+    own = ("evaluate", 0)
+    assert found == {
+        (*own, "masks", "sid"): lines + 3,
+        (*own, "metrics", 1, "region"): lines + 4,
+        (*own, "size"): lines + 5,
+    }
+
+
+def told_of_protocols(path: Path) -> list[str]:
+    with pytest.raises(RecipeError) as caught:
+        pipeline.check(load_recipe(path))
+    return [str(problem).rpartition("/")[2] for problem in caught.value.problems]
+
+
+def test_an_inline_protocol_of_a_recipe_from_python_is_checked_line_by_line(write_recipe: Write) -> None:
+    path = write_recipe()
+    lines = len(path.read_text().splitlines())
+    path.write_text(path.read_text() + INLINE)
+    told = told_of_protocols(path)
+    assert [line.split(": ")[:2] for line in told] == [
+        [f"small.yaml:{lines + 3}:33", "evaluate[0].masks.sid"],
+        [f"small.yaml:{lines + 4}:39", "evaluate[0].metrics[1].region"],
+        [f"small.yaml:{lines + 5}:11", "evaluate[0].size"],
+    ]
+
+
+def test_two_protocols_of_one_name_are_a_problem(write_recipe: Write) -> None:
+    (problem,) = told_of_protocols(write_recipe({"evaluate": [copy.deepcopy(OWN), {**OWN, "seed": 1}]}))
+    assert "evaluate[1]: two protocols are named 'own': give one of them another `name`" in problem
+
+
+@pytest.mark.parametrize("size", [{"size": 16}, {"size": None, "prepare": {"crop": 16}}])
+def test_a_hole_that_does_not_fit_into_the_pictures_is_a_problem(
+    size: dict[str, Any], write_recipe: Write, tmp_path: Path
+) -> None:
+    protocol = {**OWN, **size, "masks": {"use": "center-square", "side": 17}}
+    (problem,) = told_of_protocols(write_recipe({"evaluate": [protocol]}))
+    assert ": evaluate[0].masks.side: " in problem
+    assert "16" in problem
+    (tmp_path / "own.yaml").write_text("masks: {use: center-square, side: 17}\nmetrics: [l1]\nsize: 16\nimages: test\n")
+    (problem,) = told_of_protocols(write_recipe({"evaluate": [str(tmp_path / "own.yaml")]}))
+    assert problem.startswith("own.yaml:1:35: masks.side: ")
 
 
 def test_changed() -> None:

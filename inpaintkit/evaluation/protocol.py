@@ -13,10 +13,10 @@ from torch import Tensor
 
 from ..core.config.bundled import find
 from ..core.config.layers import merge, read_chain, without
-from ..core.config.nodes import raise_problems
+from ..core.config.nodes import Node, raise_problems
 from ..core.config.schema import SignatureError, signature_of
 from ..core.config.structure import Spec, Structurer
-from ..core.errors import OptionError, Problem
+from ..core.errors import KeyPath, OptionError, Problem
 from ..core.interfaces import MaskSampler, Metric
 from ..core.plugins import Plugins, installed
 from ..data import Prepare, Source
@@ -64,7 +64,7 @@ class Protocol:
                 f"{self.name!r} is no name for a protocol" if self.name else "a protocol outside a file needs a name"
             )
             problems.append(OptionError(f"{fault}: use letters, digits, '.', '-' and '_'", ("name",)))
-        side = self.prepare.crop or self.prepare.tiles or self.prepare.short_side
+        side = self._prepared_side
         if side and self.size and self.size > side:
             fault = f"size ({self.size}) is larger than the prepared pictures ({side}): nothing is enlarged"
             problems.append(OptionError(fault, ("size",)))
@@ -72,6 +72,15 @@ class Protocol:
             problems.append(OptionError(f"a shift of {side} pixels or more leaves nothing", ("transform", "shift")))
         if problems:
             raise OptionError.join(problems)
+
+    @property
+    def _prepared_side(self) -> int | None:
+        return self.prepare.crop or self.prepare.tiles or self.prepare.short_side
+
+    @property
+    def known_side(self) -> int | None:
+        """The side at which everything is measured, where it does not depend on the pictures."""
+        return self.size or self._prepared_side
 
     def view(self, pixels: Tensor) -> Tensor:
         """Prepared pixels, uint8 (B, 3, S, S) -> moved and scaled, uint8 (B, 3, size, size)."""
@@ -88,13 +97,16 @@ class Protocol:
 ProtocolSource = Protocol | str | Path | Mapping[str, Any]
 
 
-def load_protocol(source: ProtocolSource, plugins: Plugins | None = None) -> Protocol:
+def load_protocol(
+    source: ProtocolSource, plugins: Plugins | None = None, within: Node | None = None, path: KeyPath = ()
+) -> Protocol:
     """A protocol, checked in full.
 
     Args:
         source: a YAML file, the name of a bundled protocol (``faces_center_64``), or a mapping of the same keys; a
             protocol is returned as it is.
         plugins: where components are looked up; by default what is installed.
+        within: the tree of the recipe that a mapping is written in, and ``path`` its place there.
 
     Raises:
         RecipeError: everything that is wrong with it, with file, line and column.
@@ -103,28 +115,36 @@ def load_protocol(source: ProtocolSource, plugins: Plugins | None = None) -> Pro
         return source
     plugins = plugins or installed()
     if isinstance(source, Mapping):
-        return _structured(Structurer(plugins), source, [])
-    path = find("protocol", source, plugins)
+        return _structured(source, Structurer(plugins, within), path)
+    file = find("protocol", source, plugins)
     problems: list[Problem] = []
-    chain, complete = read_chain(path, lambda name, folder: find("protocol", name, plugins, folder), problems)
+    chain, complete = read_chain(file, lambda name, folder: find("protocol", name, plugins, folder), problems)
     if not complete:
         raise_problems(problems)
     root = chain[0]
     for tree in chain[1:]:
         root = merge(without(root, "name"), tree, (), problems)
-    return _structured(Structurer(plugins, root), {"name": path.stem, **root.plain()}, problems)
+    structurer = Structurer(plugins, root)
+    structurer.problems += problems
+    return _structured({"name": file.stem, **root.plain()}, structurer)
 
 
-def _structured(structurer: Structurer, tree: Mapping[str, Any], problems: Sequence[Problem]) -> Protocol:
-    spec = structurer.structure(tree, Protocol)
-    found = [*problems, *structurer.problems]
-    protocol = spec.attempt(found) if isinstance(spec, Spec) else None
-    if isinstance(protocol, Protocol):
-        parts: list[Spec[Any]] = [protocol.masks, *protocol.metrics]
-        for part in parts:
-            part.attempt(found)  # their constructors check values, too
-    raise_problems(found)
+def _structured(tree: Mapping[str, Any], structurer: Structurer, path: KeyPath = ()) -> Protocol:
+    protocol = check_protocol(tree, structurer, path)
+    raise_problems(structurer.problems)
     assert isinstance(protocol, Protocol)  # nothing was wrong
+    return protocol
+
+
+def check_protocol(tree: Mapping[str, Any], structurer: Structurer, path: KeyPath = ()) -> Protocol | None:
+    """The protocol at ``path``, if it can be made; what is wrong is added to the problems of ``structurer``."""
+    spec = structurer.structure(tree, Protocol, path)
+    protocol = spec.attempt(structurer.problems) if isinstance(spec, Spec) else None
+    if not isinstance(protocol, Protocol):
+        return None
+    parts: list[Spec[Any]] = [protocol.masks, *protocol.metrics]
+    for part in parts:
+        part.attempt(structurer.problems)  # their constructors check values, too
     return protocol
 
 

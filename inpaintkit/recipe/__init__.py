@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import attrs
 import torch
@@ -15,7 +15,7 @@ from ..core.config.bundled import find
 from ..core.config.nodes import Node, raise_problems
 from ..core.config.spec import located
 from ..core.config.structure import Spec, Structurer
-from ..core.errors import OptionError, Problem, RecipeError, did_you_mean
+from ..core.errors import KeyPath, OptionError, Problem, RecipeError, did_you_mean
 from ..core.interfaces import MaskSampler, Method, Metric, Observer
 from ..core.plugins import Plugins, installed, official
 from ..data import AugmentationStep, Prepare, Source
@@ -23,6 +23,7 @@ from .variants import resolve_file
 
 Count = Annotated[int, Ge(0)]
 Positive = Annotated[int, Ge(1)]
+T = TypeVar("T")
 
 
 @attrs.frozen
@@ -169,10 +170,20 @@ class Recipe(RecipeKeys):
         return self.method_on_meta.steps > 0
 
 
+#: Reports to the structurer what is wrong with a protocol that is written at a path of a recipe.
+CheckProtocol = Callable[[Mapping[str, Any], Structurer, KeyPath], object]
+
+
 def load_recipe(
-    source: str | Path, profile: str | None = None, sets: Sequence[str] = (), plugins: Plugins | None = None
+    source: str | Path,
+    profile: str | None = None,
+    sets: Sequence[str] = (),
+    plugins: Plugins | None = None,
+    check_protocol: CheckProtocol | None = None,
 ) -> Recipe:
     """The recipe of a file or bundled name, with a profile and ``key=value`` changes applied to it.
+
+    Protocols that are written in it are left to ``check_protocol``: a recipe does not know their keys.
 
     Raises:
         RecipeError: everything that is wrong, each with its place.
@@ -183,6 +194,9 @@ def load_recipe(
     root, problems = resolved.root, list(resolved.problems)
     structurer = Structurer(plugins, root)
     spec = structurer.structure(root.plain(), RecipeKeys)
+    if check_protocol is not None:
+        for at, protocol in _items(spec.options.get("evaluate"), dict):
+            check_protocol(protocol, structurer, ("evaluate", at))
     # without a base or a profile, what is missing may be in the part that could not be read
     problems += [each for each in structurer.problems if resolved.complete or each.kind != "missing"]
     keys = spec.attempt(problems)
@@ -217,7 +231,7 @@ def _missing_plugins(requires: Any, plugins: Plugins) -> list[Problem]:
     problems = []
     # where a second plugin of one name was refused, the first is the one that counts
     reports = {report.name: report for report in sorted(plugins.reports, key=lambda report: not report.error)}
-    for at, name in _texts(requires):
+    for at, name in _items(requires, str):
         if name not in reports:
             known = {*reports, *official()}
             fix = f": pip install {official()[name]}" if name in official() else did_you_mean(name, known)
@@ -229,7 +243,7 @@ def _missing_plugins(requires: Any, plugins: Plugins) -> list[Problem]:
 
 def _missing_protocols(evaluate: Any, plugins: Plugins) -> list[Problem]:
     problems: list[Problem] = []
-    for at, name in _texts(evaluate):
+    for at, name in _items(evaluate, str):
         try:
             find("protocol", name, plugins)
         except RecipeError as error:
@@ -237,6 +251,6 @@ def _missing_protocols(evaluate: Any, plugins: Plugins) -> list[Problem]:
     return problems
 
 
-def _texts(items: Any) -> list[tuple[int, str]]:
-    """The strings of a list with their indices, whatever else is in a recipe that is not valid."""
-    return [(at, item) for at, item in enumerate(items) if isinstance(item, str)] if isinstance(items, tuple) else []
+def _items(items: Any, kind: type[T]) -> list[tuple[int, T]]:
+    """The items of that type with their indices, whatever else is in a recipe that is not valid."""
+    return [(at, item) for at, item in enumerate(items) if isinstance(item, kind)] if isinstance(items, tuple) else []
