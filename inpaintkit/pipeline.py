@@ -9,7 +9,7 @@ import torch
 from rich.console import Console
 
 from .core.config.nodes import dump, raise_problems
-from .core.config.spec import problems_of
+from .core.config.spec import located, problems_of
 from .core.errors import DataError, InpaintkitError, Problem, RecipeError, listed
 from .core.interfaces import Method
 from .data import find
@@ -43,47 +43,31 @@ def check(recipe: Recipe) -> list[Protocol]:
             of one name; holes that do not fit, and protocols without pictures: both are better reported before the
             training than after it.
     """
-    problems: list[Problem] = []
+    problems = check_steps(recipe)
     protocols: list[Protocol] = []
-    try:
-        check_steps(recipe)
-    except RecipeError as error:
-        problems += error.problems
     for number, source in enumerate(recipe.evaluate):
         path = ("evaluate", number)
         try:
             protocol = load_protocol(source, within=recipe.source, path=path)
-            draw_one(protocol)
         except RecipeError as error:
             problems += error.problems
             continue
-        faults = []
-        if protocol.name in [other.name for other in protocols]:
-            faults.append(
-                f"two protocols are named {protocol.name!r}: give one of them another `name`, or leave it out"
-            )
+        masks, side = protocol.masks, protocol.size or protocol.prepare.side
+        if side is not None:  # otherwise it is known once the pictures are read
+            try:
+                masks.build()(1, (side, side), generator(0))
+            except InpaintkitError as error:
+                problems += problems_of(error, masks.path, masks.source)
+        name = protocol.name
+        if name in [other.name for other in protocols]:
+            text = f"two protocols are named {name!r}: give one of them another `name`, or leave it out"
+            problems.append(Problem(text, path))
         if protocol.images is None and (recipe.data is None or recipe.data.test is None):
-            faults.append(
-                f"protocol {protocol.name!r} names no pictures of its own: give the recipe `data: {{test: ...}}`"
-            )
-        problems += [Problem(fault, path, str(recipe.source.find(path))) for fault in faults]
+            text = f"protocol {name!r} names no pictures of its own: give the recipe `data: {{test: ...}}`"
+            problems.append(Problem(text, path))
         protocols.append(protocol)
-    raise_problems(problems)
+    raise_problems([located(problem, recipe.source) for problem in problems])
     return protocols
-
-
-def draw_one(protocol: Protocol) -> None:
-    """Draws one mask, where the side of the pictures is known.
-
-    Raises:
-        RecipeError: the sampler refuses, for example because the hole does not fit.
-    """
-    masks, side = protocol.masks, protocol.known_side
-    if side is not None:
-        try:
-            masks.build()(1, (side, side), generator(0))
-        except InpaintkitError as error:
-            raise_problems(problems_of(error, masks.path, masks.source), error)
 
 
 def run(recipe: Recipe, out: Path | None, root: Path, resume: bool = False, show: bool = True) -> Run:
@@ -201,10 +185,8 @@ def require_pictures(recipe: Recipe) -> None:
         try:
             find(sources or [])
         except DataError as error:
-            path = ("data", key)
-            problems += [Problem(line, path, str(recipe.source.find(path))) for line in str(error).splitlines()]
-    if problems:
-        raise RecipeError(problems)
+            problems += [Problem(line, ("data", key)) for line in str(error).splitlines()]
+    raise_problems([located(problem, recipe.source) for problem in problems])
 
 
 def changed(before: object, now: object, path: str = "") -> list[str]:

@@ -28,6 +28,7 @@ class Problem:
     where: str = attrs.field(default="", converter=str)  # file:line:column
     kind: ProblemKind = "value"
     key: str = ""  # the name of what is missing
+    cause: Exception | None = attrs.field(default=None, eq=False, repr=False)  # what a constructor raised
 
     def __str__(self) -> str:
         at = dotted(self.path)

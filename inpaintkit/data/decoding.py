@@ -40,6 +40,11 @@ class Prepare:
     crop: Side | None = None
     tiles: Side | None = None
 
+    @property
+    def side(self) -> int | None:
+        """The short side of prepared pictures, where it does not depend on the files."""
+        return self.tiles or self.crop or self.short_side
+
     def __attrs_post_init__(self) -> None:
         sides = {name: side for name, side in attrs.asdict(self).items() if side is not None}
         problems = [

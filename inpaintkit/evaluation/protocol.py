@@ -64,7 +64,7 @@ class Protocol:
                 f"{self.name!r} is no name for a protocol" if self.name else "a protocol outside a file needs a name"
             )
             problems.append(OptionError(f"{fault}: use letters, digits, '.', '-' and '_'", ("name",)))
-        side = self._prepared_side
+        side = self.prepare.side
         if side and self.size and self.size > side:
             fault = f"size ({self.size}) is larger than the prepared pictures ({side}): nothing is enlarged"
             problems.append(OptionError(fault, ("size",)))
@@ -72,15 +72,6 @@ class Protocol:
             problems.append(OptionError(f"a shift of {side} pixels or more leaves nothing", ("transform", "shift")))
         if problems:
             raise OptionError.join(problems)
-
-    @property
-    def _prepared_side(self) -> int | None:
-        return self.prepare.crop or self.prepare.tiles or self.prepare.short_side
-
-    @property
-    def known_side(self) -> int | None:
-        """The side at which everything is measured, where it does not depend on the pictures."""
-        return self.size or self._prepared_side
 
     def view(self, pixels: Tensor) -> Tensor:
         """Prepared pixels, uint8 (B, 3, S, S) -> moved and scaled, uint8 (B, 3, size, size)."""
@@ -115,24 +106,20 @@ def load_protocol(
         return source
     plugins = plugins or installed()
     if isinstance(source, Mapping):
-        return _structured(source, Structurer(plugins, within), path)
-    file = find("protocol", source, plugins)
-    problems: list[Problem] = []
-    chain, complete = read_chain(file, lambda name, folder: find("protocol", name, plugins, folder), problems)
-    if not complete:
-        raise_problems(problems)
-    root = chain[0]
-    for tree in chain[1:]:
-        root = merge(without(root, "name"), tree, (), problems)
-    structurer = Structurer(plugins, root)
-    structurer.problems += problems
-    return _structured({"name": file.stem, **root.plain()}, structurer)
-
-
-def _structured(tree: Mapping[str, Any], structurer: Structurer, path: KeyPath = ()) -> Protocol:
+        structurer, tree = Structurer(plugins, within), source
+    else:
+        file, path = find("protocol", source, plugins), ()
+        problems: list[Problem] = []
+        chain, complete = read_chain(file, lambda name, folder: find("protocol", name, plugins, folder), problems)
+        if not complete:
+            raise_problems(problems)
+        root = chain[0]
+        for layer in chain[1:]:
+            root = merge(without(root, "name"), layer, (), problems)
+        structurer, tree = Structurer(plugins, root, problems), {"name": file.stem, **root.plain()}
     protocol = check_protocol(tree, structurer, path)
     raise_problems(structurer.problems)
-    assert isinstance(protocol, Protocol)  # nothing was wrong
+    assert protocol is not None  # nothing was wrong
     return protocol
 
 

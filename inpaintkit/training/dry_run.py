@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook
 
-from ..core.config.nodes import raise_problems
 from ..core.config.spec import located, problems_of
 from ..core.errors import InpaintkitError, Problem, did_you_mean
 from ..core.interfaces import Batch, Method
@@ -21,13 +20,11 @@ from ..runtime import generator
 from .validation import validation_metrics
 
 
-def check_steps(recipe: Recipe) -> None:
-    """Takes one step of each stage with the recipe's method on the meta device.
+def check_steps(recipe: Recipe) -> list[Problem]:
+    """What a step of each stage, taken with the recipe's method on the meta device, shows to be wrong.
 
-    Raises:
-        RecipeError: constructors refused values, augmentation does not end at ``size``, masks do not fit into the
-            pictures, the method does not draw a view that a term reads, or shapes do not fit in a module, which is
-            named with its input.
+    Constructors refuse values, augmentation does not end at ``size``, masks do not fit into the pictures, the method
+    does not draw a view that a term reads, or shapes do not fit in a module, which is named with its input.
     """
     problems: list[Problem] = []
 
@@ -45,10 +42,9 @@ def check_steps(recipe: Recipe) -> None:
     with collected("method"):
         method = recipe.method_on_meta
     if data is not None:
-        side = data.prepare.tiles or data.prepare.crop or data.prepare.short_side
-        if side is not None:  # otherwise it is known once the pictures are read
+        if data.prepare.side is not None:  # otherwise it is known once the pictures are read
             with collected("data", "augment"):
-                check_augment(data.augment, side, data.frame)
+                check_augment(data.augment, data.prepare.side, data.frame)
         if recipe.masks is not None:
             with collected("masks"):
                 mask = recipe.masks.build()(1, data.frame, generator(0))
@@ -66,7 +62,7 @@ def check_steps(recipe: Recipe) -> None:
     elif method is not None and recipe.init_from is None and any(each.requires_grad for each in method.parameters()):
         text = "this method has networks to train, but no training steps: give it stages, or init_from"
         problems.append(Problem(text, ("method",)))
-    raise_problems([located(problem, recipe.source) for problem in problems])
+    return [located(problem, recipe.source) for problem in problems]
 
 
 def unknown_views(method: Method, batch: Batch) -> list[Problem]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from inpaintkit.core.config.nodes import raise_problems
 from inpaintkit.core.errors import RecipeError
 from inpaintkit.pipeline import begin
 from inpaintkit.recipe import load_recipe
@@ -46,4 +47,4 @@ def test_what_cannot_be_measured_is_reported_with_its_place(write_recipe: Write)
         load_recipe(write_recipe({"validate": {"metrics": []}}))
     for metrics, said in ((["fid"], "needs at least .* images"), (["psnr", "psnr"], "a second metric is labelled")):
         with pytest.raises(RecipeError, match=rf"validate\.metrics\[\d\]: .*{said}"):
-            check_steps(load_recipe(write_recipe({"validate": {"metrics": metrics}})))
+            raise_problems(check_steps(load_recipe(write_recipe({"validate": {"metrics": metrics}}))))

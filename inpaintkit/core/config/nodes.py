@@ -251,10 +251,11 @@ def dump(tree: Any) -> str:
     return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
 
 
-def raise_problems(problems: Sequence[Problem], cause: Exception | None = None) -> None:
+def raise_problems(problems: Sequence[Problem]) -> None:
     """Raises all of ``problems``, if there are any, in the order of their files, lines and columns."""
     if problems:
-        raise RecipeError(sorted(dict.fromkeys(problems), key=_place)) from cause
+        causes = [problem.cause for problem in problems if problem.cause]
+        raise RecipeError(sorted(dict.fromkeys(problems), key=_place)) from next(iter(causes), None)
 
 
 def _place(problem: Problem) -> list[str | int]:

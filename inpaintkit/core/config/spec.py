@@ -38,23 +38,15 @@ class Spec(Generic[T]):
             RecipeError: everything that constructors refused, with its place.
         """
         problems: list[Problem] = []
-        causes: list[Exception] = []
-        built = self.attempt(problems, without, causes=causes)
-        raise_problems(problems, causes[0] if causes else None)
+        built = self.attempt(problems, without)
+        raise_problems(problems)
         return cast(T, built)
 
-    def attempt(
-        self,
-        problems: list[Problem],
-        without: Collection[str] = (),
-        *,
-        trial: bool = False,
-        causes: list[Exception] | None = None,
-    ) -> T | Any:
+    def attempt(self, problems: list[Problem], without: Collection[str] = (), *, trial: bool = False) -> T | Any:
         """Like ``build``, but what is refused goes to ``problems``, and INVALID comes back.
 
         Parts that were found invalid before are skipped, whatever else can be built is tried. In a ``trial`` (on
-        the meta device) only refusals of values count, no other failures. ``causes`` collects the exceptions.
+        the meta device) only refusals of values count, no other failures.
         """
 
         valid = True
@@ -62,7 +54,7 @@ class Spec(Generic[T]):
         def attempted(value: Any) -> Any:
             nonlocal valid
             if isinstance(value, Spec) and not value.later:
-                value = value.attempt(problems, trial=trial, causes=causes)
+                value = value.attempt(problems, trial=trial)
             elif isinstance(value, list | tuple):
                 return type(value)(map(attempted, value))
             elif isinstance(value, dict):
@@ -78,8 +70,6 @@ class Spec(Generic[T]):
         except Exception as error:
             if not trial or isinstance(error, ValueError):
                 problems += problems_of(error, self.path, self.source)
-            if causes is not None:
-                causes.append(error)
             return INVALID
 
 
@@ -93,7 +83,7 @@ def problems_of(error: Exception, path: KeyPath, source: Node | None = None) -> 
         text = " ".join(str(error).split())
         readable = isinstance(error, InpaintkitError | ValueError) and text
         found = [Problem(text if readable else f"{type(error).__name__}: {text}", path)]
-    return [located(problem, source) for problem in found]
+    return [attrs.evolve(located(problem, source), cause=error) for problem in found]
 
 
 def located(problem: Problem, source: Node | None) -> Problem:

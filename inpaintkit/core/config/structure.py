@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from enum import EnumMeta
 from pathlib import Path
@@ -33,10 +33,10 @@ from .spec import INVALID as INVALID, Spec as Spec, located, problems_of
 class Structurer:
     """Checks plain values against types; collects what is wrong in ``problems``, with its places in ``source``."""
 
-    def __init__(self, plugins: Plugins, source: Node | None = None) -> None:
+    def __init__(self, plugins: Plugins, source: Node | None = None, problems: Sequence[Problem] = ()) -> None:
         self.plugins = plugins
         self.source = source
-        self.problems: list[Problem] = []
+        self.problems = list(problems)
 
     def problem(self, message: str, path: KeyPath, kind: ProblemKind = "value", key: str = "") -> Any:
         """Reports a problem with the value at ``path`` and returns INVALID."""
