@@ -13,16 +13,7 @@ from .core.config.spec import located, problems_of
 from .core.errors import DataError, InpaintkitError, Problem, RecipeError, listed
 from .core.interfaces import Method
 from .data import find
-from .evaluation import (
-    Protocol,
-    check_protocol,
-    evaluate_protocols,
-    load_protocol,
-    open_test_sets,
-    results_table,
-    run_row,
-    to_json,
-)
+from .evaluation import Protocol, evaluate_protocols, load_protocol, open_test_sets, results_table, run_row, to_json
 from .recipe import Recipe, load_recipe
 from .report import write_report
 from .runs import RECIPE, Observers, Run, adopt_weights, checkpoint, latest_run, load as load_method, new_run
@@ -32,7 +23,7 @@ from .training import check_steps, train
 
 def load(source: str | Path, profile: str | None = None, sets: Sequence[str] = ()) -> Recipe:
     """The recipe, as :func:`inpaintkit.load_recipe` reads it; protocols that are written in it are checked with it."""
-    return load_recipe(source, profile, sets, check_protocol=check_protocol)
+    return load_recipe(source, profile, sets, check_protocol=Protocol.of)
 
 
 def check(recipe: Recipe) -> list[Protocol]:

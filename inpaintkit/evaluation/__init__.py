@@ -18,12 +18,7 @@ from .formatting import (
     results_table as results_table,
 )
 from .pictures import input_columns as input_columns
-from .protocol import (
-    Protocol as Protocol,
-    ProtocolSource as ProtocolSource,
-    check_protocol as check_protocol,
-    load_protocol as load_protocol,
-)
+from .protocol import Protocol as Protocol, ProtocolSource as ProtocolSource, load_protocol as load_protocol
 from .results import (
     FILE as FILE,
     Conditions as Conditions,

@@ -73,6 +73,18 @@ class Protocol:
         if problems:
             raise OptionError.join(problems)
 
+    @classmethod
+    def of(cls, tree: Mapping[str, Any], structurer: Structurer, path: KeyPath = ()) -> Protocol | None:
+        """The protocol at ``path``, if it can be made; what is wrong is added to the problems of ``structurer``."""
+        spec = structurer.structure(tree, cls, path)
+        protocol = spec.attempt(structurer.problems) if isinstance(spec, Spec) else None
+        if not isinstance(protocol, cls):
+            return None
+        parts: list[Spec[Any]] = [protocol.masks, *protocol.metrics]
+        for part in parts:
+            part.attempt(structurer.problems)  # their constructors check values, too
+        return protocol
+
     def view(self, pixels: Tensor) -> Tensor:
         """Prepared pixels, uint8 (B, 3, S, S) -> moved and scaled, uint8 (B, 3, size, size)."""
         pixels = self.transform(pixels)
@@ -117,21 +129,9 @@ def load_protocol(
         for layer in chain[1:]:
             root = merge(without(root, "name"), layer, (), problems)
         structurer, tree = Structurer(plugins, root, problems), {"name": file.stem, **root.plain()}
-    protocol = check_protocol(tree, structurer, path)
+    protocol = Protocol.of(tree, structurer, path)
     raise_problems(structurer.problems)
     assert protocol is not None  # nothing was wrong
-    return protocol
-
-
-def check_protocol(tree: Mapping[str, Any], structurer: Structurer, path: KeyPath = ()) -> Protocol | None:
-    """The protocol at ``path``, if it can be made; what is wrong is added to the problems of ``structurer``."""
-    spec = structurer.structure(tree, Protocol, path)
-    protocol = spec.attempt(structurer.problems) if isinstance(spec, Spec) else None
-    if not isinstance(protocol, Protocol):
-        return None
-    parts: list[Spec[Any]] = [protocol.masks, *protocol.metrics]
-    for part in parts:
-        part.attempt(structurer.problems)  # their constructors check values, too
     return protocol
 
 

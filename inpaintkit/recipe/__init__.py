@@ -170,35 +170,34 @@ class Recipe(RecipeKeys):
         return self.method_on_meta.steps > 0
 
 
-#: Reports to the structurer what is wrong with a protocol that is written at a path of a recipe.
-CheckProtocol = Callable[[Mapping[str, Any], Structurer, KeyPath], object]
-
-
 def load_recipe(
     source: str | Path,
     profile: str | None = None,
     sets: Sequence[str] = (),
     plugins: Plugins | None = None,
-    check_protocol: CheckProtocol | None = None,
+    check_protocol: Callable[[Mapping[str, Any], Structurer, KeyPath], object] | None = None,
 ) -> Recipe:
     """The recipe of a file or bundled name, with a profile and ``key=value`` changes applied to it.
 
-    Protocols that are written in it are left to ``check_protocol``: a recipe does not know their keys.
+    A recipe does not know the keys of protocols: ``check_protocol`` reports to a structurer what is wrong with one that
+    is written in the recipe.
 
     Raises:
         RecipeError: everything that is wrong, each with its place.
     """
     plugins = plugins or installed()
     path = find("recipe", source, plugins)
-    resolved = resolve_file(path, lambda name, folder: find("recipe", name, plugins, folder), profile, sets)
-    root, problems = resolved.root, list(resolved.problems)
+    problems: list[Problem] = []
+    root, profiles, complete = resolve_file(
+        path, lambda name, folder: find("recipe", name, plugins, folder), problems, profile, sets
+    )
     structurer = Structurer(plugins, root)
     spec = structurer.structure(root.plain(), RecipeKeys)
     if check_protocol is not None:
         for at, protocol in _items(spec.options.get("evaluate"), dict):
             check_protocol(protocol, structurer, ("evaluate", at))
     # without a base or a profile, what is missing may be in the part that could not be read
-    problems += [each for each in structurer.problems if resolved.complete or each.kind != "missing"]
+    problems += [each for each in structurer.problems if complete or each.kind != "missing"]
     keys = spec.attempt(problems)
     problems += _missing_plugins(spec.options.get("requires"), plugins)
     problems += _missing_protocols(spec.options.get("evaluate"), plugins)
@@ -215,7 +214,7 @@ def load_recipe(
     name = (keys.name or path.stem) + (f"-{profile}" if profile else "")
     tree = {"name": name} | {key: value for key, value in root.plain().items() if key != "name"}
     fields = {field.name: getattr(keys, field.name) for field in attrs.fields(RecipeKeys)}
-    return Recipe(**fields | {"name": name}, tree=tree, source=root, profiles=resolved.profiles)
+    return Recipe(**fields | {"name": name}, tree=tree, source=root, profiles=profiles)
 
 
 def build_method(recipe: RecipeKeys, without: Collection[str] = ()) -> Method:

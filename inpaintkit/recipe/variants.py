@@ -13,25 +13,17 @@ from ..core.config.nodes import MAX_DEPTH, Mark, Node, parse
 from ..core.errors import KeyPath, Problem, did_you_mean
 
 
-@attrs.frozen
-class Resolved:
-    """A recipe's tree after ``extends``, profile and ``--set``, and everything that went wrong on the way."""
+def resolve_file(
+    path: Path, find: Find, problems: list[Problem], profile: str | None = None, sets: Sequence[str] = ()
+) -> tuple[Node, tuple[str, ...], bool]:
+    """The tree of a file and what it extends, base first, each merged with its own part of the profile; then ``sets``.
 
-    root: Node
-    profiles: tuple[str, ...]
-    problems: list[Problem]
-    complete: bool  # False where a base or a profile could not be read: keys may be missing only because of that
-
-
-def resolve_file(path: Path, find: Find, profile: str | None = None, sets: Sequence[str] = ()) -> Resolved:
-    """Reads a file and what it extends, base first, each merged with its own part of the profile; then ``sets``.
-
-    So a file's own values override its base's profile: an ablation stays one in every profile of its base.
+    So a file's own values override its base's profile: an ablation stays one in every profile of its base. With it come
+    the names of the profiles, and whether all was read: keys may be missing only because a base or the profile is.
     """
-    problems: list[Problem] = []
     chain, complete = read_chain(path, find, problems)
     if not chain:
-        return Resolved(Node({}, Mark(str(path), 1, 1)), (), problems, False)
+        return Node({}, Mark(str(path), 1, 1)), (), False
     root = Node({}, chain[0].mark)
     names: list[str] = []
     for body in chain:
@@ -48,13 +40,11 @@ def resolve_file(path: Path, find: Find, profile: str | None = None, sets: Seque
         problems.append(Problem(message, where=chain[-1].find(("profiles",))))
     for text in sets:
         root = apply_set(root, text, problems)
-    return Resolved(root, tuple(names), problems, complete)
+    return root, tuple(names), complete
 
 
 def _profiles(root: Node, problems: list[Problem]) -> dict[str, Node]:
-    node = root.children.get("profiles")
-    if node is None:
-        return {}
+    node = root.children.get("profiles", Node({}, root.mark))
     if not isinstance(node.value, dict):
         place = root.find(("profiles",))
         problems.append(Problem("expected a mapping of names to parts of a recipe", ("profiles",), place))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from inpaintkit.core.config.nodes import Mark, Node, parse
 from inpaintkit.core.errors import Problem, RecipeError
-from inpaintkit.recipe.variants import Resolved, apply_set, resolve_file
+from inpaintkit.recipe.variants import apply_set, resolve_file
 
 
 def tree(text: str, name: str = "f.yaml") -> Node:
@@ -31,8 +31,16 @@ def write(folder: Path, **files: str) -> None:
         (folder / f"{name}.yaml").write_text(text)
 
 
+class Resolved(NamedTuple):
+    root: Node
+    profiles: tuple[str, ...]
+    complete: bool
+    problems: list[Problem]
+
+
 def resolved(folder: Path, name: str, profile: str | None = None, sets: tuple[str, ...] = ()) -> Resolved:
-    return resolve_file(folder / f"{name}.yaml", find, profile, sets)
+    problems: list[Problem] = []
+    return Resolved(*resolve_file(folder / f"{name}.yaml", find, problems, profile, sets), problems)
 
 
 def places(result: Resolved, folder: Path) -> list[str]:
