@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor
+from toy_methods import Noise
 
 from inpaintkit import DataError, Method, OptionError
 from inpaintkit.components.mean_color import MeanColor
@@ -21,7 +22,7 @@ from inpaintkit.evaluation.protocol import Protocol, load_protocol
 from inpaintkit.evaluation.testset import TestSet, completions
 from inpaintkit.runtime import Execution
 
-from .toys import COUNT, SIDE, Drawn, Noise, read, tree
+from .toys import COUNT, SIDE, Drawn, read, tree
 
 
 def test_masks_and_pictures_depend_on_the_index_alone(test_set: TestSet, folder: Path) -> None:

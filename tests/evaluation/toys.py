@@ -72,13 +72,6 @@ class Drawn(Method):
         return torch.full_like(masked, self.level)
 
 
-class Noise(Method):
-    randomness = "always"
-
-    def inpaint(self, masked: Tensor, mask: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
-        return torch.rand(masked.shape, generator=rng) * 2 - 1
-
-
 class Trained(Method):
     """Stands for a method with weights: draws its one parameter."""
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings, strategies as st
 from PIL import Image
+from toy_methods import Noise
 
 from inpaintkit.components.blending import PoissonBlended
 from inpaintkit.core.errors import InpaintkitError, NonFiniteError, OptionError
@@ -14,7 +15,7 @@ from inpaintkit.filling.in_memory import fill, fill_many, fill_samples
 from inpaintkit.filling.options import FillOptions
 from inpaintkit.runtime.execution import Execution
 
-from .toys import MASK, METHODS, Asked, Constant, Conv8, MeanFill, Noise, Search, picture_of, square
+from .toys import MASK, METHODS, Asked, Constant, Conv8, MeanFill, Search, picture_of, square
 
 
 @settings(max_examples=40, deadline=None)

@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 from rich.console import Console
+from toy_methods import Noise
 
 from inpaintkit.components.blending import PoissonBlended
 from inpaintkit.core.errors import InpaintkitError
@@ -22,7 +23,7 @@ from inpaintkit.runtime import progress
 from inpaintkit.runtime.execution import Execution
 from inpaintkit.runtime.progress import report_progress
 
-from .toys import MASK, Constant, MeanFill, Noise, files_in, folders, square
+from .toys import MASK, Constant, MeanFill, files_in, folders, square
 
 
 def test_damaged_files_are_named_and_the_rest_is_done(tmp_path):

@@ -7,12 +7,13 @@ import os
 import pytest
 import skimage.data
 from PIL import Image
+from toy_methods import Noise
 
 from inpaintkit.core.errors import DataError, InpaintkitError
 from inpaintkit.filling.on_disk import fill_files
 from inpaintkit.runtime.execution import Execution
 
-from .toys import MASK, MeanFill, Noise, files_in, folders
+from .toys import MASK, MeanFill, files_in, folders
 
 
 def test_folders_are_paired_by_stem(tmp_path):

@@ -93,16 +93,6 @@ class Constant(Method):
         return torch.full_like(masked, self.value)
 
 
-class Noise(Method):
-    """Draws at random, and has no parameters."""
-
-    randomness = "always"
-
-    def inpaint(self, masked, mask, *, rng=None):
-        self.seen = masked.device.type
-        return torch.rand(masked.shape, generator=rng) * 2 - 1
-
-
 class Asked(Method):
     """Draws at random when asked, else always gray."""
 
