@@ -30,7 +30,7 @@ from inpaintkit.core.config import layers as merging, nodes as yamltree, schema 
 from inpaintkit.core.config.bundled import bundled
 from inpaintkit.core.hookspecs import API_VERSION, HOOKS, KINDS
 from inpaintkit.core.interfaces import INTERFACES
-from inpaintkit.core.plugins import GROUP, Plugins, load_plugins, official
+from inpaintkit.core.plugins import GROUP, Plugins, load_plugins
 from inpaintkit.data.augment import AugmentationStep
 from inpaintkit.data.decoding import Prepare
 from inpaintkit.data.sources import PackageFiles
@@ -67,10 +67,15 @@ FUNCTIONS: dict[str, str] = {
     "train": "inpaintkit",
     "evaluate": "inpaintkit",
     "evaluate_run": "inpaintkit.evaluation.evaluator",
-    "compare": "inpaintkit",
-    "sweep": "inpaintkit",
     "composite": "inpaintkit",
     "conformance": "inpaintkit.testing",
+    "compare": "inpaintkit_compare",
+    "ComparisonOptions": "inpaintkit_compare",
+    "sweep": "inpaintkit_compare",
+    "mean_over": "inpaintkit_compare",
+    "read_comparison": "inpaintkit_compare",
+    "write_comparison": "inpaintkit_compare",
+    "write_sweep": "inpaintkit_compare",
 }
 SECTIONS = ("Args", "Attributes", "Raises", "Returns")
 
@@ -299,7 +304,8 @@ def bundled_recipes() -> str:
 
 def ours() -> Plugins:
     """The core and the plugins of this repository, whatever else is installed."""
-    return load_plugins(entry for entry in entry_points(group=GROUP) if entry.name in official())
+    names = {folder.name for folder in (DOCS.parent / "plugins").iterdir()}
+    return load_plugins(entry for entry in entry_points(group=GROUP) if entry.name in names)
 
 
 def hooks_page() -> str:
@@ -400,12 +406,15 @@ def cli_page() -> str:
     parts.append("A mistake in a recipe, a file or an option is told without a traceback and ends with exit code 2.\n")
     parts.append(params_table(main))
     context = click.Context(main)
-    for name in ours().registry.names("command"):
+    registry = ours().registry
+    for name in registry.names("command"):
         command = main.get_command(context, name)
         assert command is not None
         command = command.load() if isinstance(command, PluginCommand) else command
         usage = " ".join(["inpaintkit", name, "[OPTIONS]", *map(argument, of(command, click.Argument))])
-        parts.append(f"## inpaintkit {name}\n\n```text\n{usage}\n```\n\n{words(command.help)}\n")
+        plugin = registry.get("command", name).plugin
+        origin = "" if plugin == "inpaintkit" else f"Of the plugin `{plugin}`: `pip install inpaintkit-{plugin}`.\n\n"
+        parts.append(f"## inpaintkit {name}\n\n```text\n{usage}\n```\n\n{origin}{words(command.help)}\n")
         parts.append(params_table(command))
     return "\n".join(part for part in parts if part)
 
@@ -473,7 +482,10 @@ def python_page() -> str:
     for function, module in FUNCTIONS.items():
         found = getattr(import_module(module), function)
         doc = Doc.of(found)
-        parts.append(f"### {function}{arguments(found)}\n\n`from {module} import {function}`\n\n{doc.text}\n")
+        package = module.partition(".")[0].replace("_", "-")
+        origin = "" if package == "inpaintkit" else f" (`pip install {package}`)"
+        head = f"### {function}{arguments(found)}\n\n`from {module} import {function}`{origin}"
+        parts.append(f"{head}\n\n{doc.text}\n")
         if doc.names:
             rows = [[f"`{name}`", told] for name, told in doc.names.items()]
             parts.append(table([["argument", "what it is"], *rows]))

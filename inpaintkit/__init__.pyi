@@ -1,6 +1,5 @@
 """The public names, for ``__init__.py`` and for type checkers."""
 
-from .comparison import ComparisonOptions as ComparisonOptions, compare as compare, sweep as sweep
 from .core.config.checks import checked as checked
 from .core.errors import (
     CheckpointError as CheckpointError,

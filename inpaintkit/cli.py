@@ -15,7 +15,7 @@ import click
 from . import __version__
 from .core.errors import InpaintkitError, PluginError, did_you_mean
 from .core.hookspecs import KINDS, RegisterCommands, hookimpl
-from .core.plugins import installed
+from .core.plugins import installed, official
 from .core.registry import Entry
 
 inpaintkit_api = 1
@@ -27,8 +27,6 @@ PATH, EXISTING = click.Path(path_type=Path), click.Path(path_type=Path, exists=T
 def register_commands(register: RegisterCommands) -> None:
     for command in (run, check, evaluate, fill, list_entries, show, plugins):
         register(str(command.name), command)
-    about = "Measures methods side by side: a table, charts and pictures."
-    register("compare", "inpaintkit.comparison.command:compare", about)
     register("report", "inpaintkit.report.command:report", "Rewrites report.html from the files of a run.")
 
 
@@ -65,8 +63,12 @@ class Commands(click.Group):
         return installed().registry.names("command")
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        if context.resilient_parsing and name not in self.list_commands(context):  # completion in a shell
-            return None
+        if name not in self.list_commands(context):
+            if context.resilient_parsing:  # completion in a shell
+                return None
+            tool = official("tools").get(name)
+            if tool and all(report.name != name for report in installed().reports):
+                raise PluginError(f"the command {name!r} comes with {tool}: pip install {tool}")
         entry = installed().registry.get("command", name)
         return entry.factory if isinstance(entry.factory, click.Command) else PluginCommand(entry)
 

@@ -18,10 +18,11 @@ from click.testing import CliRunner, Result
 import inpaintkit
 from inpaintkit.cli import PluginCommand, documentation_of, main
 from inpaintkit.core.hookspecs import KINDS
+from inpaintkit.core.plugins import installed, official
 
 Write = Callable[..., Path]
 KINDS_LISTED = [*KINDS, "recipe", "protocol"]
-COMMANDS = {"run", "check", "compare", "evaluate", "report", "fill", "list", "show", "plugins"}
+COMMANDS = {"run", "check", "evaluate", "report", "fill", "list", "show", "plugins"}
 
 
 def call(*arguments: str | Path) -> Result:
@@ -217,6 +218,27 @@ def test_mistakes_end_with_two(
     assert re.search(says, told.stderr), told.stderr
     assert "Traceback" not in told.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_a_command_of_a_tool_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tool is named by the extra of the distribution; a paper brings no command."""
+    extras = ["click>=8.1", "inpaintkit-outline>=0.1.0; extra == 'tools'", 'inpaintkit-fcn>=0.1.0 ; extra == "papers"']
+    monkeypatch.setattr("inpaintkit.core.plugins.requires", lambda name: extras)
+    official.cache_clear()
+    try:
+        assert official() == {"outline": "inpaintkit-outline", "fcn": "inpaintkit-fcn"}
+        told = call("outline", "--color", "red")
+        assert told.exit_code == 2
+        assert told.stderr == (
+            "error: the command 'outline' comes with inpaintkit-outline: pip install inpaintkit-outline\n"
+        )
+        assert "unknown command 'fcn'" in call("fcn").stderr
+        assert "unknown command 'outlines'" in call("outlines").stderr
+        installed().add("outline", object())
+        assert "plugin 'outline' is not available" in call("outline").stderr
+    finally:
+        official.cache_clear()
+        installed.cache_clear()
 
 
 def test_missing_pictures(write_recipe: Write, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ A metric is named by the beginning of its label, as in ``psnr[whole``.
 
 from __future__ import annotations
 
-from inpaintkit.comparison import Comparison, ComparisonRow
+from inpaintkit_compare import Comparison, ComparisonRow
 
 
 def label_of(comparison: Comparison, start: str) -> str:

@@ -10,8 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from comparison_cells import difference, is_ordinary, label_of, largest_p, mean
-
-from inpaintkit.comparison import Comparison, read_comparison
+from inpaintkit_compare import Comparison, read_comparison
 
 PSNR, SSIM = "psnr[whole", "ssim[gauss11,valid"
 

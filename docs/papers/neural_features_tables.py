@@ -8,8 +8,7 @@ from __future__ import annotations
 import sys
 
 from comparison_cells import difference, largest_p, mean
-
-from inpaintkit.comparison import Comparison, read_comparison
+from inpaintkit_compare import Comparison, read_comparison
 
 
 def table(center: Comparison, random: Comparison) -> list[str]:

@@ -10,8 +10,7 @@ import sys
 
 import comparison_cells
 from comparison_cells import is_ordinary, label_of, mean
-
-from inpaintkit.comparison import Comparison, ComparisonRow, mean_over, read_comparison
+from inpaintkit_compare import Comparison, ComparisonRow, mean_over, read_comparison
 
 
 def difference(comparison: Comparison, row: ComparisonRow, start: str, places: int) -> str:

@@ -23,17 +23,18 @@ BUILTIN_MODULES = ("inpaintkit.components", "inpaintkit.cli")
 
 
 @cache
-def official() -> dict[str, str]:
-    """The official plugins, entry point -> distribution: those that inpaintkit's own extra ``papers`` requires.
+def official(extra: str = "") -> dict[str, str]:
+    """The official plugins, entry point -> distribution: those that inpaintkit's own extras require, or one of them.
 
-    They keep their names against the claims of others, and errors name their distribution.
+    They keep their names against the claims of others, and errors name their distribution. The extra ``tools`` has
+    those that are named after the command that they add.
     """
     try:
         lines = requires(BUILTIN) or []
     except PackageNotFoundError:  # a copy of the sources that is not installed
         return {}
-    found = [re.match(rf"{BUILTIN}-([\w-]+)", line) for line in lines if re.search(r"extra == .papers.", line)]
-    return {match[1]: match[0] for match in found if match}
+    found = [re.fullmatch(rf"({BUILTIN}-([\w-]+)).*extra == .([\w-]+).", line) for line in lines]
+    return {match[2]: match[1] for match in found if match and extra in ("", match[3])}
 
 
 @attrs.define

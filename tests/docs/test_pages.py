@@ -147,12 +147,14 @@ def check_command(arguments: list[str]) -> None:
                 load_recipe(file if file.is_file() else recipe, options.get("profile"), options.get("sets") or ())
 
 
-MODULES = [path for path in sorted((ROOT / "inpaintkit").rglob("*.py")) if ">>> " in path.read_text(encoding="utf-8")]
+SOURCES = sorted([*(ROOT / "inpaintkit").rglob("*.py"), *ROOT.glob("plugins/*/inpaintkit_*/**/*.py")])
+MODULES = [path for path in SOURCES if ">>> " in path.read_text(encoding="utf-8")]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_doctests(path: Path) -> None:
-    name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    name = ".".join(parts[2:] if parts[0] == "plugins" else parts).removesuffix(".__init__")
     failed, tried = doctest.testmod(importlib.import_module(name), verbose=False)
     assert failed == 0
     assert tried > 0

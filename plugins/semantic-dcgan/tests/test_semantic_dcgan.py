@@ -11,6 +11,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from hypothesis import given, settings, strategies as st
+from inpaintkit_compare import ComparisonOptions, compare
 from inpaintkit_semantic_dcgan.discriminator import PatchDiscriminator
 from inpaintkit_semantic_dcgan.generator import LatentGenerator
 from inpaintkit_semantic_dcgan.method import LatentSearch
@@ -18,7 +19,7 @@ from inpaintkit_semantic_dcgan.search import Search, balanced, context_loss, con
 from PIL import Image
 from torch import Tensor, nn
 
-from inpaintkit import ComparisonOptions, Critic, Generator, OptionError, compare, load, load_recipe
+from inpaintkit import Critic, Generator, OptionError, load, load_recipe
 from inpaintkit.cli import main
 from inpaintkit.components.objectives import NonSaturating
 from inpaintkit.core.config.bundled import bundled
