@@ -242,7 +242,7 @@ def show(name: str) -> None:
             found.append(registry.get(kind, name))
     if not found:
         known = [other for kind in KINDS for other in registry.names(kind)]
-        near = did_you_mean(name, known) or ": see inpaintkit list"
+        near = did_you_mean(name, known) or f": see inpaintkit list{registry.absent}"
         raise InpaintkitError("; ".join([f"nothing is named {name!r}{near}", *registry.notes]))
 
     from .core.config.schema import signature_of  # imports torch

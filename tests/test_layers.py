@@ -83,7 +83,7 @@ def behind_the_front(room: str) -> set[str]:
 def is_public(name: tuple[str, ...], tool: bool = False) -> bool:
     """Whether a plugin may import this: public names, ``inpaintkit.nn``, ``.testing`` and what ``.components`` has.
 
-    ``tool``: the plugin adds commands and no components. It may also import the fronts of the services, the front of
+    ``tool``: the plugin brings no way to fill holes. It may also import the fronts of the services, the front of
     ``inpaintkit.recipe``, and the modules of the core, which has no front.
     """
     if name[0] != "inpaintkit" or len(name) < 2:
@@ -97,10 +97,11 @@ def is_public(name: tuple[str, ...], tool: bool = False) -> bool:
 
 
 def is_tool(plugin: Path) -> bool:
-    """Whether a plugin adds commands to the program and no components."""
+    """Whether a plugin brings commands, losses or metrics, and nothing that draws or judges pictures."""
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in plugin.glob("inpaintkit_*/**/*.py")]
     defined = {node.name for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef)}
-    return defined & set(HOOKS) == {"register_commands"}
+    hooks = defined & set(HOOKS)
+    return bool(hooks) and hooks <= {"register_commands", "register_losses", "register_metrics"}
 
 
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
@@ -168,9 +169,9 @@ def test_tools_may_import_the_fronts_of_services(tmp_path: Path) -> None:
     module.parent.mkdir()
     module.write_text("def register_commands(register): ...\n")
     assert is_tool(tmp_path)
-    (module.parent / "more.py").write_text("def register_losses(register): ...\n")
+    (module.parent / "more.py").write_text("def register_generators(register): ...\n")
     assert not is_tool(tmp_path)
-    assert [path.name for path in ROOT.glob("plugins/*") if is_tool(path)] == ["compare"]
+    assert {path.name for path in ROOT.glob("plugins/*") if is_tool(path)} == {"compare", "features"}
 
 
 def test_files_are_short() -> None:

@@ -17,7 +17,6 @@ def register_losses(register: Register) -> None:
     register("smooth-l1", "inpaintkit.components.losses:SmoothL1")
     register("total-variation", "inpaintkit.components.losses:TotalVariation")
     register("multi-scale", "inpaintkit.components.multi_scale:MultiScale")
-    register("perceptual", "inpaintkit.components.perceptual:Perceptual")
 
 
 @hookimpl
@@ -49,9 +48,6 @@ def register_metrics(register: Register) -> None:
     register("psnr", "inpaintkit.components.metrics:PSNR")
     register("ssim", "inpaintkit.components.metrics:SSIM")
     register("gradient-energy", "inpaintkit.components.metrics:GradientEnergy")
-    register("kid", "inpaintkit.components.distribution:KID")
-    register("fid", "inpaintkit.components.distribution:FID")
-    register("lpips", "inpaintkit.components.lpips:LPIPS")
 
 
 @hookimpl

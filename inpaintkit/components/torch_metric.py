@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -59,6 +60,5 @@ def as_metric(built: Any) -> Metric:
     """What a metric's factory made: a ``torchmetrics.Metric`` is wrapped, anything else is returned as it is."""
     if isinstance(built, Metric):
         return built
-    from torchmetrics import Metric as Torchmetrics  # takes a second to import
-
-    return TorchMetric(built) if isinstance(built, Torchmetrics) else built
+    torchmetrics = sys.modules.get("torchmetrics")  # optional; whoever made one of its metrics has imported it
+    return TorchMetric(built) if torchmetrics and isinstance(built, torchmetrics.Metric) else built

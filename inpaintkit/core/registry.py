@@ -69,6 +69,7 @@ class Registry:
         self._precedence = precedence
         self._entries: dict[tuple[str, str], list[Entry]] = {}
         self.notes: list[str] = []  # about broken plugins, added to any "unknown component"
+        self.absent = ""  # how to install missing official plugins, added where no known name is near
 
     def add(self, entry: Entry) -> str | None:
         """Registers an entry; returns a warning when another plugin has the same name, and keeps both apart.
@@ -118,7 +119,7 @@ class Registry:
         hint = did_you_mean(name, names)
         if elsewhere := [other for other in KINDS if other != kind and (other, name) in self._entries]:
             hint += f" ({name!r} is {with_article(elsewhere[0])}, not {with_article(kind)})"
-        known = f"; known: {', '.join(names) or 'none'}"
+        known = f"; known: {', '.join(names) or 'none'}{self.absent}"
         return f"unknown {kind} {name!r}{hint or known}"
 
     def names(self, kind: str) -> list[str]:

@@ -7,7 +7,9 @@ import platform
 import re
 import subprocess
 import sys
-from importlib.metadata import version
+from collections.abc import Iterable
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -105,11 +107,20 @@ def environment(plugins: Plugins | None = None) -> dict[str, Any]:
         "plugins": {report.name: report.version for report in reports if report.version and not report.error},
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "packages": {name: version(name) for name in names},
+        "packages": versions(names),
         "cpu_threads": torch.get_num_threads(),
         "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
     }
+
+
+def versions(names: Iterable[str]) -> dict[str, str]:
+    """The versions of those packages that are installed: some come with plugins only."""
+    found = {}
+    for name in names:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def commit() -> str:

@@ -7,13 +7,12 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from inpaintkit_features.distribution import FID, KID, kernel_distance, pooled
 from scipy import linalg
 from torchmetrics.image import kid as reference_kid
 
-from inpaintkit.components.distribution import FID, KID, kernel_distance, pooled
-from inpaintkit.core.errors import CheckpointError, InpaintkitError, OptionError
-from inpaintkit.core.interfaces import Batch, Sample
-from inpaintkit.runtime.pixels import to_float
+from inpaintkit import Batch, CheckpointError, InpaintkitError, OptionError, Sample
+from inpaintkit.runtime import to_float
 
 
 def gaussian(seed, count, dimension, mean=0.0, spread=1.0):
@@ -178,7 +177,7 @@ def test_fid_is_that_of_two_gaussians(fid, monkeypatch):
 
 
 def test_it_asks_plainly_for_what_it_needs(tmp_path, monkeypatch):
-    monkeypatch.setattr("inpaintkit.components.pretrained.unreachable", lambda url: "no connection")
+    monkeypatch.setattr("inpaintkit_features.pretrained.unreachable", lambda url: "no connection")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     with pytest.raises(CheckpointError, match=r"Fetch https://.*inception_v3.*\.pth"):
         KID().setup(torch.device("cpu"))

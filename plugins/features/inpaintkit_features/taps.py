@@ -9,7 +9,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..core.errors import OptionError, did_you_mean
+from inpaintkit import OptionError
+from inpaintkit.core.errors import did_you_mean
 
 
 def for_reading(net: nn.Module) -> nn.Module:

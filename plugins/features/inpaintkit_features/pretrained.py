@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from ..core.errors import CheckpointError
-from ..runtime import key_difference, read_tensors
+from inpaintkit import CheckpointError
+from inpaintkit.runtime import key_difference, read_tensors
 
 Fetched = TypeVar("Fetched")
 TIMEOUT = 4.0  # seconds to find out that there is no network

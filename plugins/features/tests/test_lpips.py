@@ -7,13 +7,12 @@ from importlib.resources import files
 import pytest
 import torch
 import torchmetrics.functional.image as tm
+from inpaintkit_features.lpips import LPIPS, VARIANTS, channel_weights
 from safetensors.torch import save_file
 from torchvision import models
 
-from inpaintkit.components.lpips import LPIPS, VARIANTS, channel_weights
-from inpaintkit.core.errors import CheckpointError
-from inpaintkit.core.interfaces import Batch, Sample
-from inpaintkit.runtime.pixels import to_float
+from inpaintkit import Batch, CheckpointError, Sample
+from inpaintkit.runtime import to_float
 
 CPU = torch.device("cpu")
 
@@ -115,7 +114,7 @@ def test_the_authors_weights_fit_the_layers_of_every_variant(net):
 
 
 def test_it_says_what_it_needs(tmp_path, supplied, monkeypatch):
-    monkeypatch.setattr("inpaintkit.components.pretrained.unreachable", lambda url: "no connection")
+    monkeypatch.setattr("inpaintkit_features.pretrained.unreachable", lambda url: "no connection")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     with pytest.raises(CheckpointError, match=r"Fetch https://.*alexnet.*\.pth"):
         LPIPS().setup(CPU)

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..core.errors import CheckpointError
-from ..runtime import to_float
+from inpaintkit import CheckpointError
+from inpaintkit.components.metrics import PerImage
+from inpaintkit.runtime import to_float
+
 from .backbones import Backbone
-from .metrics import PerImage
 
 #: Network and layers of each variant (Zhang et al. 2018, appendix B; their SqueezeNet is version 1.1).
 VARIANTS: dict[str, tuple[str, tuple[str, ...]]] = {

@@ -7,34 +7,17 @@ import time
 import pytest
 import timm
 import torch
+from inpaintkit_features import pretrained as weights_of
+from inpaintkit_features.backbones import Backbone, find_network
+from inpaintkit_features.perceptual import Perceptual
+from inpaintkit_features.taps import usual_names
 from safetensors.torch import save_file
 from torch import nn
 from torchvision import models
 
-from inpaintkit.components import pretrained as weights_of
-from inpaintkit.components.backbones import Backbone, find_network
-from inpaintkit.components.perceptual import Perceptual
-from inpaintkit.components.taps import usual_names
-from inpaintkit.core.errors import CheckpointError, InpaintkitError, OptionError
-from inpaintkit.core.interfaces import Batch, Method, Sample
+from inpaintkit import CheckpointError, InpaintkitError, Method, OptionError
 
-MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
-STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
-LAYERS = ["relu1", "fire3", "fire5"]
-
-
-@pytest.fixture(scope="module")
-def reference():
-    """torchvision's own SqueezeNet."""
-    torch.manual_seed(5)
-    return models.squeezenet1_0(weights=None).eval()
-
-
-@pytest.fixture(scope="module")
-def weights(reference, tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "squeezenet.safetensors"
-    save_file(reference.state_dict(), path)
-    return path
+from .squeezenet import LAYERS, features_of, sample_of
 
 
 @pytest.fixture
@@ -47,27 +30,6 @@ def no_network(monkeypatch):
 
     monkeypatch.setattr("huggingface_hub.hf_hub_download", fail)
     monkeypatch.setattr(torch.hub, "download_url_to_file", fail)
-
-
-def sample_of(side=40, count=2, grad=False):
-    rng = torch.Generator().manual_seed(0)
-    image, output = (torch.rand(count, 3, side, side, generator=rng) * 2 - 1 for _ in range(2))
-    mask = torch.zeros(count, 1, side, side)
-    mask[0, :, 8:20, 10:25] = 1
-    mask[1, :, 20:36, 4:12] = 1
-    output.requires_grad_(grad)
-    return Sample.of(Batch(image, mask), output), output
-
-
-def features_of(net, picture):
-    """relu1, fire3 and fire5 of torchvision's SqueezeNet 1.0, by walking its layers."""
-    x = ((picture + 1) / 2 - MEAN) / STD
-    found = []
-    for place, layer in enumerate(net.features):
-        x = layer(x)
-        if place in (1, 4, 7):
-            found.append(x.clone())  # the libraries' ReLUs overwrite their inputs
-    return found
 
 
 def test_usual_names_point_at_the_layers_of_the_literature():

@@ -11,11 +11,10 @@ from annotated_types import Gt
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..core.config.checks import checked
-from ..core.errors import OptionError
-from ..core.interfaces import Sample
+from inpaintkit import OptionError, Sample, checked
+from inpaintkit.components.losses import PixelLoss, Reduction, Region, l1, l2, smooth_l1
+
 from .backbones import Backbone
-from .losses import PixelLoss, Reduction, Region, l1, l2, smooth_l1
 
 DISTANCES = {"smooth-l1": smooth_l1, "l2": l2, "l1": l1}
 

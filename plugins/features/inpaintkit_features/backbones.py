@@ -12,8 +12,10 @@ import attrs
 import torch
 from torch import Tensor, nn
 
-from ..core.errors import InpaintkitError, OptionError, did_you_mean
-from ..runtime import seed_of
+from inpaintkit import InpaintkitError, OptionError
+from inpaintkit.core.errors import did_you_mean
+from inpaintkit.runtime import seed_of
+
 from .pretrained import read_weights, timm_weights, torchvision_weights
 from .taps import count_calls, find_layers, find_unused, for_reading, freeze, tap, trim
 

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics.image.fid import FrechetInceptionDistance
 
-from ..core.errors import InpaintkitError
-from ..core.interfaces import Metric, Sample
-from ..runtime import to_float, to_uint8
+from inpaintkit import InpaintkitError, Metric, Sample
+from inpaintkit.runtime import to_float, to_uint8
+
 from .backbones import Backbone
 
 
