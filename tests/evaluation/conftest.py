@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import inpaintkit_features
 import numpy as np
 import pytest
 from PIL import Image
@@ -20,6 +21,7 @@ from .toys import COUNT, SIDE, Brings, Drawn, tree
 @pytest.fixture(scope="module")
 def plugins() -> Plugins:
     found = load_plugins([])
+    assert not found.add("features", inpaintkit_features).error
     assert not found.add("brings", Brings()).error
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import inpaintkit_features
 import numpy as np
 import pytest
 from inpaintkit_compare import ComparisonOptions, compare
@@ -28,6 +29,7 @@ from .toys import (
 @pytest.fixture(scope="module")
 def plugins() -> Plugins:
     found = load_plugins([])
+    assert not found.add("features", inpaintkit_features).error
     assert not found.add("brings", Brings()).error
     return found
 
