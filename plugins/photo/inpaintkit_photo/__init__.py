@@ -1,0 +1,13 @@
+"""Fills photographs: networks that correct a prefill of the hole, from coarse to fine."""
+
+from __future__ import annotations
+
+from inpaintkit import Register, hookimpl
+
+inpaintkit_api = 1
+
+
+@hookimpl
+def register_generators(register: Register) -> None:
+    register("residual", "inpaintkit_photo.residual:Residual")
+    register("unet", "inpaintkit_photo.unet:UNet")

@@ -1,0 +1,87 @@
+"""The wrapper that lets any generator correct a prefill, and fill large holes from coarse to fine."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import torch
+from annotated_types import Ge
+from torch import Tensor
+from torch.nn import functional as F
+
+from inpaintkit import Generator, OptionError, checked
+
+from .prefill import doubled, halved, harmonic, push_pull
+
+PREFILLS = {"push-pull": push_pull, "harmonic": harmonic}
+SMALLEST = 24  # pixels: no level has a shorter side
+
+
+class Residual(Generator):
+    """Adds what a generator draws to a prefill of the hole, which the generator is shown in the hole's place.
+
+    So a network starts level with the prefill and learns to correct it, where one that is shown an empty hole first
+    learns to copy its surroundings. With ``levels`` it also works from coarse to fine: the picture is filled at half
+    its size first, and what was drawn there, enlarged, is the prefill inside the hole. The smooth prefill stays near
+    the known pixels, which it fits better. One generator serves all levels. In eval mode there are as many levels as
+    the thickness of the holes asks for: a scratch is gone at half the size and needs none.
+
+    Args:
+        generator: draws the correction: a picture of the size of what it is shown. In place of ``masked`` it is given
+            the prefilled picture.
+        prefill: the smooth prefill.
+        levels: in training, how often the size is halved; with 0 the hole is always filled in one pass.
+    """
+
+    @checked
+    def __init__(
+        self,
+        generator: Generator,
+        prefill: Literal["push-pull", "harmonic"] = "harmonic",
+        levels: Annotated[int, Ge(0)] = 0,
+    ) -> None:
+        super().__init__()
+        if getattr(generator, "latent_shape", None) is not None:
+            raise OptionError("it draws from a latent and has nothing to correct", ("generator",))
+        self.generator = generator
+        self.prefill, self.levels = prefill, levels
+        self.size = getattr(generator, "size", None)
+        if levels and self.size is not None:
+            text = (
+                f"the generator is tied to pictures of {self.size} pixels, and a level has half of them: set levels: 0"
+            )
+            raise OptionError(text, ("levels",))
+
+    @property
+    def stride(self) -> int:  # type: ignore[override]
+        return 1 if self.levels else int(getattr(self.generator, "stride", 1))
+
+    def forward(self, masked: Tensor, mask: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """(B, 3, H, W) and (B, 1, H, W), 1 in the hole -> (B, 3, H, W); with ``levels`` its scales, coarse to fine."""
+        pyramid = [(masked, mask)]
+        while self._goes_on(len(pyramid) - 1, pyramid[-1][1]):
+            pyramid.append(halved(*pyramid[-1]))
+        drawn: list[Tensor] = []
+        for level, (picture, hole) in reversed(list(enumerate(pyramid))):
+            guess = PREFILLS[self.prefill](picture, hole)
+            if drawn:
+                coarse, coarse_hole = pyramid[level + 1]
+                completed = torch.where(coarse_hole.bool(), drawn[-1].detach(), coarse)
+                inside = doubled(coarse_hole, hole.shape[-2:])  # 0 beside the known pixels, 1 farther in
+                guess = torch.lerp(guess, doubled(completed, hole.shape[-2:]), inside * hole)
+            drawn.append(self._corrected(guess, hole))
+        return tuple(drawn) if self.levels else drawn[0]
+
+    def _goes_on(self, level: int, hole: Tensor) -> bool:
+        if self.training or not self.levels:
+            return level < self.levels
+        return min(hole.shape[-2:]) >= 2 * SMALLEST and bool(hole.any())
+
+    def _corrected(self, guess: Tensor, hole: Tensor) -> Tensor:
+        """The prefilled picture (B, 3, h, w) with the generator's correction, whatever its stride."""
+        stride = int(getattr(self.generator, "stride", 1))
+        height, width = guess.shape[-2:]
+        extra = (0, -width % stride, 0, -height % stride)
+        shown, shown_hole = (F.pad(each, extra, mode="replicate") for each in (guess, hole))
+        correction: Tensor = self.generator(shown, shown_hole)
+        return guess + correction[..., :height, :width]
