@@ -34,6 +34,8 @@ from .core.interfaces import (
 )
 from .evaluation import evaluate as evaluate
 from .filling import (
+    Box as Box,
+    Color as Color,
     FillOptions as FillOptions,
     FillReport as FillReport,
     fill as fill,

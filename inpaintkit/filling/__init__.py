@@ -1,5 +1,6 @@
 """Filling the holes of pictures of any size, kind and format with a method; known pixels stay as they are."""
 
+from .holes import Box as Box, Color as Color
 from .in_memory import fill as fill, fill_many as fill_many, fill_samples as fill_samples
 from .on_disk import fill_files as fill_files
 from .options import FillOptions as FillOptions

@@ -13,10 +13,11 @@ from torch import Tensor
 from ..core.errors import NonFiniteError, OptionError
 from ..core.interfaces import Method
 from ..runtime import Execution
+from .holes import Box, Color
 from .masked_image import MaskedImage, fill_images
 from .options import DEFAULTS, FillOptions, check_samples, default_execution
 
-Mask = Image.Image | NDArray[Any] | Tensor
+Mask = Image.Image | NDArray[Any] | Tensor | Box | Color
 Kind = TypeVar("Kind", Image.Image, NDArray[Any], Tensor)
 
 
@@ -42,7 +43,7 @@ def fill(
             uint16 hold their full range, floats are in [0, 1]. The EXIF orientation of a PIL image is not applied;
             ``fill_files`` applies it.
         mask: of the same height and width, white (True, 1, 255) in the hole; any PIL mode, array or tensor
-            (:func:`inpaintkit.filling.masks.read_mask`).
+            (:func:`inpaintkit.filling.masks.read_mask`). Or a :class:`Box` or a :class:`Color`.
         options: how the mask is read, and the seed of a method that draws at random.
         execution: where to work, the method is moved there, and how many windows of one size the method is given at
             once (and no more than 4 megapixels). By default the device of the method's parameters, and 8 windows.
@@ -82,7 +83,9 @@ def fill_many(
         NonFiniteError: the method drew NaN or infinity; nothing is returned.
     """
     pictures = list(images)
-    single = isinstance(masks, Image.Image) or (isinstance(masks, np.ndarray | Tensor) and masks.ndim == 2)
+    single = isinstance(masks, Image.Image | Box | Color) or (
+        isinstance(masks, np.ndarray | Tensor) and masks.ndim == 2
+    )
     each_mask: list[Any] = [masks] if single else list(masks)  # type: ignore[arg-type]
     if len(each_mask) == 1:
         each_mask *= len(pictures)

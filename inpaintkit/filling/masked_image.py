@@ -17,6 +17,7 @@ from torch.nn import functional
 from ..core.errors import OptionError
 from ..core.interfaces import Method
 from ..runtime import HOLE_GRAY, Execution, inpaint_padded, pad_by_reflection, random_numbers, sheet
+from .holes import Box, Color
 from .masks import grown, read_mask
 from .options import FillOptions
 from .rasters import Raster, read_raster
@@ -46,7 +47,8 @@ class MaskedImage:
         Raises:
             OptionError: the picture or the mask cannot be used.
         """
-        raster, hole = read_raster(image), read_mask(mask, options.threshold)
+        raster = read_raster(image)
+        hole = mask.hole(raster) if isinstance(mask, Box | Color) else read_mask(mask, options.threshold)
         (height, width, _), (rows, columns) = raster.values.shape, hole.shape
         if (height, width) != (rows, columns):
             message = f"the picture is {width} x {height} (width x height) and its mask {columns} x {rows}"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
 from ..core.errors import DataError, InpaintkitError
 from ..core.interfaces import Method
 from ..runtime import Execution, progress_bar
+from .holes import Box, Color
 from .masked_image import MaskedImage, answer_sheet, fill_images
 from .masks import holds_square
 from .options import DEFAULTS, FillOptions, check_samples, default_execution
@@ -21,7 +23,7 @@ from .report import FillReport
 def fill_files(
     method: Method,
     images: Path | str,
-    masks: Path | str,
+    masks: Path | str | Box | Color,
     out: Path | str,
     options: FillOptions = DEFAULTS,
     execution: Execution | None = None,
@@ -40,7 +42,8 @@ def fill_files(
     Args:
         method, options, execution: see :func:`inpaintkit.fill`.
         images: a picture, or a folder (searched recursively).
-        masks: a mask, which then serves all pictures, or a folder: ``faces/7.jpg`` goes with ``faces/7.png``.
+        masks: a mask, which then serves all pictures, or a folder: ``faces/7.jpg`` goes with ``faces/7.png``. Or a
+            :class:`Box` or a :class:`Color`, in every picture.
         out: a folder, made if need be, in which results have the names of the pictures; for one picture also a file,
             whose suffix is the format. An older result there is replaced.
         samples: so many answers to each hole, see :func:`inpaintkit.fill_samples`, in ``NAME-1.png``, ``NAME-2.png``
@@ -61,7 +64,8 @@ def fill_files(
     if samples is not None:
         check_samples(method, samples)
     execution = execution or default_execution(method)
-    pairs, report = find_pairs(Path(images), Path(masks), Path(out), samples)
+    places = masks if isinstance(masks, Box | Color) else Path(masks)
+    pairs, report = find_pairs(Path(images), places, Path(out), samples)
     done = len(report.failed) + len(report.without_mask)
     total = done + len(pairs)
     with progress_bar("filling" if execution.progress else "", total) as show:
@@ -91,10 +95,12 @@ def fill_files(
 def _open(pair: Pair, options: FillOptions) -> tuple[MaskedImage, Metadata]:
     image, metadata = open_upright(pair.image)
     try:
-        mask, _ = open_upright(pair.mask, any_depth=True)
+        mask: Any = pair.mask
+        if isinstance(mask, Path):
+            mask, _ = open_upright(mask, any_depth=True)
         return MaskedImage.read(image, mask, options), metadata
     except InpaintkitError as error:
-        raise DataError(f"with its mask {pair.mask}: {error}") from error
+        raise DataError(f"with its mask {pair.mask}: {error}" if isinstance(pair.mask, Path) else str(error)) from error
 
 
 def _warnings(pair: Pair, masked: MaskedImage, metadata: Metadata, trained_size: int | None) -> Iterator[str]:

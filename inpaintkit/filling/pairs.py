@@ -9,6 +9,7 @@ import attrs
 from PIL import Image
 
 from ..core.errors import DataError, did_you_mean
+from .holes import Box, Color
 from .report import FillReport
 
 
@@ -17,11 +18,13 @@ class Pair:
     """A picture, its mask, and the files that are written for it."""
 
     image: Path
-    mask: Path
+    mask: Path | Box | Color
     targets: tuple[Path, ...]
 
 
-def find_pairs(images: Path, masks: Path, out: Path, samples: int | None) -> tuple[list[Pair], FillReport]:
+def find_pairs(
+    images: Path, masks: Path | Box | Color, out: Path, samples: int | None
+) -> tuple[list[Pair], FillReport]:
     """Pairs pictures with masks: two files, or by their paths in two folders without the suffix; one mask serves all.
 
     Returns:
@@ -31,13 +34,15 @@ def find_pairs(images: Path, masks: Path, out: Path, samples: int | None) -> tup
         DataError: nothing can be done: a path does not exist, a folder holds no picture, or results would overwrite an
             input or one another.
     """
-    if missing := [str(path) for path in (images, masks) if not path.exists()]:
+    files = (masks,) if isinstance(masks, Path) else ()
+    if missing := [str(path) for path in (images, *files) if not path.exists()]:
         raise DataError(f"there is no file or folder {' and no '.join(missing)}")
-    sources, found = _pictures_in(images, without=(masks, out)), _pictures_in(masks, without=(images, out))
+    sources = _pictures_in(images, without=(*files, out))
+    found = [mask for place in files for mask in _pictures_in(place, without=(images, out))]
     targets = {source: _targets(images, source, out, samples) for source in sources}
-    _check_places(images, masks, out, targets)
+    _check_places(images, files, out, targets)
     _check_targets(targets, [*sources, *found])
-    if masks.is_file():
+    if not isinstance(masks, Path) or masks.is_file():
         return [Pair(source, masks, targets[source]) for source in sources], FillReport()
     stems = {source: _stem(source, images) for source in sources}
     by_stem: dict[Path, list[Path]] = {stem: [] for stem in stems.values()}
@@ -105,10 +110,10 @@ def _targets(images: Path, source: Path, out: Path, samples: int | None) -> tupl
     return (*numbered, target.with_name(f"{target.stem}-sheet.png"))
 
 
-def _check_places(images: Path, masks: Path, out: Path, targets: Mapping[Path, Sequence[Path]]) -> None:
+def _check_places(images: Path, masks: Sequence[Path], out: Path, targets: Mapping[Path, Sequence[Path]]) -> None:
     if images.is_dir() and out.is_file():
         raise DataError(f"{out} is a file: the results of a folder need a folder")
-    if images.resolve() == masks.resolve():
+    if images.resolve() in [place.resolve() for place in masks]:
         raise DataError(f"{images} is given for the pictures and for their masks: keep masks in a place of their own")
     if images.is_dir() and not targets:
         raise DataError(f"{images} holds no picture")
