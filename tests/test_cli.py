@@ -12,8 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 
 import inpaintkit
 from inpaintkit.cli import PluginCommand, documentation_of, main
@@ -207,6 +209,12 @@ def test_sets_and_profiles(write_recipe: Write) -> None:
         (["frobnicate"], "unknown command 'frobnicate'"),
         (["list", "loss", "extra"], "unexpected extra argument"),
         (["run"], "Missing argument 'RECIPE'"),
+        (["fill", "a.png", "-o", "b.png"], "one of --mask FILE, --box X,Y,W,H and --color #RRGGBB"),
+        (["fill", "a.png", "--box", "1,2,3,4", "--color", "#ffffff", "-o", "b.png"], "one of --mask FILE"),
+        (["fill", "a.png", "--box", "1,2,3", "-o", "b.png"], "'1,2,3' is no box"),
+        (["fill", "a.png", "--color", "pink", "-o", "b.png"], "'pink' is no color"),
+        (["fill", "x", "a.png", "c.png", "--box", "1,2,3,4", "-o", "b.png"], "one method and one picture or folder"),
+        (["fill", "classical/mean_color", "a.png", "--box", "1,2,3,4", "-o", "b.png"], "no file or folder a.png"),
     ],
 )
 def test_mistakes_end_with_two(
@@ -374,3 +382,13 @@ def test_a_base_class_documents_the_options_that_its_subclasses_do_not() -> None
         "    region: here.\n\nRaises:\n    OptionError: never."
     )
     assert documentation_of(type("Bare", (), {})) == ""
+
+
+def test_fill_by_box_and_color(tmp_path: Path) -> None:
+    picture = np.full((12, 16, 3), 90, np.uint8)
+    picture[4:7, 5:9] = (255, 0, 250)
+    Image.fromarray(picture).save(tmp_path / "photo.png")
+    for how in (["--box", "5,4,4,3"], ["--color", "#ff00ff", "--tolerance", "5"]):
+        said = call("fill", "classical/mean_color", tmp_path / "photo.png", *how, "-o", tmp_path / "out.png")
+        assert (said.exit_code, said.stdout) == (0, "filled 1 of 1 pictures\n")
+        assert (np.asarray(Image.open(tmp_path / "out.png")) == 90).all()

@@ -21,11 +21,11 @@ CORE_LINES = 2000
 LAYERS = [
     {"core"},
     {"runtime"},
-    {"data", "filling"},
+    {"data"},
     {"nn"},
     {"components", "recipe"},
     {"runs"},
-    {"training", "evaluation"},
+    {"training", "evaluation", "filling"},
     {"report"},
     {"pipeline", "testing"},
     {"cli"},

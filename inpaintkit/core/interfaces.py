@@ -44,12 +44,14 @@ class Generator(nn.Module):
     """``forward(masked, mask) -> output``, or a mapping of named views with ``output`` among them.
 
     Any ``nn.Module`` with this ``forward`` serves; this base class only adds the declarations. ``stride``: height and
-    width must be multiples of it (``fill`` pads). ``size``: the one side it can draw, if it is tied to one. A generator
+    width must be multiples of it (``fill`` pads). ``size``: the one side it can draw, if it is tied to one.
+    ``coarse_to_fine``: it fills large holes in steps, so they may be larger than those of the training. A generator
     that draws pictures from latents instead, ``forward(z) -> output``, declares ``size`` and the shape of a latent.
     """
 
     stride: int = 1
     size: int | None = None
+    coarse_to_fine: bool = False
     latent_shape: tuple[int, ...] | None = None
 
 
@@ -150,6 +152,11 @@ class Method(nn.Module):
     def size(self) -> int | None:
         """The one side that ``inpaint`` accepts, or None for any."""
         return None
+
+    @property
+    def coarse_to_fine(self) -> bool:
+        """Whether holes may be larger than those of the training."""
+        return False
 
     @property
     def optimizers(self) -> Mapping[str, torch.optim.Optimizer]:

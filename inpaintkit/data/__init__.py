@@ -4,4 +4,10 @@ from .augment import AugmentationStep as AugmentationStep, augmenter as augmente
 from .batches import TrainingBatches as TrainingBatches, fixed_batch as fixed_batch
 from .decoding import Prepare as Prepare, decode as decode
 from .image_set import ImageSet as ImageSet, load_images as load_images
-from .sources import ImageFile as ImageFile, Source as Source, Unreadable as Unreadable, find as find
+from .sources import (
+    ImageFile as ImageFile,
+    PackageFiles as PackageFiles,
+    Source as Source,
+    Unreadable as Unreadable,
+    find as find,
+)

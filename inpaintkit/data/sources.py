@@ -26,7 +26,7 @@ MAX_BYTES = 512 * 2**20  # of one file, unpacked: an archive member cannot fill 
 
 @attrs.frozen
 class PackageFiles:
-    """Pictures that ship inside an installed package: ``{package: skimage, files: [data/astronaut.png]}``."""
+    """Files that ship inside an installed package: ``{package: skimage, files: [data/astronaut.png]}``."""
 
     package: Annotated[str, MinLen(1)]
     files: Annotated[list[str], MinLen(1)]
@@ -49,7 +49,7 @@ class PackageFiles:
         try:
             module = import_module(self.package)
         except ImportError as error:
-            raise DataError(f"package {self.package!r} holds the pictures, but cannot be imported ({error})") from error
+            raise DataError(f"package {self.package!r} holds the files, but cannot be imported ({error})") from error
         roots = [Path(root) for root in getattr(module, "__path__", [])]
         if not roots:
             raise DataError(f"{self.package!r} is a single module, which holds no files")

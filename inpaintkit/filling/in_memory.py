@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,19 +16,31 @@ from ..core.interfaces import Method
 from ..runtime import Execution
 from .holes import Box, Color
 from .masked_image import MaskedImage, fill_images
-from .options import DEFAULTS, FillOptions, check_samples, default_execution
+from .options import DEFAULT_METHOD, DEFAULTS, FillOptions, as_method, check_samples, default_execution
 
 Mask = Image.Image | NDArray[Any] | Tensor | Box | Color
 Kind = TypeVar("Kind", Image.Image, NDArray[Any], Tensor)
 
 
+@overload
 def fill(
-    method: Method,
+    image: Kind, mask: Mask, /, *, options: FillOptions = DEFAULTS, execution: Execution | None = None
+) -> Kind: ...
+@overload
+def fill(
+    method: Method | str | Path,
     image: Kind,
     mask: Mask,
     options: FillOptions = DEFAULTS,
     execution: Execution | None = None,
-) -> Kind:
+) -> Kind: ...
+def fill(
+    method: Any,
+    image: Any,
+    mask: Any = None,
+    options: FillOptions = DEFAULTS,
+    execution: Execution | None = None,
+) -> Any:
     """Fill the hole of one picture; the result is of the kind that was given.
 
     Known pixels come back bit by bit, in the picture's own representation; so do mode, depth, alpha, palette and color
@@ -37,7 +50,8 @@ def fill(
     back inside the hole only. An empty mask gives the picture back; in an all-hole one the method sees blanks alone.
 
     Args:
-        method: a method, as :func:`inpaintkit.load` returns it.
+        method: a method, as :func:`inpaintkit.load` returns it; or what ``load`` takes: the name of a recipe such as
+            ``"classical/harmonic"``, or the folder of a run. Without one, in ``fill(image, mask)``, it is ``"photo"``.
         image: a PIL image (1, L, LA, P, RGB, RGBA, RGBX, CMYK, YCbCr, HSV, I;16, I, F); an array (H, W) or (H, W, C);
             a tensor (H, W) or (C, H, W). C is 1 (gray), 2 (gray and alpha), 3 (RGB) or 4 (RGB and alpha). uint8 and
             uint16 hold their full range, floats are in [0, 1]. The EXIF orientation of a PIL image is not applied;
@@ -61,12 +75,14 @@ def fill(
     >>> picture.mode, picture.getpixel((0, 0))
     ('RGBA', (255, 255, 255, 6))
     """
-    [[result]] = _fill(method, {"image": (image, mask)}, options, execution)
+    if mask is None:
+        method, image, mask = DEFAULT_METHOD, method, image
+    [[result]] = _fill(as_method(method, execution), {"image": (image, mask)}, options, execution)
     return result
 
 
 def fill_many(
-    method: Method,
+    method: Method | str | Path,
     images: Iterable[Kind],
     masks: Mask | Sequence[Mask],
     options: FillOptions = DEFAULTS,
@@ -94,11 +110,11 @@ def fill_many(
         raise OptionError(text)
     pairs = zip(pictures, each_mask, strict=True)
     named = {f"image {number}": pair for number, pair in enumerate(pairs)}
-    return [result for [result] in _fill(method, named, options, execution)]
+    return [result for [result] in _fill(as_method(method, execution), named, options, execution)]
 
 
 def fill_samples(
-    method: Method,
+    method: Method | str | Path,
     image: Kind,
     mask: Mask,
     samples: int,
@@ -116,6 +132,7 @@ def fill_samples(
         OptionError: the picture or its mask cannot be used, or the method has one answer only.
         NonFiniteError: the method drew NaN or infinity; nothing is returned.
     """
+    method = as_method(method, execution)
     check_samples(method, samples)
     [results] = _fill(method, {"image": (image, mask)}, options, execution, samples)
     return results

@@ -14,14 +14,14 @@ from ..runtime import Execution, progress_bar
 from .holes import Box, Color
 from .masked_image import MaskedImage, answer_sheet, fill_images
 from .masks import holds_square
-from .options import DEFAULTS, FillOptions, check_samples, default_execution
+from .options import DEFAULTS, FillOptions, as_method, check_samples, default_execution
 from .pairs import Pair, batches, find_pairs
 from .picture_files import Metadata, open_upright, write_picture
 from .report import FillReport
 
 
 def fill_files(
-    method: Method,
+    method: Method | str | Path,
     images: Path | str,
     masks: Path | str | Box | Color,
     out: Path | str,
@@ -61,6 +61,7 @@ def fill_files(
         InpaintkitError: nothing to do: a path does not exist or holds no picture, a result would overwrite one of the
             inputs, or the method cannot draw samples.
     """
+    method = as_method(method, execution)
     if samples is not None:
         check_samples(method, samples)
     execution = execution or default_execution(method)

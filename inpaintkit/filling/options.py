@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain
+from pathlib import Path
 from typing import Annotated
 
 import attrs
@@ -12,8 +13,10 @@ from annotated_types import Ge, Lt
 from ..core.config.checks import checked
 from ..core.errors import OptionError
 from ..core.interfaces import Method
+from ..runs import load
 from ..runtime import Execution, whole_number
 
+DEFAULT_METHOD = "photo"  # a recipe that comes with trained weights
 BATCH = 8  # windows at once, where no Execution is given
 
 
@@ -46,6 +49,16 @@ def check_samples(method: Method, samples: int) -> None:
     if method.randomness == "none":
         name = type(method).__name__
         raise OptionError(f"{name} gives only one answer to each hole: leave samples out", ("samples",))
+
+
+def as_method(method: Method | str | Path, execution: Execution | None) -> Method:
+    """The method itself, or what :func:`inpaintkit.load` makes of the name of a recipe or the folder of a run."""
+    if isinstance(method, str | Path):
+        return load(method, "cpu" if execution is None else execution.device)
+    if not isinstance(method, Method):
+        kind = type(method).__name__
+        raise OptionError(f"a method, or the name of a recipe or run, is needed to fill with, not {kind}")
+    return method
 
 
 def default_execution(method: Method) -> Execution:

@@ -121,7 +121,9 @@ class RecipeKeys:
         method: what is trained.
         validate, run: how training goes.
         evaluate: protocols: bundled names, files or mappings.
-        init_from: a checkpoint or run whose weights are the start.
+        init_from: a checkpoint, a run, or a recipe with ``weights``, whose weights are the start.
+        weights: trained weights that come with the recipe: a safetensors file, or ``{package:, files: [name]}`` for one
+            inside a package. With them the recipe's name serves like a run, to fill holes and in comparisons.
     """
 
     method: Spec[Method]
@@ -136,6 +138,7 @@ class RecipeKeys:
     evaluate: Sequence[str | Mapping[str, Any]] = ()
     run: RunOptions = attrs.Factory(RunOptions)
     init_from: Path | None = None
+    weights: Source | None = None
 
     def __attrs_post_init__(self) -> None:
         if self.name in (".", "..") or set(self.name) & set('/\\:*?"<>|\0\n'):

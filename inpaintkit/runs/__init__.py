@@ -10,6 +10,7 @@ from .folder import (
     adopt_weights as adopt_weights,
     environment as environment,
     has_weights as has_weights,
+    initial_weights as initial_weights,
     latest_run as latest_run,
     load as load,
     new_run as new_run,

@@ -17,9 +17,10 @@ import attrs
 import torch
 
 from .. import __version__
-from ..core.errors import CheckpointError, InpaintkitError
+from ..core.errors import CheckpointError, DataError, InpaintkitError, RecipeError, listed
 from ..core.interfaces import Method
 from ..core.plugins import Plugins, installed
+from ..data import PackageFiles
 from ..recipe import Recipe, build_method, load_recipe
 from . import checkpoint
 
@@ -142,7 +143,8 @@ def load(source: str | Path, device: str | torch.device = "cpu", plugins: Plugin
     """A method ready to fill holes: that of a run's newest checkpoint, or the recipe's of a method without training.
 
     Args:
-        source: a run's folder, a checkpoint in it, or a recipe's file or bundled name.
+        source: a run's folder, a checkpoint in it, or a recipe's file or bundled name: of a method without training, or
+            one that comes with trained weights.
         device: where the method is moved to.
 
     Raises:
@@ -160,7 +162,9 @@ def open_run(
     weights: Path | None = None
     if not path.is_dir():
         recipe = load_recipe(source, plugins=plugins)
-        if has_weights(recipe):
+        if recipe.weights is not None:
+            weights = weights_file(recipe)
+        elif has_weights(recipe):
             raise InpaintkitError(
                 f"{source} is the recipe of a method that is trained: run it first, then load its run folder"
             )
@@ -173,8 +177,10 @@ def open_run(
             weights = checkpoint.latest(run.checkpoints)[0]
     method = build_method(recipe, without=getattr(recipe.method.factory, "training_only", ()))
     method.setup()
-    if weights is not None:
+    if weights is not None and weights.is_dir():
         checkpoint.load_method(weights, method, partly=True)
+    elif weights is not None and (missing := checkpoint.init_method(weights, method)):
+        raise CheckpointError(f"{weights} holds no {', '.join(missing)}")
     return ready(method, device), recipe if weights is not None else None
 
 
@@ -188,6 +194,40 @@ def has_weights(recipe: Recipe) -> bool:
     return recipe.init_from is not None or recipe.is_trained
 
 
+def weights_file(recipe: Recipe) -> Path:
+    """The file of the trained weights that come with a recipe.
+
+    Raises:
+        CheckpointError: there is none, or more than one.
+    """
+    files = [recipe.weights] if isinstance(recipe.weights, Path) else []
+    if isinstance(recipe.weights, PackageFiles):
+        try:
+            files = list(recipe.weights.paths().values())
+        except DataError as error:
+            raise CheckpointError(f"the weights of recipe {recipe.name!r}: {error}") from error
+    if len(files) != 1 or not files[0].is_file():
+        raise CheckpointError(f"the weights of recipe {recipe.name!r} are one file, not {listed(files, 3) or 'none'}")
+    return files[0]
+
+
+def initial_weights(source: Path, plugins: Plugins | None = None) -> Path:
+    """What ``init_from`` names: a file, a checkpoint, the newest one of a run, or the weights of a recipe.
+
+    Raises:
+        CheckpointError: there is no such thing, or the recipe comes without weights.
+    """
+    if source.exists() and source.suffix not in (".yaml", ".yml"):
+        return checkpoint.newest(source)
+    try:
+        recipe = load_recipe(source, plugins=plugins)
+    except RecipeError as error:
+        raise CheckpointError(f"init_from: no run or checkpoint is {str(source)!r}, and no recipe:\n{error}") from error
+    if recipe.weights is None:
+        raise CheckpointError(f"init_from: recipe {str(source)!r} comes without weights: run it, and name its run")
+    return weights_file(recipe)
+
+
 def adopt_weights(recipe: Recipe, run: Run, device: str | torch.device) -> Method:
     """The method with the weights that ``init_from`` names, which become the run's only checkpoint.
 
@@ -199,7 +239,7 @@ def adopt_weights(recipe: Recipe, run: Run, device: str | torch.device) -> Metho
     assert recipe.init_from is not None
     method = build_method(recipe)
     method.setup()
-    source = checkpoint.newest(recipe.init_from)
+    source = initial_weights(recipe.init_from)
     if missing := checkpoint.init_method(source, method):
         raise CheckpointError(f"{recipe.init_from} holds no {', '.join(missing)}, and nothing is trained here")
     state = checkpoint.read_state(source) if source.is_dir() else {}

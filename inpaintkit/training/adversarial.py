@@ -82,6 +82,10 @@ class Adversarial(Method):
         return getattr(self.generator, "size", None)
 
     @property
+    def coarse_to_fine(self) -> bool:
+        return bool(getattr(self.generator, "coarse_to_fine", False))
+
+    @property
     def networks(self) -> list[nn.Module]:
         return [*self.generator_networks.values(), *(critic.net for critic in self.critics.values())]
 

@@ -16,7 +16,7 @@ from ..core.interfaces import Batch, Method, Sample
 from ..core.plugins import Plugins, installed
 from ..data import TrainingBatches, augmenter, fixed_batch, load_images
 from ..recipe import Recipe, build_method
-from ..runs import ENVIRONMENT, Observers, Run, checkpoint, environment, ready
+from ..runs import ENVIRONMENT, Observers, Run, checkpoint, environment, initial_weights, ready
 from ..runtime import (
     RunProgress,
     distributed,
@@ -92,7 +92,7 @@ class Training:
     def initialize(self) -> None:
         """Starts from the weights that ``init_from`` names."""
         assert self.recipe.init_from is not None
-        fresh = checkpoint.init_method(checkpoint.newest(self.recipe.init_from), self.method)
+        fresh = checkpoint.init_method(initial_weights(self.recipe.init_from, self.plugins), self.method)
         if fresh and not distributed.rank():
             self.warn(f"{self.recipe.init_from} holds no {', '.join(fresh)}: fresh weights there")
 

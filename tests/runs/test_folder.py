@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from toy_runs import plain, trained, weights
 
 from inpaintkit.core.errors import CheckpointError, InpaintkitError
@@ -16,7 +17,8 @@ from inpaintkit.core.plugins import Plugins
 from inpaintkit.pipeline import begin
 from inpaintkit.recipe import load_recipe
 from inpaintkit.runs import checkpoint
-from inpaintkit.runs.folder import latest_run, load, new_run, open_run
+from inpaintkit.runs.folder import Run, initial_weights, latest_run, load, new_run, open_run
+from inpaintkit.training.loop import Training
 
 Write = Callable[..., Path]
 
@@ -84,3 +86,37 @@ def test_load_of_what_was_never_trained(write_recipe: Write, tmp_path: Path, plu
 def _one_thread() -> Iterator[None]:
     yield
     torch.set_num_threads(1)
+
+
+def test_a_recipe_with_weights_serves_like_a_run(write_recipe: Write, tmp_path: Path, plugins: Plugins) -> None:
+    """They are loaded in float32 from half precision, and start a training that names the recipe in ``init_from``."""
+    run = trained(load_recipe(write_recipe(plain()), plugins=plugins), tmp_path / "run", plugins)
+    made: Any = load(run.folder, plugins=plugins)
+    half = {f"generator.{key}": value.half() for key, value in made.generator.state_dict().items()}
+    save_file(half, tmp_path / "published.safetensors")
+    published = write_recipe(plain() | {"weights": str(tmp_path / "published.safetensors")}, name="published")
+    again, trained_by = open_run(published, plugins=plugins)
+    assert trained_by is not None
+    for key, value in again.generator.state_dict().items():  # type: ignore[union-attr,operator]
+        assert value.dtype == torch.float32
+        assert torch.equal(value, half[f"generator.{key}"].float())
+    assert initial_weights(published, plugins) == tmp_path / "published.safetensors"
+    assert initial_weights(run.folder, plugins) == run.checkpoints / "step-00000006"
+    start = load_recipe(write_recipe(plain() | {"init_from": str(published)}), plugins=plugins)
+    training = Training(start, Run(tmp_path / "next"), torch.device("cpu"), plugins, show=False)
+    training.initialize()
+    assert torch.equal(training.method.generator.layer.weight, half["generator.layer.weight"].float())  # type: ignore[union-attr]
+
+
+def test_weights_that_are_not_there(write_recipe: Write, tmp_path: Path, plugins: Plugins) -> None:
+    for value, message in (
+        (str(tmp_path / "no.safetensors"), "the weights of recipe 'small' are one file, not .*no.safetensors"),
+        ({"package": "skimage", "files": ["data/no.bin"]}, "package 'skimage' has no file data/no.bin"),
+        ({"package": "nowhere", "files": ["x"]}, "package 'nowhere' holds the files, but cannot be imported"),
+    ):
+        with pytest.raises(CheckpointError, match=message):
+            load(write_recipe(plain() | {"weights": value}), plugins=plugins)
+    with pytest.raises(CheckpointError, match="comes without weights: run it, and name its run"):
+        initial_weights(write_recipe(plain()), plugins)
+    with pytest.raises(CheckpointError, match="no run or checkpoint is 'nowhere', and no recipe"):
+        initial_weights(Path("nowhere"), plugins)

@@ -56,6 +56,10 @@ class Residual(Generator):
     def stride(self) -> int:  # type: ignore[override]
         return 1 if self.levels else int(getattr(self.generator, "stride", 1))
 
+    @property
+    def coarse_to_fine(self) -> bool:  # type: ignore[override]
+        return self.levels > 0
+
     def forward(self, masked: Tensor, mask: Tensor) -> Tensor | tuple[Tensor, ...]:
         """(B, 3, H, W) and (B, 1, H, W), 1 in the hole -> (B, 3, H, W); with ``levels`` its scales, coarse to fine."""
         pyramid = [(masked, mask)]
