@@ -15,6 +15,9 @@ from .prefill import doubled, halved, harmonic, push_pull
 
 PREFILLS = {"push-pull": push_pull, "harmonic": harmonic}
 SMALLEST = 24  # pixels: no level has a shorter side
+LEAST_MARGIN, MOST_MARGIN, ALIGNED = 64, 256, 16  # pixels, of the part of a picture that is shown
+
+Box = tuple[tuple[int, int], tuple[int, int]]
 
 
 class Residual(Generator):
@@ -24,7 +27,8 @@ class Residual(Generator):
     learns to copy its surroundings. With ``levels`` it also works from coarse to fine: the picture is filled at half
     its size first, and what was drawn there, enlarged, is the prefill inside the hole. The smooth prefill stays near
     the known pixels, which it fits better. One generator serves all levels. In eval mode there are as many levels as
-    the thickness of the holes asks for: a scratch is gone at half the size and needs none.
+    the thickness of the holes asks for (a scratch is gone at half the size and needs none), and the generator is shown
+    the surroundings of each picture's holes instead of all of it.
 
     Args:
         generator: draws the correction: a picture of the size of what it is shown. In place of ``masked`` it is given
@@ -61,7 +65,20 @@ class Residual(Generator):
         return self.levels > 0
 
     def forward(self, masked: Tensor, mask: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """(B, 3, H, W) and (B, 1, H, W), 1 in the hole -> (B, 3, H, W); with ``levels`` its scales, coarse to fine."""
+        """(B, 3, H, W) and (B, 1, H, W), 1 in the hole -> (B, 3, H, W); with ``levels`` in training its scales."""
+        if self.training or not self.levels:
+            drawn = self._scales(masked, mask)
+            return tuple(drawn) if self.levels else drawn[-1]
+        output = masked.clone()
+        for box, pictures in boxes_around(mask).items():
+            rows, columns = (slice(start, stop) for start, stop in box)
+            output[pictures, :, rows, columns] = self._scales(
+                masked[pictures, :, rows, columns], mask[pictures, :, rows, columns]
+            )[-1].to(output.dtype)
+        return output
+
+    def _scales(self, masked: Tensor, mask: Tensor) -> list[Tensor]:
+        """What is drawn at each level, coarse to fine."""
         pyramid = [(masked, mask)]
         while self._goes_on(len(pyramid) - 1, pyramid[-1][1]):
             pyramid.append(halved(*pyramid[-1]))
@@ -74,7 +91,7 @@ class Residual(Generator):
                 inside = doubled(coarse_hole, hole.shape[-2:])  # 0 beside the known pixels, 1 farther in
                 guess = torch.lerp(guess, doubled(completed, hole.shape[-2:]), inside * hole)
             drawn.append(self._corrected(guess, hole))
-        return tuple(drawn) if self.levels else drawn[0]
+        return drawn
 
     def _goes_on(self, level: int, hole: Tensor) -> bool:
         if self.training or not self.levels:
@@ -89,3 +106,29 @@ class Residual(Generator):
         shown, shown_hole = (F.pad(each, extra, mode="replicate") for each in (guess, hole))
         correction: Tensor = self.generator(shown, shown_hole)
         return guess + correction[..., :height, :width]
+
+
+def boxes_around(mask: Tensor) -> dict[Box, list[int]]:
+    """The part of each picture that is worth showing, and the pictures (by index) of each part.
+
+    It is the bounding box of the holes with a margin as wide as its longer side, from 64 to 256 pixels, widened to
+    multiples of 16 so that the levels of the part are those of the picture. A picture without a hole has none.
+
+    Args:
+        mask: (B, 1, H, W), 1 in the hole.
+
+    Returns:
+        Pictures by ``((top, bottom), (left, right))``.
+    """
+    found: dict[Box, list[int]] = {}
+    along = [mask.amax((1, axis)).cpu() for axis in (3, 2)]  # of each picture: which rows and columns have a hole
+    for picture, lines in enumerate(zip(*along, strict=True)):
+        ends = [(int(at[0]), int(at[-1]) + 1) for line in lines if len(at := line.nonzero()[:, 0])]
+        if ends:
+            margin = min(max(*(stop - start for start, stop in ends), LEAST_MARGIN), MOST_MARGIN)
+            sides = [
+                (max(start - margin, 0) // ALIGNED * ALIGNED, min(-(-(stop + margin) // ALIGNED) * ALIGNED, length))
+                for (start, stop), length in zip(ends, mask.shape[-2:], strict=True)
+            ]
+            found.setdefault((sides[0], sides[1]), []).append(picture)
+    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from inpaintkit_photo.prefill import harmonic, push_pull
-from inpaintkit_photo.residual import Residual
+from inpaintkit_photo.residual import Residual, boxes_around
 from inpaintkit_photo.unet import UNet
 from torch import Tensor, nn
 
@@ -76,15 +76,25 @@ def test_scales() -> None:
 
 def test_levels_follow_the_hole() -> None:
     """In eval mode a scratch needs one level, a thick hole as many as its thickness; all sides stay large enough."""
-    net = Residual(Counting(), levels=1).eval()
+    inner = Counting()
+    net = Residual(inner, levels=1).eval()
     scratch, thick = torch.zeros(1, 1, 128, 192), torch.zeros(1, 1, 128, 192)
     scratch[..., 64, :] = 1
     thick[..., 40:80, 60:100] = 1
     for mask, levels in ((scratch, 2), (thick, 3)):
-        drawn = net(torch.zeros(1, 3, 128, 192), mask)
-        assert len(drawn) == levels
+        inner.shown.clear()
+        assert torch.is_tensor(net(torch.zeros(1, 3, 128, 192), mask))
+        assert len(inner.shown) == levels
     net.train()
     assert len(net(torch.zeros(1, 3, 128, 192), thick)) == 2
+
+
+def test_the_surroundings_of_holes() -> None:
+    mask = torch.zeros(4, 1, 400, 300)
+    mask[0, :, 200:210, 100:120] = 1
+    mask[1, :, 205:210, 101:119] = 1
+    mask[3, :, 0:390, 20:30] = 1
+    assert boxes_around(mask) == {((128, 288), (32, 192)): [0, 1], ((0, 400), (0, 288)): [3]}
 
 
 def test_the_coarse_picture_is_the_prefill_inside_the_hole() -> None:
@@ -109,16 +119,16 @@ def test_an_answer_does_not_depend_on_the_batch() -> None:
     mask[0] = 0
     mask[0, :, 10:12, 10:30] = 1  # its hole is gone at half the size; the others go on
     masked = masked * (1 - mask)
-    together = net(masked, mask)[-1] * mask
+    together = net(masked, mask) * mask
     for at in range(3):
-        alone = net(masked[at : at + 1], mask[at : at + 1])[-1] * mask[at : at + 1]
+        alone = net(masked[at : at + 1], mask[at : at + 1]) * mask[at : at + 1]
         torch.testing.assert_close(together[at : at + 1], alone, rtol=0, atol=2e-6)
 
 
 def test_any_size_with_a_stride() -> None:
     inner = Counting()
     drawn = Residual(inner, levels=1).eval()(*batch(61, 43, 1))
-    assert drawn[-1].shape == (1, 3, 61, 43)
+    assert drawn.shape == (1, 3, 61, 43)
     assert all(side % 8 == 0 for shown, _ in inner.shown for side in shown.shape[-2:])
     assert Residual(Counting(), levels=1).stride == 1
     assert Residual(Counting()).stride == 8
