@@ -125,7 +125,10 @@ def run(recipe: str, profile: str | None, sets: Sequence[str], out: Path | None,
 @click.argument("recipes", nargs=-1, required=True)
 @recipe_options
 def check(recipes: Sequence[str], profile: str | None, sets: Sequence[str]) -> None:
-    """Checks RECIPES in full, then one step of every stage without data: seconds each."""
+    """Checks RECIPES in full, then one step of every stage without data: seconds each.
+
+    Pictures that a run would not find are warned of.
+    """
     from . import pipeline
     from .core.errors import RecipeError
 
@@ -137,6 +140,8 @@ def check(recipes: Sequence[str], profile: str | None, sets: Sequence[str]) -> N
             method = loaded.method_on_meta
             stages = ", ".join(method.trial_steps()) or "no training"
             click.echo(f"{recipe}: good ({loaded.method.name}; {method.steps} steps: {stages})")
+            for missing in pipeline.missing_pictures(loaded):
+                click.echo(f"warning: {missing}", err=True)
         except RecipeError as error:
             problems += error.problems
     if problems:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import torch
@@ -77,17 +79,40 @@ def run(recipe: Recipe, out: Path | None, root: Path, resume: bool = False, show
         first = distributed.rank() == 0
         console = Console(quiet=not (show and first), highlight=False)
         console.print(f"run folder: {begun.folder}", markup=False, soft_wrap=True)
-        resume = resume and bool(checkpoint.checkpoints(begun.checkpoints))  # none: killed before the first
+        again = resume and bool(checkpoint.checkpoints(begun.checkpoints))  # none: killed before the first
         method = None
-        if recipe.is_trained:
-            method = train(recipe, begun, resume=resume, show=show)
-        elif recipe.init_from is not None and first and not resume:
-            method = adopt_weights(recipe, begun, device)
+        with nullcontext() if resume or not first else removed_if_nothing_was_done(begun):
+            if recipe.is_trained:
+                console.print(cost(recipe), markup=False, soft_wrap=True)
+                method = train(recipe, begun, resume=again, show=show)
+            elif recipe.init_from is not None and first and not again:
+                method = adopt_weights(recipe, begun, device)
     if first:
         # Compiled networks round differently from those that `inpaintkit evaluate` loads.
         with torch.compiler.set_stance("force_eager" if recipe.run.compile else "default"):
             _evaluate(begun, recipe, protocols, None, device, show, method)
     return begun
+
+
+@contextmanager
+def removed_if_nothing_was_done(run: Run) -> Iterator[None]:
+    """Removes a new run's folder when an error ends the training before there is anything to keep."""
+    try:
+        yield
+    except BaseException:
+        logged = run.log_file.is_file() and run.log_file.stat().st_size > 0
+        if not logged and not checkpoint.checkpoints(run.checkpoints):
+            shutil.rmtree(run.folder, ignore_errors=True)
+        raise
+
+
+def cost(recipe: Recipe) -> str:
+    """What a training takes, in steps and pictures."""
+    steps, data = recipe.method_on_meta.steps, recipe.data
+    if data is None:
+        return f"training: {steps:,} steps"
+    height, width = data.frame
+    return f"training: {steps:,} steps of {data.batch} pictures of {height} x {width}, {steps * data.batch:,} in all"
 
 
 def evaluate(
@@ -167,17 +192,24 @@ def require_pictures(recipe: Recipe) -> None:
     Raises:
         RecipeError: the missing and damaged sources, with their keys.
     """
+    if problems := missing_pictures(recipe):
+        raise RecipeError(problems)
+
+
+def missing_pictures(recipe: Recipe) -> list[Problem]:
+    """The sources of pictures that a run would need and that are missing or damaged, with their keys."""
     data = recipe.data
     if data is None:
-        return
+        return []
     wanted = {"train": data.train if recipe.is_trained else None, "test": data.test if recipe.evaluate else None}
     problems = []
     for key, sources in wanted.items():
         try:
             find(sources or [])
         except DataError as error:
-            problems += [Problem(line, ("data", key)) for line in str(error).splitlines()]
-    raise_problems([located(problem, recipe.source) for problem in problems])
+            path = ("data", key)
+            problems += [Problem(line, path, str(recipe.source.find(path))) for line in str(error).splitlines()]
+    return problems
 
 
 def changed(before: object, now: object, path: str = "") -> list[str]:

@@ -384,6 +384,13 @@ def test_a_base_class_documents_the_options_that_its_subclasses_do_not() -> None
     assert documentation_of(type("Bare", (), {})) == ""
 
 
+def test_check_warns_of_pictures_that_a_run_would_not_find(write_recipe: Write) -> None:
+    said = call("check", write_recipe({"data": {"train": "nowhere"}}))
+    assert said.exit_code == 0
+    assert "good" in said.stdout
+    assert re.search(r"warning: .*small.yaml:\d+:\d+: data.train: no folder, .zip or picture 'nowhere'", said.stderr)
+
+
 def test_fill_by_box_and_color(tmp_path: Path) -> None:
     picture = np.full((12, 16, 3), 90, np.uint8)
     picture[4:7, 5:9] = (255, 0, 250)

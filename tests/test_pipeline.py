@@ -13,15 +13,16 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from safetensors.torch import save_file
 from torch import nn
 from toy_runs import plain, toy_plugins
 
 from inpaintkit import pipeline
 from inpaintkit.core.config import layers
-from inpaintkit.core.errors import InpaintkitError, RecipeError
+from inpaintkit.core.errors import CheckpointError, InpaintkitError, RecipeError
 from inpaintkit.core.interfaces import Method
 from inpaintkit.core.plugins import Plugins
-from inpaintkit.pipeline import begin, changed
+from inpaintkit.pipeline import begin, changed, cost, run
 from inpaintkit.recipe import load_recipe
 from inpaintkit.runs import Run, load
 from inpaintkit.training import Adversarial, train
@@ -280,3 +281,18 @@ def test_complete_trains_and_reports(write_recipe: Write, tmp_path: Path, capsys
 def _one_thread() -> Iterator[None]:
     yield
     torch.set_num_threads(1)
+
+
+def test_a_training_that_fails_before_its_first_line_leaves_no_folder(write_recipe: Write, tmp_path: Path) -> None:
+    save_file({"other": torch.zeros(1)}, tmp_path / "other.safetensors")
+    recipe = load_recipe(write_recipe({"init_from": str(tmp_path / "other.safetensors")}))
+    for out in (None, tmp_path / "named"):
+        with pytest.raises(CheckpointError, match="does not fit this method"):
+            run(recipe, out, tmp_path / "runs", show=False)
+    assert not (tmp_path / "named").exists()
+    assert not list((tmp_path / "runs").iterdir())
+
+
+def test_cost() -> None:
+    text = "training: 300,500 steps of 32 pictures of 128 x 128, 9,616,000 in all"
+    assert cost(load_recipe("iccv_perceptual")) == text
