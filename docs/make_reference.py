@@ -38,8 +38,8 @@ from inpaintkit.evaluation.protocol import Protocol, load_protocol
 from inpaintkit.evaluation.transform import Transform
 from inpaintkit.recipe import DataOptions, RecipeKeys, RunOptions, ValidateOptions
 from inpaintkit.training.critic import Critic
+from inpaintkit.training.loss_weights import Balance, Ramp
 from inpaintkit.training.stages import Adam, Rate, Stage
-from inpaintkit.training.weights import Balance, Ramp
 
 DOCS = Path(__file__).parent
 NOTE = "<!-- Made by docs/make_reference.py from the code: change the docstrings there, then run `make docs`. -->\n"

@@ -204,7 +204,7 @@ def fill(
         raise click.UsageError(f"one method and one picture or folder are needed, not {len(places)} names")
     if [mask, box, color].count(None) != 2:
         raise click.UsageError("say what to fill, by one of --mask FILE, --box X,Y,W,H and --color #RRGGBB")
-    from rich import get_console
+    from rich.console import Console
 
     from .components.blending import PoissonBlended
     from .filling import DEFAULT_METHOD, Box, Color, FillOptions, fill_files
@@ -214,7 +214,7 @@ def fill(
     hole = Box.parse(box) if box is not None else Color.parse(color, tolerance) if color is not None else mask
     assert hole is not None
     *named, image = places
-    execution = Execution(device, batch, get_console().is_terminal)
+    execution = Execution(device, batch, Console(stderr=True).is_terminal)
     method, recipe = open_run(named[0] if named else DEFAULT_METHOD, execution.device)
     trained_size = None
     if recipe is not None and recipe.data is not None and not method.coarse_to_fine:
@@ -244,8 +244,10 @@ def list_entries(kind: str | None) -> None:
     registry = installed().registry
     for each in [wanted] if wanted else kinds:
         click.echo(f"{each}:")
-        for name in registry.names(each):
-            click.echo(f"  {name:24} {registry.get(each, name).plugin}")
+        names = registry.names(each)
+        width = max(map(len, names), default=0)
+        for name in names:
+            click.echo(f"  {name:{width}}  {registry.get(each, name).plugin}")
     for report in installed().reports:
         for line in report.complaints:
             click.echo(f"plugin {report.name!r}: {line}", err=True)

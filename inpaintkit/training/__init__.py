@@ -4,6 +4,6 @@ from .adversarial import Adversarial as Adversarial
 from .critic import Critic as Critic
 from .dry_run import check_steps as check_steps, failing_steps as failing_steps
 from .loop import train as train
+from .loss_weights import Balance as Balance, Ramp as Ramp
 from .stages import Adam as Adam, Rate as Rate, Stage as Stage
 from .terms import TrainingOptions as TrainingOptions
-from .weights import Balance as Balance, Ramp as Ramp

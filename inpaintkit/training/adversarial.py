@@ -14,12 +14,12 @@ from torch.optim import Optimizer
 from ..core.errors import InpaintkitError
 from ..core.interfaces import Batch, Generator, Loss, Method, Sample, finest
 from ..runtime import average_gradients
-from .average import average_from_generator, update_average, warmed_up
 from .checks import check_terms
 from .critic import Critic, frozen_parameters
+from .ema import average_from_generator, update_average, warmed_up
+from .loss_weights import Balance, Weigher, gradient_norm
 from .stages import Adam, Stage, generator_updates, locate, rate
 from .terms import NamedModules, add_part
-from .weights import Balance, Weigher, gradient_norm
 
 
 class Adversarial(Method):

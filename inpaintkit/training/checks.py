@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator, Sequence
 from torch import nn
 
 from ..core.errors import KeyPath, OptionError, did_you_mean
+from .loss_weights import Balance
 from .stages import Stage
-from .weights import Balance
 
 
 def check_terms(stages: Sequence[Stage], losses: Collection[str], critics: Collection[str]) -> None:

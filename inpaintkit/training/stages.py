@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt, Lt
 from torch import nn
 
 from ..core.errors import OptionError
-from .weights import Weight
+from .loss_weights import Weight
 
 Positive = Annotated[float, Gt(0)]
 

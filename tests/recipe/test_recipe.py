@@ -16,8 +16,8 @@ from inpaintkit.core.errors import RecipeError
 from inpaintkit.core.plugins import Plugins
 from inpaintkit.recipe import Recipe, build_method, load_recipe
 from inpaintkit.training.adversarial import Adversarial
+from inpaintkit.training.loss_weights import Balance
 from inpaintkit.training.stages import Rate
-from inpaintkit.training.weights import Balance
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from inpaintkit.components.losses import L1, L2
 from inpaintkit.core.errors import InpaintkitError
 from inpaintkit.core.interfaces import Batch, Loss, Sample
 from inpaintkit.training.adversarial import Adversarial
+from inpaintkit.training.loss_weights import Balance, Ramp
 from inpaintkit.training.stages import Adam, Rate, Stage
-from inpaintkit.training.weights import Balance, Ramp
 
 
 @pytest.mark.parametrize("steps", [1, 3])

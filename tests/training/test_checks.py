@@ -9,8 +9,8 @@ from toy_adversarial import method
 
 from inpaintkit.components.losses import L1, L2
 from inpaintkit.core.errors import OptionError
+from inpaintkit.training.loss_weights import Balance, Ramp
 from inpaintkit.training.stages import Stage
-from inpaintkit.training.weights import Balance, Ramp
 
 
 def refused(*stages: Stage, **options: Any) -> dict[tuple[str | int, ...], str]:

@@ -20,8 +20,8 @@ from inpaintkit.core.errors import OptionError, Problem, RecipeError
 from inpaintkit.core.hookspecs import hookimpl
 from inpaintkit.core.interfaces import Generator, Loss, MaskSampler
 from inpaintkit.core.plugins import Plugins
+from inpaintkit.training.loss_weights import Weight
 from inpaintkit.training.stages import Adam, Stage
-from inpaintkit.training.weights import Weight
 
 from .toys import Hidden, Hue, Keywords, Late, Picky, Raises, Width, Wrapper, half
 

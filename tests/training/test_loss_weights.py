@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 from torch import Tensor
 
 from inpaintkit.core.errors import InpaintkitError
-from inpaintkit.training.weights import Balance, Ramp, Weigher, Weight, gradient_norm
+from inpaintkit.training.loss_weights import Balance, Ramp, Weigher, Weight, gradient_norm
 
 
 def picture(seed: int = 0) -> Tensor:
