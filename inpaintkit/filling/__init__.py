@@ -1,7 +1,8 @@
 """Filling the holes of pictures of any size, kind and format with a method; known pixels stay as they are."""
 
-from .holes import Box as Box, Color as Color
-from .in_memory import fill as fill, fill_many as fill_many, fill_samples as fill_samples
-from .on_disk import fill_files as fill_files
-from .options import DEFAULT_METHOD as DEFAULT_METHOD, FillOptions as FillOptions
-from .report import FillReport as FillReport
+from __future__ import annotations
+
+import lazy_loader
+
+# Lazy, so that the command in this package shows its help without importing torch.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

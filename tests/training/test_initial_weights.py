@@ -43,7 +43,7 @@ def test_init_from_a_misfit_names_the_keys(write_recipe: Write, tmp_path: Path, 
     with pytest.raises(CheckpointError, match=r"(?s)missing in the file: generator\.e0.*only in the file: generator"):
         trained(recipe, tmp_path / "wide", plugins)
     recipe = load_recipe(write_recipe(plain(init_from=str(tmp_path / "nowhere")), name="none"), plugins=plugins)
-    with pytest.raises(CheckpointError, match="no run or checkpoint is '.*nowhere'"):
+    with pytest.raises(CheckpointError, match=r"no run or checkpoint is '.*nowhere'"):
         trained(recipe, tmp_path / "none", plugins)
 
 
