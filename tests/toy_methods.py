@@ -1,9 +1,9 @@
-"""Untrained methods that many tests share: one level everywhere, and random pixels."""
+"""Methods that many tests share: one level everywhere, random pixels, and one with a weight."""
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from inpaintkit import Method
 
@@ -29,3 +29,18 @@ class Noise(Method):
     def inpaint(self, masked: Tensor, mask: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
         self.seen = masked.device.type
         return torch.rand(masked.shape, generator=rng) * 2 - 1
+
+
+class Trained(Method):
+    """Stands for a method with weights: draws its one parameter."""
+
+    def __init__(self, start: float = 0.0) -> None:
+        super().__init__()
+        self.color = nn.Parameter(torch.tensor(start))
+
+    @property
+    def steps(self) -> int:
+        return 4
+
+    def inpaint(self, masked: Tensor, mask: Tensor) -> Tensor:
+        return self.color.expand_as(masked)

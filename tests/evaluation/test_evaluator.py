@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from toy_methods import Trained
 
 from inpaintkit import DataError, InpaintkitError, RecipeError, Sample, hookimpl
 from inpaintkit.components.mean_color import MeanColor
@@ -24,7 +25,7 @@ from inpaintkit.evaluation.testset import TestSet
 from inpaintkit.runs import checkpoint
 from inpaintkit.runtime import Execution
 
-from .toys import COUNT, PSNR, SIDE, Brings, Drawn, Trained, by_hand, read, tree
+from .toys import COUNT, PSNR, SIDE, Brings, Drawn, by_hand, read, tree
 
 
 def test_values_agree_with_brute_force_whatever_the_batch(

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
+from toy_methods import Trained
 
 from inpaintkit import Method, Metric, Sample, hookimpl
 from inpaintkit.evaluation.testset import TestSet
@@ -70,21 +71,6 @@ class Drawn(Method):
         assert (masked * mask).abs().max() == 0
         self.shapes.append(tuple(masked.shape))
         return torch.full_like(masked, self.level)
-
-
-class Trained(Method):
-    """Stands for a method with weights: draws its one parameter."""
-
-    def __init__(self, start: float = 0.0) -> None:
-        super().__init__()
-        self.color = nn.Parameter(torch.tensor(start))
-
-    @property
-    def steps(self) -> int:
-        return 5
-
-    def inpaint(self, masked: Tensor, mask: Tensor) -> Tensor:
-        return self.color.expand_as(masked)
 
 
 class Brings:

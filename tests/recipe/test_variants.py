@@ -6,24 +6,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from toy_yaml import find, tree
 
-from inpaintkit.core.config.nodes import Mark, Node, parse
-from inpaintkit.core.errors import Problem, RecipeError
+from inpaintkit.core.config.nodes import Mark, Node
+from inpaintkit.core.errors import Problem
 from inpaintkit.recipe.variants import apply_set, resolve_file
-
-
-def tree(text: str, name: str = "f.yaml") -> Node:
-    problems: list[Problem] = []
-    node = parse(text, name, problems)
-    assert not problems, problems
-    assert node is not None
-    return node
-
-
-def find(name: str, folder: Path) -> Path:
-    if not (folder / name).is_file():
-        raise RecipeError([Problem(f"there is no file {name!r}")])
-    return folder / name
 
 
 def write(folder: Path, **files: str) -> None:

@@ -14,6 +14,7 @@ from PIL import Image
 from toy_methods import Level
 
 from inpaintkit.core.plugins import Plugins, load_plugins
+from inpaintkit.evaluation import TestSet, load_protocol
 from inpaintkit.runtime import Execution
 
 from .toys import (
@@ -22,6 +23,7 @@ from .toys import (
     SIDE,
     Brings,
     Compared,
+    sweep_tree,
     tree,
 )
 
@@ -69,3 +71,9 @@ def odd_names(plugins: Plugins, folder: Path, tmp_path_factory: pytest.TempPathF
     out = tmp_path_factory.mktemp("odd")
     methods = {name: Level(0.1 * at) for at, name in enumerate(NAMES)}
     return compare(methods, tree(), folder, ComparisonOptions(pictures=3), out=out, plugins=plugins), out
+
+
+@pytest.fixture(scope="module")
+def test_set(pictures: Path) -> TestSet:
+    """The pictures under a protocol whose holes can be swept over."""
+    return TestSet.open(load_protocol(sweep_tree()), pictures)

@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 import yaml
 from click.testing import CliRunner, Result
 from inpaintkit_compare import read_comparison
-from torch import Tensor, nn
-from toy_methods import Noise
+from torch import Tensor
+from toy_methods import Noise, Trained
 
 from inpaintkit import Method, hookimpl
 from inpaintkit.cli import main
 from inpaintkit.core.plugins import installed
 from inpaintkit.runs import checkpoint
+
+from .toys import write_protocol
 
 FILES = ["comparison.csv", "comparison.json", "comparison.md", "grid.png"]
 MEAN = "classical/mean_color"
@@ -34,19 +35,6 @@ class Failing(Method):
         if self.interrupt:
             raise KeyboardInterrupt
         raise ZeroDivisionError("[bold]too[/bold] small")
-
-
-class Trained(Method):
-    def __init__(self) -> None:
-        super().__init__()
-        self.color = nn.Parameter(torch.tensor(0.0))
-
-    @property
-    def steps(self) -> int:
-        return 3
-
-    def inpaint(self, masked: Tensor, mask: Tensor) -> Tensor:
-        return self.color.expand_as(masked)
 
 
 class Brings:
@@ -69,12 +57,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pictures: Path) -> It
     for name, method in recipes.items():
         Path(f"{name}.yaml").write_text(yaml.safe_dump({"method": method}))
     for name, side in (("small", 4), ("large", 8)):
-        protocol = {
-            "images": str(pictures),
-            "masks": {"use": "center-square", "side": side},
-            "metrics": [{"use": "psnr", "region": "hole"}, {"use": "l1", "region": "hole"}],
-        }
-        Path(f"{name}.yaml").write_text(yaml.safe_dump(protocol))
+        write_protocol(name, side, pictures)
     yield tmp_path
     installed.cache_clear()
 

@@ -30,6 +30,8 @@ from inpaintkit.core.plugins import installed
 from inpaintkit.evaluation.results import MetricResult, Row
 from inpaintkit.evaluation.statistics import Interval, bootstrap, paired_difference, paired_p_value
 
+from .toys import write_protocol
+
 PSNR, SSIM, RING, KID = "psnr[whole,255]", "ssim[whole]", "psnr[ring,255]", "kid"
 IMAGES = 9
 
@@ -318,12 +320,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pictures: Path) -> It
         ("large", 8, pictures),
         ("one", 4, sorted(pictures.iterdir())[0]),
     ):
-        protocol = {
-            "images": str(images),
-            "masks": {"use": "center-square", "side": side},
-            "metrics": [{"use": "psnr", "region": "hole"}, {"use": "l1", "region": "hole"}],
-        }
-        Path(f"{name}.yaml").write_text(yaml.safe_dump(protocol))
+        write_protocol(name, side, images)
     yield tmp_path
     installed.cache_clear()
 

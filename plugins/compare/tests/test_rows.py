@@ -17,7 +17,7 @@ from inpaintkit_compare.comparison import FILE, ComparisonRow, read_comparison
 from inpaintkit_compare.files import CSV, MARKDOWN, to_markdown
 from PIL import Image
 from torch import Tensor
-from toy_methods import Level
+from toy_methods import Level, Trained
 
 from inpaintkit import InpaintkitError, RecipeError, Sample
 from inpaintkit.core.plugins import Plugins
@@ -37,7 +37,6 @@ from .toys import (
     Error,
     Noise,
     Odd,
-    Trained,
     printed,
     tree,
     values,

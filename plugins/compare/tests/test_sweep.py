@@ -30,11 +30,12 @@ from inpaintkit import InpaintkitError, Method
 from inpaintkit.cli import main
 from inpaintkit.evaluation.evaluator import evaluate
 from inpaintkit.evaluation.pictures import input_columns
-from inpaintkit.evaluation.protocol import load_protocol
 from inpaintkit.evaluation.results import MetricResult
 from inpaintkit.evaluation.statistics import bootstrap
 from inpaintkit.evaluation.testset import TestSet
 from inpaintkit.runtime import Execution
+
+from .toys import sweep_tree
 
 HOLE, WHOLE = "psnr[hole,255]", "psnr[whole,255]"
 XML = "{http://www.w3.org/2000/svg}"
@@ -65,16 +66,6 @@ class Seeds(Candidate):
         return Level(self.levels[at])
 
 
-def tree(**masks: Any) -> dict[str, Any]:
-    metrics: list[Any] = [{"use": "psnr", "region": "hole"}, {"use": "l1"}, {"use": "psnr", "region": "whole"}]
-    return {"name": "toy", "size": 12, "masks": masks or {"use": "center-square", "side": 4}, "metrics": metrics}
-
-
-@pytest.fixture(scope="module")
-def test_set(pictures: Path) -> TestSet:
-    return TestSet.open(load_protocol(tree()), pictures)
-
-
 # --- what is measured -----------------------------------------------------------------------------------------------
 
 
@@ -88,7 +79,7 @@ def test_each_point_is_the_evaluation_of_the_changed_protocol(test_set: TestSet,
     assert found.complete
     for method, level in zip(found.methods, (0.0, 0.8), strict=True):
         for (value, row), side, comparison in zip(found.rows(method).items(), (2, 5), found.comparisons, strict=True):
-            alone = evaluate(Level(level), tree(use="center-square", side=side), pictures)
+            alone = evaluate(Level(level), sweep_tree(use="center-square", side=side), pictures)
             assert alone.hash == comparison.hash
             assert value == side
             assert dict(row.metrics) == dict(alone.row.metrics)
@@ -97,7 +88,7 @@ def test_each_point_is_the_evaluation_of_the_changed_protocol(test_set: TestSet,
 
 
 def test_protocols_and_recipes_are_opened_by_name(pictures: Path) -> None:
-    found = sweep("classical/mean_color", tree(), "side=3", pictures)
+    found = sweep("classical/mean_color", sweep_tree(), "side=3", pictures)
     assert found.methods == ("mean_color",)
     assert found.rows("mean_color")[3].basis == "not trained"
 
@@ -333,7 +324,7 @@ def test_pictures_that_are_not_there_are_refused(test_set: TestSet) -> None:
 
 def test_compare_writes_sweeps_beside_the_table(pictures: Path, tmp_path: Path) -> None:
     file = tmp_path / "toy.yaml"
-    file.write_text(json.dumps(tree()))
+    file.write_text(json.dumps(sweep_tree()))
     words = ["compare", "classical/mean_color", "--protocol", str(file), "--images", str(pictures), "--device", "cpu"]
     out = tmp_path / "out"
     result = CliRunner().invoke(main, [*words, "-o", str(out), "--sweep", "side=13", "--sweep", "depth=3"])

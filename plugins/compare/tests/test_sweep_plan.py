@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -14,15 +13,7 @@ from inpaintkit import RecipeError
 from inpaintkit.evaluation.protocol import load_protocol
 from inpaintkit.evaluation.testset import TestSet
 
-
-def tree(**masks: Any) -> dict[str, Any]:
-    metrics: list[Any] = [{"use": "psnr", "region": "hole"}, {"use": "l1"}, {"use": "psnr", "region": "whole"}]
-    return {"name": "toy", "size": 12, "masks": masks or {"use": "center-square", "side": 4}, "metrics": metrics}
-
-
-@pytest.fixture(scope="module")
-def test_set(pictures: Path) -> TestSet:
-    return TestSet.open(load_protocol(tree()), pictures)
+from .toys import sweep_tree
 
 
 @settings(max_examples=60, deadline=None)
@@ -85,9 +76,9 @@ def test_a_pair_is_swept_on_both_axes(test_set: TestSet) -> None:
 
 
 def test_options_of_any_sampler_are_swept(pictures: Path) -> None:
-    squares = TestSet.open(load_protocol(tree(use="random-square", min=2, max=5)), pictures)
+    squares = TestSet.open(load_protocol(sweep_tree(use="random-square", min=2, max=5)), pictures)
     assert plan(squares, "max=4..6").values == (4, 5, 6)
-    pixels = TestSet.open(load_protocol(tree(use="random-pixels", ratio=0.5)), pictures)
+    pixels = TestSet.open(load_protocol(sweep_tree(use="random-pixels", ratio=0.5)), pictures)
     planned = plan(pixels, "ratio=0.25..0.75:0.25")
     assert [int(each.mask(0).sum()) for each in planned.test_sets] == [36, 72, 108]
     assert planned.unit == "share of the pixels"
@@ -114,12 +105,12 @@ def test_everything_wrong_is_told_at_once(test_set: TestSet) -> None:
 
 
 def test_an_option_of_another_sampler_names_who_has_it(pictures: Path) -> None:
-    squares = TestSet.open(load_protocol(tree(use="random-square", min=2, max=5)), pictures)
+    squares = TestSet.open(load_protocol(sweep_tree(use="random-square", min=2, max=5)), pictures)
     with pytest.raises(RecipeError) as caught:
         plan(squares, "side=4..8")
     told = str(caught.value)
     assert "'random-square' of protocol toy has no option 'side'; its numbers are min, max" in told
     assert "side is an option of center-square (as in the protocols " in told
-    half = TestSet.open(load_protocol(tree(use="half", side="left")), pictures)
+    half = TestSet.open(load_protocol(sweep_tree(use="half", side="left")), pictures)
     with pytest.raises(RecipeError, match=r"takes for side 'left', .* or 'random', and no number; it has no numbers"):
         plan(half, "side=4..8")

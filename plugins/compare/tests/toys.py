@@ -5,13 +5,16 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 from inpaintkit_compare.comparison import Comparison, ComparisonRow
 from inpaintkit_compare.table import comparison_table
 from rich.console import Console
-from torch import Tensor, nn
+from torch import Tensor
+from toy_methods import Trained
 
 from inpaintkit import Method, Metric, Sample, hookimpl
 
@@ -63,19 +66,6 @@ class Whole(Metric):
 
     def compute(self) -> float:
         return self.sum
-
-
-class Trained(Method):
-    def __init__(self, start: float = 0.0) -> None:
-        super().__init__()
-        self.color = nn.Parameter(torch.tensor(start))
-
-    @property
-    def steps(self) -> int:
-        return 4
-
-    def inpaint(self, masked: Tensor, mask: Tensor) -> Tensor:
-        return self.color.expand_as(masked)
 
 
 class Noise(Method):
@@ -145,3 +135,19 @@ def printed(comparison: Comparison, width: int = 100) -> str:
 
 
 NAMES = ('a|b, [c] "d" <e> *f*', "_under_score\\", "=1+2")
+
+
+def write_protocol(name: str, side: int, images: Path) -> None:
+    """``NAME.yaml`` in the current folder: a square in the middle of the pictures."""
+    protocol = {
+        "images": str(images),
+        "masks": {"use": "center-square", "side": side},
+        "metrics": [{"use": "psnr", "region": "hole"}, {"use": "l1", "region": "hole"}],
+    }
+    Path(f"{name}.yaml").write_text(yaml.safe_dump(protocol))
+
+
+def sweep_tree(**masks: Any) -> dict[str, Any]:
+    """A protocol whose holes can be swept over, by default those of 4 pixels in the middle."""
+    metrics: list[Any] = [{"use": "psnr", "region": "hole"}, {"use": "l1"}, {"use": "psnr", "region": "whole"}]
+    return {"name": "toy", "size": 12, "masks": masks or {"use": "center-square", "side": 4}, "metrics": metrics}

@@ -6,24 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from hypothesis import given, settings, strategies as st
+from toy_yaml import find, tree
 
 from inpaintkit.core.config.layers import merge, read_chain
-from inpaintkit.core.config.nodes import Node, dump, parse
-from inpaintkit.core.errors import Problem, RecipeError
-
-
-def tree(text: str, name: str = "f.yaml") -> Node:
-    problems: list[Problem] = []
-    node = parse(text, name, problems)
-    assert not problems, problems
-    assert node is not None
-    return node
-
-
-def find(name: str, folder: Path) -> Path:
-    if not (folder / name).is_file():
-        raise RecipeError([Problem(f"there is no file {name!r}")])
-    return folder / name
+from inpaintkit.core.config.nodes import dump
+from inpaintkit.core.errors import Problem
 
 
 def laid(base: Any, over: Any) -> Any:

@@ -11,17 +11,10 @@ from typing import Any
 import pytest
 import yaml
 from hypothesis import given, settings, strategies as st
+from toy_yaml import tree
 
-from inpaintkit.core.config.nodes import MAX_BYTES, MAX_NODES, Node, dump, parse, raise_problems, read, resolve
+from inpaintkit.core.config.nodes import MAX_BYTES, MAX_NODES, dump, parse, raise_problems, read, resolve
 from inpaintkit.core.errors import Problem, RecipeError
-
-
-def tree(text: str, name: str = "f.yaml") -> Node:
-    problems: list[Problem] = []
-    node = parse(text, name, problems)
-    assert not problems, problems
-    assert node is not None
-    return node
 
 
 def wrong(text: str) -> list[str]:
