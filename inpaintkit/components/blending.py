@@ -79,6 +79,10 @@ class PoissonBlended(Method):
         return self.method.size
 
     @property
+    def coarse_to_fine(self) -> bool:
+        return self.method.coarse_to_fine
+
+    @property
     def optimizers(self) -> Mapping[str, torch.optim.Optimizer]:
         return self.method.optimizers
 

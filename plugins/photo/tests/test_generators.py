@@ -9,7 +9,8 @@ from inpaintkit_photo.residual import Residual, boxes_around
 from inpaintkit_photo.unet import UNet
 from torch import Tensor, nn
 
-from inpaintkit import Generator, OptionError
+from inpaintkit import Adversarial, Generator, OptionError, load
+from inpaintkit.components.blending import PoissonBlended
 from inpaintkit.components.masks import random_squares
 
 
@@ -144,3 +145,11 @@ def test_refusals() -> None:
         Residual(latent)
     with pytest.raises(OptionError, match="3 widths need as many blocks"):
         UNet((4, 6, 8), (1, 1))
+
+
+def test_methods_say_that_they_work_coarse_to_fine() -> None:
+    """So ``fill`` does not doubt holes larger than those of the training."""
+    for levels in (0, 2):
+        method = Adversarial(Residual(Counting(), levels=levels))
+        assert method.coarse_to_fine == PoissonBlended(method).coarse_to_fine == (levels > 0)
+    assert not load("classical/mean_color").coarse_to_fine
