@@ -155,7 +155,7 @@ def load_plugins(entries: Iterable[EntryPoint] | None = None) -> Plugins:
     for entry in sorted(found, key=lambda entry: (entry.name not in official(), entry.name, entry.value)):
         plugins.add(entry.name, entry)
     names = {report.name for report in plugins.reports}
-    if missing := [distribution for name, distribution in official().items() if name not in names]:
+    if missing := [distribution for name, distribution in official("papers").items() if name not in names]:
         plugins.registry.absent = f"; a plugin that is not installed may have it: pip install {' '.join(missing)}"
     return plugins
 

@@ -328,3 +328,13 @@ def test_unknown_component_tells_of_the_broken(installed: dict[str, str], tmp_pa
             assert f"plugin {name!r} is not available" in told.stderr
             assert problem in told.stderr
     assert "Traceback" not in told.stderr
+
+
+def test_a_component_of_a_plugin_that_is_not_installed() -> None:
+    """Where no known name is near, the error says what to install; tools, which bring no components, are left out."""
+    with pytest.raises(
+        PluginError, match=r"; known: .*; a plugin that is not installed may have it: pip install "
+    ) as said:
+        load_plugins([]).registry.get("metric", "fid")
+    assert set(str(said.value).partition("pip install ")[2].split()) == set(official("papers").values())
+    assert not set(official("papers")) & set(official("tools"))
