@@ -15,7 +15,10 @@ PATH, EXISTING = click.Path(path_type=Path), click.Path(path_type=Path, exists=T
 @click.option("--mask", type=EXISTING, help="The hole is white.")
 @click.option("--box", metavar="X,Y,W,H", help="In place of a mask: a rectangle from column X and row Y, in pixels.")
 @click.option("--color", metavar="#RRGGBB", help="In place of a mask: all pixels of this color.")
-@click.option("--tolerance", default=0, type=click.IntRange(0, 255), help="Levels by which pixels may miss --color.")
+@click.option(
+    "--tolerance", default=0, show_default=True, type=click.IntRange(0, 255),
+    help="Levels by which pixels may miss --color.",
+)  # fmt: skip
 @click.option("-o", "--out", required=True, type=PATH, help="A file; a folder if IMAGE is one.")
 @click.option("--grow", default=0, show_default=True, type=click.IntRange(0), help="Pixels by which the hole grows.")
 @click.option("--batch", default=8, show_default=True, type=click.IntRange(1), help="Pictures of one size at once.")

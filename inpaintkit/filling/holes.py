@@ -105,10 +105,13 @@ class Color:
         Raises:
             OptionError: no pixel has the color.
         """
-        levels = raster.decode(raster.values) * 255
-        away = np.abs(levels - np.array([self.red, self.green, self.blue], np.float32)).max(-1)
+        away = np.abs(raster.decode(raster.values) * 255 - np.array([self.red, self.green, self.blue], np.float32)).max(
+            -1
+        )
         hole: NDArray[np.bool_] = away <= self.tolerance + 0.5
         if not hole.any():
-            text = f"no pixel has the {self}; the nearest is {math.ceil(np.nanmin(away) - 0.5)} levels away"
+            levels = math.ceil(np.nanmin(away) - 0.5)
+            distance = f"{levels} level{'s' if levels > 1 else ''}"
+            text = f"no pixel has the {self}; the nearest is {distance} away"
             raise OptionError(f"{text}: raise the tolerance to fill it")
         return hole
