@@ -184,8 +184,8 @@ def _load(given: str, plugins: Plugins | None) -> Candidate:
         recipe=recipe.name,
         plugins=plugins,
     )
-    if state is None:
-        return candidate
+    if state is None:  # a recipe with weights does not say how many trainings were behind them
+        return attrs.evolve(candidate, trained=recipe.weights is not None)
     seconds = state.get("seconds")
     return attrs.evolve(
         candidate,

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from inpaintkit_compare.candidates import Candidate, load_candidates
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from toy_methods import Noise
 
@@ -250,3 +251,13 @@ def test_nothing_is_nothing_to_compare(plugins: Plugins) -> None:
 def test_a_candidate_of_its_own_making() -> None:
     candidate = Candidate("mean", "mean-color", ("classical/mean_color",))
     assert type(candidate.load()).__name__ == "MeanColor"
+
+
+def test_a_recipe_with_weights_is_trained_by_nobody_knows_how_many_seeds(here: Path, plugins: Plugins) -> None:
+    save_file(Trained(0.5).state_dict(), "w.safetensors")
+    Path("ours.yaml").write_text(json.dumps(recipe("ours", weights="w.safetensors")))
+    [row] = load_candidates("ours.yaml", plugins)
+    assert (row.name, row.trained, row.seeds, row.training_seeds) == ("ours", True, (), None)
+    method = row.load()
+    assert isinstance(method, Trained)
+    assert float(method.color) == 0.5
