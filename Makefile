@@ -6,7 +6,10 @@ BIN := $(VENV)/bin
 PLUGINS := $(wildcard plugins/*)
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-slow test-gpu coverage lint format typecheck docs clean
+SEED ?= 0
+MINUTES ?= 5
+
+.PHONY: demo test test-slow test-gpu fuzz coverage lint format typecheck docs clean
 
 demo: $(READY)
 	$(BIN)/inpaintkit run recipes/iccv_perceptual.yaml --profile demo
@@ -19,6 +22,9 @@ test-slow: $(READY)
 
 test-gpu: $(READY)
 	$(BIN)/python -m pytest -q -m gpu
+
+fuzz: $(READY)
+	$(BIN)/python -m tests.fuzz --seed $(SEED) --minutes $(MINUTES)
 
 coverage: $(READY)
 	$(BIN)/python -m coverage run -m pytest -q
