@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import inspect
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -74,6 +75,7 @@ class Commands(click.Group):
         return entry.factory if isinstance(entry.factory, click.Command) else PluginCommand(entry)
 
     def invoke(self, context: click.Context) -> Any:
+        warnings.formatwarning = _format_warning
         try:
             return super().invoke(context)
         except KeyboardInterrupt:
@@ -89,6 +91,11 @@ class Commands(click.Group):
             if problems:
                 click.echo(f"{len(problems)} problem{'s' if len(problems) > 1 else ''}", err=True)
             context.exit(getattr(error, "exit_code", 2))
+
+
+def _format_warning(message: Warning | str, *_: object, **__: object) -> str:
+    """A warning in its own words, as errors are told."""
+    return f"warning: {message}\n"
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -18,7 +18,7 @@ from ..core.interfaces import Method, Metric
 from ..core.plugins import Plugins, installed
 from ..data import ImageSet, Source
 from ..recipe import DataOptions, Recipe
-from ..runs import Run, has_weights, latest, load
+from ..runs import Run, has_weights, load, newest
 from ..runtime import Execution, to_uint8
 from .pictures import with_examples
 from .protocol import Protocol, ProtocolSource, load_protocol
@@ -116,7 +116,7 @@ def run_row(run: Run, recipe: Recipe) -> tuple[Row, Path]:
     row = Row(run.folder.resolve().name, recipe.method.name, seed=recipe.seed, training_seeds=0)
     if not has_weights(recipe):
         return row, run.folder
-    source, state, _ = latest(run.checkpoints)
+    source, state = newest(run.checkpoints)
     seconds = state.get("seconds")
     return attrs.evolve(row, steps=state["step"], training_seconds=seconds, training_seeds=1), source
 

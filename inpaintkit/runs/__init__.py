@@ -1,7 +1,7 @@
 """The folder of a run, its checkpoints, and the trained method that is loaded from them."""
 
 from . import checkpoint as checkpoint
-from .checkpoint import contiguous as contiguous, latest as latest
+from .checkpoint import contiguous as contiguous, newest as newest
 from .folder import (
     ENVIRONMENT as ENVIRONMENT,
     RECIPE as RECIPE,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,11 @@ from torch import Tensor
 
 from ..core.errors import CheckpointError
 from ..core.interfaces import Method
-from ..runtime import key_difference, new_folder, read_tensors
+from ..runtime import key_difference, new_folder, read_sealed, read_tensors, require_regular, sealed
 
 METHOD, OPTIMIZERS, STATE = "method.safetensors", "optimizers.pt", "state.json"
+#: The types of what a state holds; those of `save`'s ``extra`` may be absent.
+KINDS: dict[str, type] = {"step": int, "seconds": float, "seed": int, "images": str, "sums": dict}
 
 
 def save(folder: Path, step: int, method: Method, extra: Mapping[str, Any] | None = None, keep: int = 2) -> Path:
@@ -37,8 +39,7 @@ def save(folder: Path, step: int, method: Method, extra: Mapping[str, Any] | Non
             save_file(weights, temporary / METHOD)
             torch.save(optimizers, temporary / OPTIMIZERS)
             sums = {name: file_sum(temporary / name) for name in (METHOD, OPTIMIZERS)}
-            state = {"step": step, **(extra or {}), "sums": sums}
-            (temporary / STATE).write_text(json.dumps(state, indent=1))
+            (temporary / STATE).write_text(sealed({"step": step, **(extra or {}), "sums": sums}))
     except (OSError, SafetensorError, RuntimeError) as error:  # torch.save raises RuntimeErrors
         message = f"the checkpoint {final} cannot be written: {error}; earlier ones are untouched"
         raise CheckpointError(message) from error
@@ -70,18 +71,45 @@ def latest(folder: Path) -> tuple[Path, dict[str, Any], list[str]]:
     raise CheckpointError("; ".join([f"no usable checkpoint in {folder}", *damaged]))
 
 
-def read_state(path: Path) -> dict[str, Any]:
-    """``state.json`` of a checkpoint, after a check of its files against their checksums."""
+def newest(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """The newest undamaged checkpoint and its state; a warning names damaged ones that were passed over."""
+    path, state, damaged = latest(folder)
+    if damaged:
+        warnings.warn(f"{'; '.join(damaged)}; {path.name} is taken instead", UserWarning, stacklevel=3)
+    return path, state
+
+
+def read_state(path: Path, files: Sequence[str] = (METHOD, OPTIMIZERS)) -> dict[str, Any]:
+    """``state.json`` of a checkpoint, after a check of it and of ``files`` against their checksums.
+
+    Raises:
+        CheckpointError: one of them is missing or was changed, or the state is not that of such a checkpoint.
+    """
     try:
-        state = json.loads((path / STATE).read_text())
-        if not isinstance(state["step"], int):
-            raise CheckpointError(f"{path / STATE} is damaged: it does not say its step")
-        for name in (METHOD, OPTIMIZERS):
-            if file_sum(path / name) != state["sums"][name]:
-                raise CheckpointError(f"{path / name} is damaged: its checksum is not the one written")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{path} is damaged: {type(error).__name__}: {error}") from error
-    return dict(state)
+        state = read_sealed(path / STATE)
+        if wrong := [key for key, kind in KINDS.items() if type(state.get(key, kind())) is not kind]:
+            raise ValueError(f"{', '.join(wrong)} in {STATE} cannot be {state[wrong[0]]!r}")
+        if path.name[5:].isdecimal() and path.name != f"step-{state['step']:08d}":
+            raise ValueError(f"{STATE} is that of step {state['step']}")
+        for name in files:
+            if file_sum(path / name) != state["sums"].get(name):
+                raise ValueError(f"the checksum of {name} is not the one written")
+    except (OSError, ValueError, KeyError) as error:
+        reason = f"{STATE} lacks {error}" if isinstance(error, KeyError) else error
+        raise CheckpointError(f"{path} is damaged: {reason}") from error
+    return state
+
+
+def tensors_of(path: Path) -> tuple[Path, dict[str, Tensor]]:
+    """The file of the weights of a checkpoint, or ``path`` itself, and what it holds.
+
+    Raises:
+        CheckpointError: the file is missing or damaged; that of a checkpoint is checked against its checksum.
+    """
+    file = path / METHOD if path.is_dir() else path
+    if path.is_dir() or (file.name == METHOD and (file.parent / STATE).exists()):
+        read_state(file.parent, [METHOD])
+    return file, read_tensors(file)
 
 
 def load_method(path: Path, method: Method, *, partly: bool = False) -> None:
@@ -92,8 +120,7 @@ def load_method(path: Path, method: Method, *, partly: bool = False) -> None:
     Raises:
         CheckpointError: keys or shapes differ; names them.
     """
-    file = path / METHOD if path.is_dir() else path
-    found = read_tensors(file)
+    file, found = tensors_of(path)
     difference = key_difference(method.state_dict(), found, partly)
     if difference:
         raise CheckpointError(f"{file} does not fit this method:\n{difference}")
@@ -109,8 +136,7 @@ def init_method(path: Path, method: Method) -> list[str]:
     Raises:
         CheckpointError: a part fits only partly, with the keys that differ; or no part fits.
     """
-    file = path / METHOD if path.is_dir() else path
-    found = read_tensors(file)
+    file, found = tensors_of(path)
     parts = {part_of(name, method) for name, _ in method.named_parameters()}
     held = parts & {part_of(key, method) for key in found}
 
@@ -122,12 +148,6 @@ def init_method(path: Path, method: Method) -> list[str]:
         raise CheckpointError(f"{file} does not fit this method:\n{difference}")
     missing = method.load_state_dict(only(held, found), strict=False).missing_keys
     return sorted({part_of(key, method) for key in missing} & parts)
-
-
-def newest(path: Path) -> Path:
-    """The newest checkpoint, if ``path`` is a run's folder; otherwise ``path`` itself."""
-    is_run = (path / "checkpoints").is_dir()
-    return latest(path / "checkpoints")[0] if is_run else path
 
 
 def part_of(key: str, method: Method) -> str:
@@ -171,6 +191,7 @@ def contiguous(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def file_sum(path: Path) -> str:
+    require_regular(path)
     digest = blake2b(digest_size=16)
     with open(path, "rb") as file:
         while block := file.read(1 << 22):

@@ -174,7 +174,7 @@ def open_run(
         run = Run(path)
         recipe = run.recipe(plugins)
         if has_weights(recipe):
-            weights = checkpoint.latest(run.checkpoints)[0]
+            weights = checkpoint.newest(run.checkpoints)[0]
     method = build_method(recipe, without=getattr(recipe.method.factory, "training_only", ()))
     method.setup()
     if weights is not None and weights.is_dir():
@@ -218,7 +218,8 @@ def initial_weights(source: Path, plugins: Plugins | None = None) -> Path:
         CheckpointError: there is no such thing, or the recipe comes without weights.
     """
     if source.exists() and source.suffix not in (".yaml", ".yml"):
-        return checkpoint.newest(source)
+        checkpoints = Run(source).checkpoints
+        return checkpoint.newest(checkpoints)[0] if checkpoints.is_dir() else source
     try:
         recipe = load_recipe(source, plugins=plugins)
     except RecipeError as error:

@@ -13,6 +13,13 @@ from .devices import pick_device as pick_device, pick_precision as pick_precisio
 from .distributed import average_gradients as average_gradients, per_image as per_image
 from .execution import Execution as Execution, whole_number as whole_number
 from .files import file_lock as file_lock, new_folder as new_folder, write_atomically as write_atomically
+from .json_files import (
+    parse_json as parse_json,
+    read_limited as read_limited,
+    read_sealed as read_sealed,
+    require_regular as require_regular,
+    sealed as sealed,
+)
 from .memory import PeakMemory as PeakMemory
 from .pixels import to_float as to_float, to_uint8 as to_uint8
 from .progress import RunProgress as RunProgress, progress_bar as progress_bar, report_progress as report_progress

@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ..core.errors import CheckpointError, listed
+from .json_files import require_regular
 
 
 def read_tensors(file: Path) -> dict[str, Tensor]:
@@ -18,6 +19,7 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
         CheckpointError: the file is missing or is not one.
     """
     try:
+        require_regular(file)
         return load_file(file)
     except FileNotFoundError as error:
         raise CheckpointError(f"{file} is missing") from error

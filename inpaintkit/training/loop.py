@@ -101,11 +101,11 @@ class Training:
         path, state, damaged = checkpoint.latest(self.run.checkpoints)
         for message in damaged:
             self.warn(f"skipped: {message}")
-        if state["images"] != self.digest:
+        if state.get("images") != self.digest:
             raise CheckpointError("these are not the training pictures that the run began with: it would not be exact")
         checkpoint.load_method(path, self.method)
         checkpoint.load_optimizers(path, self.method)
-        self.step, self.seconds = state["step"], state["seconds"]
+        self.step, self.seconds = state["step"], state.get("seconds", 0.0)
         if distributed.rank() == 0:
             kept = [line for line in self.run.log() if line["step"] <= self.step]
             text = "".join(json.dumps(line) + "\n" for line in kept)

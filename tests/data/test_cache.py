@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import os
+import random
 import subprocess
 import sys
 import textwrap
@@ -165,21 +166,53 @@ def test_none_left_is_an_error(load, tmp_path):
 # the cache on disk
 
 
-@pytest.mark.parametrize("damage", ["shorter", "no index", "cut index", "other index"])
-def test_a_damaged_cache_is_made_again(photos, load, tmp_path, damage):
+DAMAGES = ["shorter", "longer", "no pixels", "no index", "cut index", "other index", "flipped pixel", "pipe", "deep"]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_cache_is_made_again_and_said_to_be(photos, load, tmp_path, damage):
     digest = load(photos[0]).digest
     [home] = caches(tmp_path)
     if damage == "shorter":
         os.truncate(home / "pixels.u8", 100)
-    elif damage == "no index":
-        (home / "index.json").unlink()
+    elif damage == "longer":
+        with open(home / "pixels.u8", "ab") as file:
+            file.write(b"0")
+    elif damage == "flipped pixel":
+        flip(home / "pixels.u8", 500)
+    elif damage == "pipe":
+        (home / "pixels.u8").unlink()
+        os.mkfifo(home / "pixels.u8")
+    elif damage.startswith("no "):
+        (home / {"no pixels": "pixels.u8", "no index": "index.json"}[damage]).unlink()
     elif damage == "cut index":
         os.truncate(home / "index.json", 30)
     else:
-        (home / "index.json").write_text(json.dumps({"names": 3}))
-    images = load(photos[0])
+        (home / "index.json").write_text(json.dumps({"names": 3}) if damage == "other index" else "[" * 200_000)
+    with pytest.warns(UserWarning, match=f"{home.name} are damaged: they are decoded again"):
+        images = load(photos[0])
     assert images.digest == digest
     np.testing.assert_array_equal(images.picture(0).numpy().transpose(1, 2, 0), photos[1]["0.png"])
+    assert load(photos[0]).digest == digest
+
+
+def flip(file, at):
+    content = bytearray(file.read_bytes())
+    content[at] ^= 1
+    file.write_bytes(content)
+
+
+def test_every_flipped_byte_of_a_cache_is_noticed(photos, load, tmp_path):
+    """A name, a size or a digest that changed is as bad as a pixel."""
+    load(photos[0])
+    [home] = caches(tmp_path)
+    for file in (home / "index.json", home / "pixels.u8"):
+        whole = file.read_bytes()
+        for at in random.Random(0).sample(range(len(whole)), 40):
+            flip(file, at)
+            assert caching._read(home) is None, (file.name, at)
+            file.write_bytes(whole)
+    assert caching._read(home) is not None
 
 
 def test_what_a_killed_process_left_is_neither_used_nor_kept(photos, load, tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings, strategies as st
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -20,6 +21,7 @@ from inpaintkit.core.errors import CheckpointError
 from inpaintkit.core.interfaces import Method
 from inpaintkit.runs import checkpoint
 from inpaintkit.runs.checkpoint import METHOD, OPTIMIZERS, STATE
+from inpaintkit.runtime import read_sealed, sealed
 from inpaintkit.runtime.files import write_atomically
 from inpaintkit.training.stages import Adam
 
@@ -193,14 +195,76 @@ def test_a_damaged_newest_falls_back(tmp_path: Path, file: str, how: str) -> Non
         assert "damaged" in complaint
 
 
-STATES = ["[]", "null", "{}", '{"step": "20", "sums": {}}', '{"step": 20, "sums": {}}', '"text"']
+FOREIGN: list[tuple[str, Any]] = [
+    ("step", "20"), ("step", 21), ("step", -20), ("step", True), ("step", None), ("step", 10**30),
+    ("sums", {}), ("sums", []), ("sums", "text"),
+    ("seconds", "long"), ("seconds", None), ("seed", []), ("images", 3),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize(("key", "value"), FOREIGN)
+def test_states_of_another_kind_fall_back(tmp_path: Path, key: str, value: Any) -> None:
+    """Whole by their checksum, and yet not what this program writes."""
+    filled(tmp_path, 10, 20)
+    file = tmp_path / "step-00000020" / STATE
+    file.write_text(sealed({**read_sealed(file), key: value}))
+    with pytest.warns(UserWarning, match=r"step-00000020 is damaged: .*; step-00000010 is taken instead"):
+        assert checkpoint.newest(tmp_path)[1]["step"] == 10
+
+
+@pytest.mark.parametrize("state", ["[]", "null", "{}", '"text"', '{"step": 20, "sums": {}}', "[" * 200_000, "\x80"])
 def test_foreign_states_fall_back(tmp_path: Path, state: str) -> None:
     filled(tmp_path, 10, 20)
-    (tmp_path / "step-00000020" / STATE).write_text(state)
+    (tmp_path / "step-00000020" / STATE).write_bytes(state.encode("latin-1"))
     assert checkpoint.latest(tmp_path)[1]["step"] == 10
+
+
+@given(at=st.integers(0, 10**6), bit=st.integers(0, 7), file=st.sampled_from([METHOD, OPTIMIZERS, STATE]))
+@settings(max_examples=60)
+def test_every_flipped_bit_is_noticed(tmp_path_factory: pytest.TempPathFactory, at: int, bit: int, file: str) -> None:
+    folder = tmp_path_factory.mktemp("flipped")
+    path = checkpoint.save(folder, 10, Toy(), {"seconds": 1.5, "seed": 3, "images": "ab"})
+    content = bytearray((path / file).read_bytes())
+    content[at % len(content)] ^= 1 << bit
+    (path / file).write_bytes(content)
+    with pytest.raises(CheckpointError, match="step-00000010 is damaged"):
+        checkpoint.read_state(path)
+
+
+@pytest.mark.parametrize("named", ["folder", "file"])
+def test_the_weights_of_a_checkpoint_are_checked_however_they_are_named(tmp_path: Path, named: str) -> None:
+    path = checkpoint.save(tmp_path, 10, trained(1))
+    source = path if named == "folder" else path / METHOD
+    (path / OPTIMIZERS).unlink()  # not needed for weights
+    checkpoint.load_method(source, Toy())
+    content = bytearray((path / METHOD).read_bytes())
+    content[-1] ^= 1
+    (path / METHOD).write_bytes(content)
+    for load in (checkpoint.load_method, checkpoint.init_method):
+        with pytest.raises(CheckpointError, match=r"the checksum of method\.safetensors is not the one written"):
+            load(source, Toy())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pipes and links there")
+@pytest.mark.parametrize("what", ["pipe", "folder", "device", "link to itself"])
+def test_what_is_no_file_is_not_read(tmp_path: Path, what: str) -> None:
+    """Each ends at once, where reading would wait or never end."""
+    filled(tmp_path, 10, 20, 30, 40)
+    bare = tmp_path / "weights.safetensors"
+    for place in [*(tmp_path / f"step-000000{step}" / name for step, name in FILES), bare]:
+        place.unlink(missing_ok=True)
+        if what == "pipe":
+            os.mkfifo(place)
+        elif what == "folder":
+            place.mkdir()
+        else:
+            place.symlink_to("/dev/zero" if what == "device" else place.name)
+    assert checkpoint.latest(tmp_path)[1]["step"] == 10
+    with pytest.raises(CheckpointError, match=r"weights\.safetensors"):
+        checkpoint.load_method(bare, Toy())
+
+
+FILES = [(20, METHOD), (30, OPTIMIZERS), (40, STATE)]
 
 
 def test_all_damaged_tells_of_each(tmp_path: Path) -> None:

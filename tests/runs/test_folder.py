@@ -16,18 +16,18 @@ from inpaintkit.core.interfaces import Batch
 from inpaintkit.core.plugins import Plugins
 from inpaintkit.pipeline import begin
 from inpaintkit.recipe import load_recipe
-from inpaintkit.runs import checkpoint
 from inpaintkit.runs.folder import Run, initial_weights, latest_run, load, new_run, open_run
 from inpaintkit.training.loop import Training
 
 Write = Callable[..., Path]
 
 
-def test_newest(tmp_path: Path) -> None:
-    assert checkpoint.newest(tmp_path / "w.safetensors") == tmp_path / "w.safetensors"
+def test_initial_weights_of_a_file_and_of_a_run(tmp_path: Path) -> None:
+    (tmp_path / "w.safetensors").touch()
+    assert initial_weights(tmp_path / "w.safetensors") == tmp_path / "w.safetensors"
     (tmp_path / "checkpoints").mkdir()
     with pytest.raises(CheckpointError, match="no usable checkpoint"):
-        checkpoint.newest(tmp_path)
+        initial_weights(tmp_path)
 
 
 def test_folders_are_numbered(write_recipe: Write, tmp_path: Path) -> None:

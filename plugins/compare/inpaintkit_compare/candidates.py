@@ -18,7 +18,7 @@ from inpaintkit.core.errors import InpaintkitError, OptionError, Problem, Recipe
 from inpaintkit.core.interfaces import Method
 from inpaintkit.core.plugins import Plugins
 from inpaintkit.recipe import DataOptions, Recipe, load_recipe
-from inpaintkit.runs import Run, checkpoint, has_weights, latest, load
+from inpaintkit.runs import Run, checkpoint, has_weights, load
 
 #: Keys of a recipe that do not change what is learned: two runs may differ in them and still share a row.
 IGNORED = ("name", "paper", "description", "requires", "seed", "validate", "evaluate", "run")
@@ -208,7 +208,7 @@ def _open_run(path: Path, plugins: Plugins | None) -> tuple[Recipe, str, Path, M
     if chosen is not None:
         state = checkpoint.read_state(chosen)
     else:
-        chosen, state, damaged = latest(run.checkpoints)
+        chosen, state, damaged = checkpoint.latest(run.checkpoints)
         if damaged:  # an older checkpoint would be another method under the same name
             raise InpaintkitError(f"{'; '.join(damaged)}; to compare an older checkpoint name it: {chosen}")
     total = recipe.method_on_meta.steps
