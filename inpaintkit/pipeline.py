@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 import torch
@@ -19,7 +19,7 @@ from .evaluation import Protocol, evaluate_protocols, load_protocol, open_test_s
 from .recipe import Recipe, load_recipe
 from .report import write_report
 from .runs import RECIPE, Observers, Run, adopt_weights, checkpoint, latest_run, load as load_method, new_run
-from .runtime import Execution, distributed, generator, pick_device, write_atomically
+from .runtime import LOCK, Execution, distributed, generator, pick_device, write_atomically
 from .training import check_steps, train
 
 
@@ -73,24 +73,29 @@ def run(recipe: Recipe, out: Path | None, root: Path, resume: bool = False, show
     """
     protocols = check(recipe)
     device = pick_device(recipe.run.device)
-    with distributed.process_group(device):
-        folder = distributed.broadcast_from_rank0(lambda: str(begin(recipe, out, root, resume).folder))
-        begun = Run(Path(folder))
-        first = distributed.rank() == 0
-        console = Console(quiet=not (show and first), highlight=False)
-        console.print(f"run folder: {begun.folder}", markup=False, soft_wrap=True)
-        again = resume and bool(checkpoint.checkpoints(begun.checkpoints))  # none: killed before the first
-        method = None
-        with nullcontext() if resume or not first else removed_if_nothing_was_done(begun):
-            if recipe.is_trained:
-                console.print(cost(recipe), markup=False, soft_wrap=True)
-                method = train(recipe, begun, resume=again, show=show)
-            elif recipe.init_from is not None and first and not again:
-                method = adopt_weights(recipe, begun, device)
-    if first:
-        # Compiled networks round differently from those that `inpaintkit evaluate` loads.
-        with torch.compiler.set_stance("force_eager" if recipe.run.compile else "default"):
-            _evaluate(begun, recipe, protocols, None, device, show, method)
+    with ExitStack() as held:
+
+        def hold(run: Run) -> None:
+            held.enter_context(run.locked())
+
+        with distributed.process_group(device):
+            folder = distributed.broadcast_from_rank0(lambda: str(begin(recipe, out, root, resume, hold).folder))
+            begun = Run(Path(folder))
+            first = distributed.rank() == 0
+            console = Console(quiet=not (show and first), highlight=False)
+            console.print(f"run folder: {begun.folder}", markup=False, soft_wrap=True)
+            again = resume and bool(checkpoint.checkpoints(begun.checkpoints))  # none: killed before the first
+            method = None
+            with nullcontext() if resume or not first else removed_if_nothing_was_done(begun):
+                if recipe.is_trained:
+                    console.print(cost(recipe), markup=False, soft_wrap=True)
+                    method = train(recipe, begun, resume=again, show=show)
+                elif recipe.init_from is not None and first and not again:
+                    method = adopt_weights(recipe, begun, device)
+        if first:
+            # Compiled networks round differently from those that `inpaintkit evaluate` loads.
+            with torch.compiler.set_stance("force_eager" if recipe.run.compile else "default"):
+                _evaluate(begun, recipe, protocols, None, device, show, method)
     return begun
 
 
@@ -156,25 +161,32 @@ def _evaluate(
     console.print(f"report: {write_report(begun.folder)}", markup=False, soft_wrap=True)
 
 
-def begin(recipe: Recipe, out: Path | None, root: Path, resume: bool) -> Run:
+def begin(
+    recipe: Recipe, out: Path | None, root: Path, resume: bool, hold: Callable[[Run], None] = lambda run: None
+) -> Run:
     """The folder to run in: a new one with the resolved recipe, or with ``resume`` the one that was begun.
 
+    Args:
+        hold: called before anything in the folder is read or written, to keep other processes out.
+
     Raises:
-        InpaintkitError: ``out`` holds something already; nothing to resume; or it was begun with another recipe.
+        InpaintkitError: ``out`` holds something already; nothing to resume; it was begun with another recipe; or
+            another process uses it.
         RecipeError: pictures are missing; nothing is made then.
     """
     if resume:
         run = Run(out) if out is not None else latest_run(root, recipe.name)
         if not run.recipe_file.is_file():
             raise InpaintkitError(f"nothing to resume: {run.folder} holds no {RECIPE}; leave --resume out to begin")
+        hold(run)
         if differences := changed(run.recipe().tree, recipe.tree):
             shown = listed(differences, 6, separator="; ")
             raise InpaintkitError(
                 f"{run.folder} was begun with other values: {shown}. Resume with the same ones, or begin anew with "
                 "init_from: to start from its weights"
             )
-    elif out is not None and out.is_dir() and any(not path.name.endswith(".part") for path in out.iterdir()):
-        raise InpaintkitError(f"{out} is not empty: nothing is overwritten; name another folder, or add --resume")
+    elif out is not None:
+        require_empty(out)
     require_pictures(recipe)
     if not resume:
         run = new_run(root, recipe.name) if out is None else Run(out)
@@ -182,8 +194,16 @@ def begin(recipe: Recipe, out: Path | None, root: Path, resume: bool) -> Run:
             run.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InpaintkitError(f"the run folder {out} cannot be made: {error}") from error
+        hold(run)
+        require_empty(run.folder)  # still: another process may have been here since
         write_atomically(run.recipe_file, dump(recipe.tree))
     return run
+
+
+def require_empty(folder: Path) -> None:
+    """Raises an InpaintkitError where a folder holds more than what a process that was killed at once has left."""
+    if folder.is_dir() and any(path.name != LOCK and path.suffix != ".part" for path in folder.iterdir()):
+        raise InpaintkitError(f"{folder} is not empty: nothing is overwritten; name another folder, or add --resume")
 
 
 def require_pictures(recipe: Recipe) -> None:

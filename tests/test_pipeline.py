@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import functools
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import torch
 import yaml
 from safetensors.torch import save_file
 from torch import nn
-from toy_runs import plain, toy_plugins
+from toy_runs import plain, steps_of, toy_plugins
 
 from inpaintkit import pipeline
 from inpaintkit.core.config import layers
@@ -163,6 +165,39 @@ def test_nothing_is_overwritten(write_recipe: Write, tmp_path: Path, plugins: Pl
         begin(recipe, write_recipe(plain(), name="file"), tmp_path, resume=False)
     with pytest.raises(InpaintkitError, match="nothing to resume"):
         begin(recipe, tmp_path / "empty", tmp_path, resume=True)
+
+
+@pytest.mark.parametrize("resume", [False, True], ids=["begun", "resumed"])
+def test_two_runs_in_one_folder(write_recipe: Write, tmp_path: Path, resume: bool) -> None:
+    """The second names the first, and leaves all as it is."""
+    recipe = load_recipe(write_recipe())
+    out = tmp_path / "out"
+    out.mkdir()
+    if resume:
+        begin(recipe, out, tmp_path, resume=False)
+    with Run(out).locked(), ThreadPoolExecutor(1) as other:  # another thread stands for another process
+        before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+        with pytest.raises(InpaintkitError, match=rf"out is in use by process {os.getpid()} on "):
+            other.submit(run, recipe, out, tmp_path, resume=resume, show=False).result()
+        with pytest.raises(InpaintkitError, match="out is in use by process"):
+            other.submit(train, recipe, Run(out), show=False).result()
+        assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    run(recipe, out, tmp_path, resume=resume, show=False)
+    assert steps_of(Run(out))[-1] == 6
+
+
+def test_a_folder_that_another_run_began_in_the_meantime(
+    write_recipe: Write, tmp_path: Path, plugins: Plugins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = load_recipe(write_recipe(plain()), plugins=plugins)
+    out = tmp_path / "out"
+    begun = begin(recipe, out, tmp_path, resume=False, hold=lambda run: None)
+    written = begun.recipe_file.read_text()
+    monkeypatch.setattr("inpaintkit.pipeline.require_pictures", lambda _: None)
+    begun.recipe_file.unlink()
+    with pytest.raises(InpaintkitError, match="out is not empty"):
+        begin(recipe, out, tmp_path, resume=False, hold=lambda run: run.recipe_file.write_text("other") and None)
+    assert begun.recipe_file.read_text() == "other" != written
 
 
 def test_resume_with_another_recipe_is_refused(write_recipe: Write, tmp_path: Path, plugins: Plugins) -> None:

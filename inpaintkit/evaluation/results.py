@@ -13,7 +13,7 @@ import numpy as np
 from ..core.errors import InpaintkitError
 from ..core.plugins import Plugins
 from ..runs import environment
-from ..runtime import Execution, write_atomically
+from ..runtime import LOCK, Execution, file_lock, write_atomically
 from .serialization import INLINE, from_tree, read_json, to_tree
 from .statistics import Interval, bootstrap, paired_difference
 from .testset import TestSet, device_name
@@ -228,12 +228,13 @@ def write_results(folder: Path, results: Results, files: Mapping[str, bytes] | N
     files = files or {}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            write_atomically(folder / name, content)
-        write_atomically(folder / FILE, json.dumps(to_json(results), indent=1, allow_nan=False))
-        for old in folder.glob("*.png"):
-            if old.name not in files:
-                old.unlink(missing_ok=True)
+        with file_lock(folder / LOCK):  # two evaluations at once would remove each other's pictures
+            for name, content in files.items():
+                write_atomically(folder / name, content)
+            write_atomically(folder / FILE, json.dumps(to_json(results), indent=1, allow_nan=False))
+            for old in [*folder.glob("*.png"), *folder.glob(".*.part")]:  # of before, or of a process that was killed
+                if old.name not in files:
+                    old.unlink(missing_ok=True)
     except OSError as error:
         raise InpaintkitError(f"the results cannot be written to {folder}: {error}") from error
     return folder / FILE

@@ -7,10 +7,11 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import attrs
@@ -22,9 +23,12 @@ from ..core.interfaces import Method
 from ..core.plugins import Plugins, installed
 from ..data import PackageFiles
 from ..recipe import Recipe, build_method, load_recipe
+from ..runtime import sole_use
 from . import checkpoint
 
 RECIPE, LOG, ENVIRONMENT, REPORT = "recipe.yaml", "log.jsonl", "environment.json", "report.html"
+
+_locked: set[tuple[Path, int]] = set()  # the folders that threads of this process keep others out of
 
 
 @attrs.frozen
@@ -52,6 +56,24 @@ class Run:
     @property
     def results(self) -> Path:
         return self.folder / "results"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps other processes and threads out; does nothing in a block that keeps them out already.
+
+        Raises:
+            InpaintkitError: another one uses the folder; names it.
+        """
+        key = (self.folder.resolve(), get_ident())
+        if key in _locked:
+            yield
+            return
+        with sole_use(self.folder):
+            _locked.add(key)
+            try:
+                yield
+            finally:
+                _locked.discard(key)
 
     def recipe(self, plugins: Plugins | None = None) -> Recipe:
         """The recipe as it was resolved when the run began."""

@@ -12,7 +12,13 @@ from .apply import (
 from .devices import pick_device as pick_device, pick_precision as pick_precision
 from .distributed import average_gradients as average_gradients, per_image as per_image
 from .execution import Execution as Execution, whole_number as whole_number
-from .files import file_lock as file_lock, new_folder as new_folder, write_atomically as write_atomically
+from .files import (
+    LOCK as LOCK,
+    file_lock as file_lock,
+    new_folder as new_folder,
+    sole_use as sole_use,
+    write_atomically as write_atomically,
+)
 from .json_files import (
     parse_json as parse_json,
     read_limited as read_limited,

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import os
+import platform
+import re
 import shutil
+import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 from uuid import uuid4
 
 from rich.console import Console
+
+from ..core.errors import InpaintkitError
+from .json_files import require_regular
 
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
+
+LOCK = ".lock"  # the file that a process holds while it uses a folder
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
@@ -73,6 +83,61 @@ def file_lock(path: Path, message: str = "") -> Iterator[bool]:
         except OSError:  # a file system without locks
             locked = False
         yield locked
+
+
+@contextmanager
+def sole_use(folder: Path) -> Iterator[None]:
+    """Keeps other processes out of a folder. The lock ends with the process, however that ends.
+
+    Raises:
+        InpaintkitError: another process uses the folder; names it.
+    """
+    path = folder / LOCK
+    if path.exists():
+        require_regular(path)
+    with open(path, "a+", encoding="utf-8", errors="replace") as file:
+        if not _locked(file):
+            file.seek(0)
+            holder = file.read(200) or "another process"
+            raise InpaintkitError(f"{folder} is in use by {holder}: wait until it has ended, or name another folder")
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {platform.node()} since {time.strftime('%Y-%m-%d %H:%M:%S')}")
+        file.flush()
+        try:
+            yield
+        finally:
+            file.truncate(0)
+
+
+def _locked(file: TextIO) -> bool:
+    """Takes the lock of an open file, unless another process has it."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        file.seek(2**20)  # beyond the text: what is locked cannot be read
+        with suppress(OSError):
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            return True
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks: the process that the file names counts while it runs
+        file.seek(0)
+        holder = re.match(r"process (\d+) on (.*) since", file.read(200))
+        return holder is None or holder[2] != platform.node() or not _runs(int(holder[1]))
+    return True
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # of another user
+        return True
+    return True
 
 
 def _temporary(path: Path) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from itertools import chain
 from typing import Any
 
@@ -48,11 +49,14 @@ def train(
         CheckpointError: nothing to resume from, or it does not fit.
         NonFiniteError: a term became NaN or infinite; the last good checkpoint stays.
         Interrupted: Ctrl-C or SIGTERM; a checkpoint was written.
+        InpaintkitError: another process uses the folder.
     """
     device = pick_device(recipe.run.device)
     if recipe.run.threads:
         torch.set_num_threads(recipe.run.threads)
-    with distributed.process_group(device), stop_signals() as signal_received:
+    with distributed.process_group(device), stop_signals() as signal_received, ExitStack() as held:
+        if distributed.rank() == 0:
+            held.enter_context(run.locked())
         training = Training(recipe, run, device, plugins or installed(), show)
         if resume:
             training.restore()

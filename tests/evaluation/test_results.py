@@ -13,7 +13,7 @@ import pytest
 from inpaintkit import InpaintkitError
 from inpaintkit.evaluation.results import FILE, Example, MetricResult, Results, read_results, to_json, write_results
 from inpaintkit.evaluation.statistics import Interval
-from inpaintkit.runtime.files import write_atomically
+from inpaintkit.runtime.files import LOCK, write_atomically
 
 from .toys import COUNT
 
@@ -81,5 +81,6 @@ def test_a_failure_while_writing_leaves_the_old_results_whole(
             write_results(where, second, {"best-2.png": b"two"})
     assert read_results(where).pictures == first.pictures
     assert (where / "best-1.png").read_bytes() == b"one"
+    (where / ".results.json.1.part").write_text("left by a process that was killed")
     write_results(where, second, {"best-2.png": b"two"})
-    assert sorted(path.name for path in where.iterdir()) == ["best-2.png", FILE]  # nothing stale stays
+    assert sorted(path.name for path in where.iterdir()) == [LOCK, "best-2.png", FILE]  # nothing stale stays
