@@ -463,7 +463,9 @@ def protocol_page() -> str:
     for name, path in bundled("protocol", ours()).items():
         fixed = load_protocol(path, ours())
         given = ", ".join(f"{key} {written(value)}" for key, value in fixed.masks.options.items())
-        size = fixed.size or fixed.prepare.tiles or fixed.prepare.crop
+        size: object = fixed.size or fixed.prepare.tiles or fixed.prepare.crop
+        if fixed.prepare.rectangle:
+            size = "{} x {}".format(*fixed.prepare.rectangle)
         masks = f"`{fixed.masks.name}`" + (f", {given}" if given else "")
         rows.append([f"`{name}`", fixed.description, masks, str(size or "")])
     return "\n".join([*parts, table(rows)])

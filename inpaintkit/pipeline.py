@@ -45,10 +45,10 @@ def check(recipe: Recipe) -> list[Protocol]:
         except RecipeError as error:
             problems += error.problems
             continue
-        masks, side = protocol.masks, protocol.size or protocol.prepare.side
-        if side is not None:  # otherwise it is known once the pictures are read
+        masks, frame = protocol.masks, protocol.frame
+        if frame is not None:  # otherwise it is known once the pictures are read
             try:
-                masks.build()(1, (side, side), generator(0))
+                masks.build()(1, frame, generator(0))
             except InpaintkitError as error:
                 problems += problems_of(error, masks.path, masks.source)
         name = protocol.name

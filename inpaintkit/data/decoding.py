@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from contextlib import suppress
 from functools import cache
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import attrs
 import numpy as np
@@ -32,21 +32,29 @@ class Prepare:
 
     Attributes:
         short_side: resize, keeping the proportions, so that the short side has this many pixels.
+        landscape: turn upright pictures by 90 degrees counter-clockwise, so that every picture lies on its long side.
         crop: cut out the center square of this side; smaller pictures are refused by name.
+        rectangle: cut out the center ``[height, width]``; smaller pictures are refused. Evaluations measure all of it,
+            where they otherwise take the center square of the short side.
         tiles: cut into as many squares of this side as fit without overlap, centered; smaller pictures are refused.
     """
 
+    added: ClassVar[tuple[str, ...]] = ("landscape", "rectangle")  # later: not in a protocol's hash at their defaults
+
     short_side: Side | None = None
+    landscape: bool = False
     crop: Side | None = None
+    rectangle: tuple[Side, Side] | None = None
     tiles: Side | None = None
 
     @property
     def side(self) -> int | None:
         """The short side of prepared pictures, where it does not depend on the files."""
-        return self.tiles or self.crop or self.short_side
+        return self.tiles or self.crop or (min(self.rectangle) if self.rectangle else self.short_side)
 
     def __attrs_post_init__(self) -> None:
-        sides = {name: side for name, side in attrs.asdict(self).items() if side is not None}
+        squares = {"short_side": self.short_side, "crop": self.crop, "tiles": self.tiles}
+        sides = {name: side for name, side in squares.items() if side is not None}
         problems = [
             OptionError(f"{name} is {side!r}: a whole number of pixels is needed", (name,))
             for name, side in sides.items()
@@ -58,8 +66,19 @@ class Prepare:
                 for outer, inner in (("short_side", "crop"), ("short_side", "tiles"), ("crop", "tiles"))
                 if outer in sides and inner in sides and sides[inner] > sides[outer]
             ]
+        if self.rectangle:
+            problems += self._problems_of_rectangle(self.rectangle)
         if problems:
             raise OptionError.join(problems)
+
+    def _problems_of_rectangle(self, rectangle: tuple[int, int]) -> list[OptionError]:
+        faults = [f"{name} cuts squares, so leave it out" for name in ("crop", "tiles") if getattr(self, name)]
+        if self.short_side and min(rectangle) > self.short_side:
+            faults.append(f"{list(rectangle)} is larger than short_side ({self.short_side}) before it")
+        height, width = rectangle
+        if self.landscape and height > width:
+            faults.append(f"{list(rectangle)} is upright, and landscape turns every picture on its side")
+        return [OptionError(fault, ("rectangle",)) for fault in faults]
 
 
 @cache
@@ -136,8 +155,11 @@ def prepared(name: str, image: Image.Image, prepare: Prepare) -> list[tuple[str,
     """One RGB picture after the steps of ``prepare``; tiles are named ``name#row,column``.
 
     Raises:
-        Unreadable: the picture is smaller than ``crop`` or ``tiles``, or so long that resizing would exceed the limit.
+        Unreadable: the picture is smaller than ``crop``, ``rectangle`` or ``tiles``, or so long that resizing would
+            exceed the limit.
     """
+    if prepare.landscape and image.height > image.width:
+        image = image.transpose(Image.Transpose.ROTATE_90)
     if prepare.short_side and min(image.size) != prepare.short_side:
         scale = prepare.short_side / min(image.size)
         width, height = (max(prepare.short_side, round(side * scale)) for side in image.size)
@@ -147,9 +169,14 @@ def prepared(name: str, image: Image.Image, prepare: Prepare) -> list[tuple[str,
     for step, side in (("crop", prepare.crop), ("tiles", prepare.tiles)):
         if side and min(image.size) < side:
             raise Unreadable(f"{image.width}x{image.height} is smaller than {step} ({side})")
-    if prepare.crop:
-        left, top = (image.width - prepare.crop) // 2, (image.height - prepare.crop) // 2
-        image = image.crop((left, top, left + prepare.crop, top + prepare.crop))
+    cut = (prepare.crop, prepare.crop) if prepare.crop else prepare.rectangle
+    if cut:
+        height, width = cut
+        if image.height < height or image.width < width:
+            text = f"{image.width}x{image.height} is smaller than rectangle ({width}x{height}, width x height)"
+            raise Unreadable(text)
+        left, top = (image.width - width) // 2, (image.height - height) // 2
+        image = image.crop((left, top, left + width, top + height))
     pixels = np.asarray(image).transpose(2, 0, 1)
     side = prepare.tiles
     if not side:

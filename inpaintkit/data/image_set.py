@@ -135,6 +135,22 @@ class ImageSet:
             )
         return int(short[low])
 
+    @cached_property
+    def size(self) -> tuple[int, int]:
+        """The height and width that all pictures share.
+
+        Raises:
+            DataError: they differ, or there is no picture.
+        """
+        if not self.names:
+            raise DataError("there is no picture in this set")
+        other = (self.sizes != self.sizes[0]).any(1).nonzero()[:, 0]
+        if len(other):
+            first, second = (f"{tuple(self.sizes[at].tolist())} ({self.names[at]})" for at in (0, int(other[0])))
+            raise DataError(f"the pictures' heights and widths differ: {first}, {second}")
+        height, width = self.sizes[0].tolist()
+        return height, width
+
     def picture(self, index: int) -> Tensor:
         """The uncropped picture, uint8 (3, H, W), on the device of ``pixels``."""
         height, width = self.sizes[index].tolist()
@@ -219,6 +235,10 @@ class ImageSet:
         else:
             pixels, starts = self.pixels, self.offsets[indices]
         return _windows(pixels, starts.to(device), sizes.to(device), corner.to(device), side)
+
+    def whole(self, indices: Sequence[int]) -> Tensor:
+        """uint8 (B, 3, H, W): uncropped pictures of one height and width, on the device of ``pixels``."""
+        return torch.stack([self.picture(index) for index in indices])
 
     def _cut(self, indices: Tensor, corner: Tensor, side: int) -> Tensor:
         """Crops by copying rows, which on the CPU is faster than a gather by index."""

@@ -139,7 +139,7 @@ def evaluate_protocols(
     """
     for test_set in test_sets:
         with tempfile.TemporaryFile() as file:  # on disk: test sets may be large
-            outputs = np.memmap(file, np.uint8, "w+", shape=(len(test_set), 3, test_set.side, test_set.side))
+            outputs = np.memmap(file, np.uint8, "w+", shape=(len(test_set), 3, *test_set.frame))
             measured = evaluate_row(method, test_set, row, execution, outputs)
             results = _results(measured, test_set, execution, plugins)
             results, files = with_examples(results, test_set, outputs)
@@ -154,7 +154,7 @@ def evaluate_row(
 
     Args:
         row: name and origin of the method.
-        outputs: (N, 3, S, S), filled with what the method draws.
+        outputs: (N, 3, H, W), filled with what the method draws.
 
     Raises:
         InpaintkitError: two metrics share a label, or one refuses these pictures.

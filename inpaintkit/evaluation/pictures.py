@@ -27,7 +27,7 @@ def with_examples(results: Results, test_set: TestSet, outputs: Pixels) -> tuple
     to rank by there are none.
 
     Args:
-        outputs: (N, 3, S, S), as the method drew them.
+        outputs: (N, 3, H, W), as the method drew them.
     """
     result = results.row.metrics.get(results.ranked_by)
     values = (result and result.per_image) or ()

@@ -29,9 +29,10 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 class Protocol:
     """What an evaluation fixes. Two numbers are comparable when the hashes of their protocols agree.
 
-    In this order: a picture is prepared (``prepare``), the center square of its short side is taken, moved
-    (``transform``), scaled to ``size``, rounded to 8 bits; its mask is drawn from (``seed``, index of the picture). The
-    method is given the masked picture; its output is put into the hole and rounded to 8 bits; then it is measured.
+    In this order: a picture is prepared (``prepare``), the center square of its short side is taken (with
+    ``prepare.rectangle`` all of it), moved (``transform``), scaled to ``size``, rounded to 8 bits; its mask is drawn
+    from (``seed``, index of the picture). The method is given the masked picture; its output is put into the hole and
+    rounded to 8 bits; then it is measured.
 
     Attributes:
         masks: the mask sampler.
@@ -65,7 +66,10 @@ class Protocol:
             )
             problems.append(OptionError(f"{fault}: use letters, digits, '.', '-' and '_'", ("name",)))
         side = self.prepare.side
-        if side and self.size and self.size > side:
+        if self.size and self.prepare.rectangle:
+            fault = "only squares are scaled: leave out size, or prepare.rectangle"
+            problems.append(OptionError(fault, ("size",)))
+        elif side and self.size and self.size > side:
             fault = f"size ({self.size}) is larger than the prepared pictures ({side}): nothing is enlarged"
             problems.append(OptionError(fault, ("size",)))
         if side and max(map(abs, self.transform.shift)) >= side:
@@ -85,8 +89,14 @@ class Protocol:
             part.attempt(structurer.problems)  # their constructors check values, too
         return protocol
 
+    @property
+    def frame(self) -> tuple[int, int] | None:
+        """The height and width at which everything is measured, where they do not depend on the pictures."""
+        side = self.size or self.prepare.side
+        return self.prepare.rectangle or (side and (side, side)) or None
+
     def view(self, pixels: Tensor) -> Tensor:
-        """Prepared pixels, uint8 (B, 3, S, S) -> moved and scaled, uint8 (B, 3, size, size)."""
+        """Prepared pixels, uint8 (B, 3, H, W) -> moved, and scaled where the protocol has a ``size``."""
         pixels = self.transform(pixels)
         return pixels if self.size is None else scaled(pixels, self.size)
 
@@ -152,7 +162,9 @@ def plain(value: Any) -> Any:
         tree = {"use": value.name} if value.kind else {}
         return tree | {name: plain(option) for name, option in sorted(options.items())}
     if attrs.has(type(value)):
-        return {field.name: plain(getattr(value, field.name)) for field in attrs.fields(type(value))}
+        fields = {field.name: (getattr(value, field.name), field.default) for field in attrs.fields(type(value))}
+        added = getattr(value, "added", ())
+        return {name: plain(now) for name, (now, before) in fields.items() if name not in added or now != before}
     if isinstance(value, Path):
         return value.name
     if isinstance(value, Mapping):

@@ -43,7 +43,7 @@ class TestSet:
     protocol: Protocol
     images: ImageSet
     sampler: MaskSampler
-    side: int
+    frame: tuple[int, int]  # height and width of what is measured
 
     @classmethod
     def open(
@@ -58,7 +58,8 @@ class TestSet:
         """Loads the pictures: ``images`` if given, else the protocol's own.
 
         Raises:
-            DataError: there are none, they cannot be read, or they are smaller than the protocol's size.
+            DataError: there are none, they cannot be read, they are smaller than the protocol's size, or a protocol
+                of rectangles is given pictures of several sizes.
         """
         source = images if images is not None else protocol.images
         if source is None:
@@ -77,19 +78,23 @@ class TestSet:
                 f"protocol {protocol.name} measures at {protocol.size} pixels and the pictures have {source.side}: "
                 "nothing is enlarged; lower `size:`"
             )
-        return cls(protocol, source, protocol.masks.build(), protocol.size or source.side)
+        side = protocol.size or (0 if protocol.prepare.rectangle else source.side)
+        return cls(protocol, source, protocol.masks.build(), (side, side) if side else source.size)
 
     def __len__(self) -> int:
         return len(self.images)
 
     def mask(self, index: int) -> Tensor:
-        """The mask (1, 1, S, S) of one picture: drawn on the CPU from the protocol's seed and the index alone."""
-        return self.sampler(1, (self.side, self.side), generator(seed_of(self.protocol.seed, index)))
+        """The mask (1, 1, H, W) of one picture: drawn on the CPU from the protocol's seed and the index alone."""
+        return self.sampler(1, self.frame, generator(seed_of(self.protocol.seed, index)))
 
     def batch(self, indices: Sequence[int]) -> Batch:
         """Pictures, moved and scaled as the protocol says, with their masks; on the CPU."""
-        pixels = self.protocol.view(self.images.batch(torch.tensor(indices), "cpu"))
-        return Batch(to_float(pixels), torch.cat([self.mask(index) for index in indices]))
+        if self.protocol.prepare.rectangle:
+            prepared = self.images.whole(indices).cpu()
+        else:
+            prepared = self.images.batch(torch.tensor(indices), "cpu")
+        return Batch(to_float(self.protocol.view(prepared)), torch.cat([self.mask(index) for index in indices]))
 
     @cached_property
     def hash(self) -> str:
@@ -98,7 +103,9 @@ class TestSet:
         for name in ("name", "description", "images", "limit"):  # the digest stands for the pictures
             del settings[name]
         digest = blake2b(digest_size=16)
-        digest.update(json.dumps([RULES, settings, self.images.digest, self.side], sort_keys=True).encode())
+        height, width = self.frame
+        frame = height if height == width else self.frame
+        digest.update(json.dumps([RULES, settings, self.images.digest, frame], sort_keys=True).encode())
         for index in range(len(self)):
             digest.update(np.packbits(self.mask(index).bool().numpy()).tobytes())
         return digest.hexdigest()

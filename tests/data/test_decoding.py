@@ -6,6 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
+from hypothesis import given, strategies as st
 from PIL import Image
 
 from inpaintkit.core.errors import OptionError
@@ -180,6 +181,9 @@ def test_large_jpegs_are_decoded_small_and_look_the_same():
         ({"short_side": 24}, (24, 40)),
         ({"crop": 8}, (8, 8)),
         ({"short_side": 9, "crop": 9}, (9, 9)),
+        ({"rectangle": (10, 16)}, (10, 16)),
+        ({"short_side": 6, "rectangle": (6, 9)}, (6, 9)),
+        ({"landscape": True}, (12, 20)),
     ],
 )
 def test_prepare_sets_the_size(prepare, shape):
@@ -188,6 +192,19 @@ def test_prepare_sets_the_size(prepare, shape):
 
 def test_the_crop_is_the_center():
     np.testing.assert_array_equal(pixels_of(encode(RGB), crop=8), RGB[2:10, 6:14])
+
+
+def test_the_rectangle_is_the_center():
+    np.testing.assert_array_equal(pixels_of(encode(RGB), rectangle=(6, 14)), RGB[3:9, 3:17])
+    with pytest.raises(Unreadable, match=r"20x12 is smaller than rectangle \(13x14, width x height\)"):
+        pixels_of(encode(RGB), rectangle=(14, 13))
+
+
+@given(st.integers(1, 9), st.integers(1, 9))
+def test_landscape_turns_what_stands_upright_and_nothing_else(height, width):
+    pixels = np.arange(3 * height * width, dtype=np.uint8).reshape(height, width, 3)
+    expected = np.rot90(pixels) if height > width else pixels
+    np.testing.assert_array_equal(pixels_of(encode(pixels), landscape=True), expected)
 
 
 def test_tiles_are_centered_and_do_not_overlap():
@@ -218,6 +235,10 @@ def test_a_thread_of_pixels_is_not_blown_up():
         ({"short_side": 64, "crop": 70, "tiles": 80}, [("crop",), ("tiles",), ("tiles",)]),
         ({"crop": 1.5}, [("crop",)]),
         ({"crop": True}, [("crop",)]),
+        ({"rectangle": (0, 4)}, [("rectangle", 0)]),
+        ({"rectangle": (4, 6), "crop": 4, "tiles": 2}, [("rectangle",), ("rectangle",)]),
+        ({"rectangle": (4, 6), "short_side": 3}, [("rectangle",)]),
+        ({"rectangle": (6, 4), "landscape": True}, [("rectangle",)]),
     ],
 )
 def test_prepare_refuses_what_cannot_be(options, paths):

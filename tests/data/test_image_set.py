@@ -81,6 +81,17 @@ def test_different_short_sides_name_the_extremes_and_the_fix(photos, load):
         images.batch(torch.tensor([0]), "cpu")
 
 
+def test_whole_pictures_need_one_height_and_width(photos, load):
+    folder, held = photos
+    images = load(folder)
+    np.testing.assert_array_equal(images.whole([4])[0].numpy().transpose(1, 2, 0), held["4.png"])
+    assert images.subset([1]).size == (8, 11)
+    with pytest.raises(DataError, match=r"heights and widths differ: \(8, 8\) \(0.png\), \(8, 11\) \(1.png\)"):
+        _ = images.size
+    with pytest.raises(DataError, match="no picture"):
+        _ = images.subset([]).size
+
+
 # the validation part
 
 

@@ -122,6 +122,24 @@ def test_an_option_that_was_added_later_changes_no_older_protocol(plugins: Plugi
     assert masks(offset=[0, 2]) == {"use": "center-square", "side": 4, "offset": [0, 2]}
 
 
+def test_a_way_to_prepare_that_was_added_later_changes_no_older_protocol(plugins: Plugins) -> None:
+    def prepare(**options: Any) -> Any:
+        return load_protocol(tree(prepare=options), plugins).settings()["prepare"]
+
+    assert prepare() == prepare(landscape=False) == {"short_side": None, "crop": None, "tiles": None}
+    assert prepare(landscape=True, rectangle=[4, 6]) == {**prepare(), "landscape": True, "rectangle": [4, 6]}
+
+
+def test_the_frame_is_what_is_measured(plugins: Plugins) -> None:
+    def frame(**options: Any) -> Any:
+        return load_protocol(tree(**options), plugins).frame
+
+    assert frame() is None
+    assert frame(prepare={"crop": 24}) == (24, 24)
+    assert frame(prepare={"crop": 24}, size=16) == (16, 16)
+    assert frame(prepare={"rectangle": [16, 24]}) == (16, 24)
+
+
 def test_all_mistakes_are_told_at_once_with_their_places(tmp_path: Path, plugins: Plugins) -> None:
     file = tmp_path / "bad.yaml"
     file.write_text(
@@ -150,6 +168,8 @@ def test_all_mistakes_are_told_at_once_with_their_places(tmp_path: Path, plugins
         ({"name": "../up"}, "no name"),
         ({"name": ""}, "needs a name"),
         ({"size": 64, "prepare": {"short_side": 32}}, "nothing is enlarged"),
+        ({"size": 16, "prepare": {"rectangle": [32, 48]}}, "only squares are scaled"),
+        ({"prepare": {"rectangle": [32, 48]}, "transform": {"shift": [32, 0]}}, "leaves nothing"),
         ({"prepare": {"short_side": 32}, "transform": {"shift": [0, -32]}}, "leaves nothing"),
         ({"metrics": []}, "not empty"),
         ({"prepare": {"short_side": 32, "crop": 64}}, "larger"),
@@ -194,7 +214,8 @@ def test_view_moves_at_the_prepared_resolution_then_scales(plugins: Plugins) -> 
     assert (seen[..., 5:] < 10).all()
 
 
-BUNDLED = {
+#: Square holes: side, or height and width; least and largest side of the hole.
+BUNDLED: dict[str, tuple[int | tuple[int, int], int, int]] = {
     "faces_center_64": (64, 32, 32), "faces_random_64": (64, 24, 40), "faces_shifted_64": (64, 32, 32),
     "faces_rotated_64": (64, 32, 32), "faces_center_128": (128, 64, 64), "faces_random_128": (128, 48, 80),
     "faces_shifted_128": (128, 64, 64), "faces_rotated_128": (128, 64, 64), "streets_center_128": (128, 64, 64),
@@ -202,14 +223,16 @@ BUNDLED = {
     "demo": (64, 16, 16), "objects_center_24": (24, 8, 8), "objects_random_24": (24, 4, 12),
     "objects_center_64": (64, 22, 22), "objects_random_64": (64, 10, 32), "places_center_64": (64, 32, 32),
     "places_center_256": (256, 128, 128), "semantic_center_64": (64, 32, 32),
-    "photo_center": (192, 96, 96),
+    "photo_center": (192, 48, 48), "photo_center_768": ((512, 768), 128, 128),
 }  # fmt: skip
 
 
-OTHER_HOLES = {  # than one square: the side, and the least and largest hidden share of 200 pictures
+#: Other holes than one square: side, or height and width; least and largest hidden share of 200 pictures.
+OTHER_HOLES: dict[str, tuple[int | tuple[int, int], float, float]] = {
     "places_rectangles_64": (64, 0.01, 0.5), "places_rectangles_256": (256, 0.01, 0.5),
     "places_strokes_64": (64, 0.01, 0.6), "places_strokes_256": (256, 0.01, 0.6),
     "photo_rectangles": (192, 0.01, 0.45), "photo_strokes": (192, 0.01, 0.6),
+    "photo_rectangles_768": ((512, 768), 0.005, 0.3), "photo_strokes_768": ((512, 768), 0.005, 0.5),
     "semantic_pattern_64": (64, 0.25, 0.25), "semantic_pixels_64": (64, 0.7998, 0.8001),
 }  # fmt: skip
 
@@ -218,18 +241,20 @@ def test_the_table_above_names_every_bundled_protocol() -> None:
     assert set(BUNDLED) | set(OTHER_HOLES) == set(bundled("protocol"))
 
 
-def fits(name: str, side: int) -> torch.Tensor:
+def fits(name: str, side: int | tuple[int, int]) -> torch.Tensor:
     """What every bundled protocol is held to; 200 of its masks."""
     protocol = load_protocol(name)
-    prepared = protocol.prepare.tiles or protocol.prepare.crop or 0
-    assert (protocol.size or prepared) == side
-    view = protocol.view(torch.randint(0, 256, (2, 3, prepared, prepared), dtype=torch.uint8))
-    assert view.shape == (2, 3, side, side)
+    square = protocol.prepare.tiles or protocol.prepare.crop or 0
+    prepared = protocol.prepare.rectangle or (square, square)
+    frame = (side, side) if isinstance(side, int) else side
+    assert protocol.frame == frame
+    view = protocol.view(torch.randint(0, 256, (2, 3, *prepared), dtype=torch.uint8))
+    assert view.shape == (2, 3, *frame)
     labels = [spec.build().label for spec in protocol.metrics]
     assert len(set(labels)) == len(labels) == (6 if name.startswith("photo") else 9)
     assert labels[0].startswith("psnr[hole")
     assert protocol.description
-    return protocol.masks.build()(200, (side, side), torch.Generator().manual_seed(0))
+    return protocol.masks.build()(200, frame, torch.Generator().manual_seed(0))
 
 
 @pytest.mark.parametrize("name", BUNDLED)

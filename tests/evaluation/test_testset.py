@@ -17,6 +17,7 @@ from toy_methods import Noise
 from inpaintkit import DataError, Method, OptionError
 from inpaintkit.components.mean_color import MeanColor
 from inpaintkit.core.plugins import Plugins
+from inpaintkit.data.image_set import load_images
 from inpaintkit.evaluation.evaluator import evaluate
 from inpaintkit.evaluation.protocol import Protocol, load_protocol
 from inpaintkit.evaluation.testset import TestSet, completions
@@ -99,6 +100,51 @@ def test_what_cannot_be_measured_is_said(plugins: Plugins, folder: Path, tmp_pat
         evaluate(MeanColor(), load_protocol(tree(metrics=["toy-psnr", "toy-psnr"]), plugins), folder, plugins=plugins)
 
 
+RECTANGLE: dict[str, Any] = {"landscape": True, "rectangle": [14, 20]}
+
+
+@pytest.fixture
+def lying_and_upright(tmp_path: Path) -> Path:
+    """Pictures of 24x16 (width x height), 16x24 and 20x14."""
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name, size in {"lying": (16, 24), "upright": (24, 16), "small": (14, 20)}.items():
+        Image.fromarray(rng.integers(0, 256, (*size, 3), dtype=np.uint8)).save(folder / f"{name}.png")
+    return folder
+
+
+def test_rectangles_are_measured_whole(plugins: Plugins, lying_and_upright: Path) -> None:
+    metrics = ["toy-psnr", "psnr", {"use": "ssim", "region": "whole"}, {"use": "l1", "region": "hole"}, "counted"]
+    protocol = load_protocol(tree(prepare=RECTANGLE, metrics=metrics), plugins)
+    test_set = TestSet.open(protocol, lying_and_upright)
+    assert test_set.frame == (14, 20)
+    batch = test_set.batch(range(3))
+    assert batch.image.shape == (3, 3, 14, 20)
+    assert batch.mask.shape == (3, 1, 14, 20)
+    turned = np.rot90(read(lying_and_upright / "upright.png"))[1:15, 2:22].transpose(2, 0, 1).copy()
+    assert torch.allclose(batch.image[2], torch.from_numpy(turned) / 127.5 - 1, atol=1e-6)  # sorted by name
+    row = evaluate(Drawn(), protocol, lying_and_upright, execution=Execution(batch=2), plugins=plugins).row
+    assert all(np.isfinite(result.interval.mean) for result in row.metrics.values())
+    hole = batch.mask[2].bool().expand(3, -1, -1)
+    levels = (batch.image[2][hole] + 1) * 127.5
+    values = row.metrics["psnr[hole,toy]"].per_image
+    assert values is not None
+    assert math.isclose(values[2], 10 * math.log10(255**2 / float(((levels - 128) ** 2).mean())), rel_tol=1e-5)
+
+
+def test_rectangles_need_pictures_of_one_size_and_methods_of_any(plugins: Plugins, lying_and_upright: Path) -> None:
+    class Tied(Drawn):
+        size = 20  # type: ignore[assignment]
+
+    test_set = TestSet.open(load_protocol(tree(prepare=RECTANGLE), plugins), lying_and_upright)
+    with pytest.raises(OptionError, match="tied to 20 x 20 and the pictures are 14 x 20"):
+        list(completions(Tied(), test_set))
+    unprepared = load_images(str(lying_and_upright), progress=False)
+    with pytest.raises(DataError, match="heights and widths differ"):
+        TestSet.open(test_set.protocol, unprepared)
+
+
 def test_the_hash_is_of_what_numbers_depend_on(plugins: Plugins, folder: Path, tmp_path: Path) -> None:
     def hash_of(images: Path = folder, **changes: Any) -> str:
         return TestSet.open(load_protocol(tree(**changes), plugins), images).hash
@@ -120,5 +166,8 @@ def test_the_hash_is_of_what_numbers_depend_on(plugins: Plugins, folder: Path, t
         hash_of(transform={"rotate": 1}),
         hash_of(masks={"use": "random-square", "min": 4, "max": 8}),
         hash_of(metrics=["toy-psnr"]),
+        hash_of(prepare={"rectangle": [SIDE, SIDE]}),
+        hash_of(prepare={"rectangle": [20, SIDE]}),
+        hash_of(prepare={"rectangle": [SIDE, 20]}),
     ]
     assert len({original, *changed}) == len(changed) + 1

@@ -79,10 +79,13 @@ def prepare(
             test_set = _open(protocol, images, candidates, options, execution.progress)
             test_sets.append(test_set)
             build_metrics(test_set, execution.device)  # refused now, not after the work is done
+            height, width = test_set.frame
             problems += [
-                Problem(f"{one.name} works at {one.size} x {one.size} only, and {protocol.name} is at {test_set.side}")
+                Problem(
+                    f"{one.name} works at {one.size} x {one.size} only, and {protocol.name} is at {height} x {width}"
+                )
                 for one in candidates
-                if one.size not in (None, test_set.side)
+                if one.size is not None and (one.size, one.size) != test_set.frame
             ]
     if problems:
         raise RecipeError(problems)

@@ -250,6 +250,6 @@ def _no_option(test_set: TestSet, name: str, option: Option | None, plugins: Plu
         with suppress(InpaintkitError):  # it names a plugin that is missing here
             loaded = load_protocol(other, plugins)
             if loaded.masks.name in others:
-                protocols.append((loaded.size != test_set.side, other))
+                protocols.append((loaded.frame != test_set.frame, other))
     names = ", ".join(other for _, other in sorted(protocols)[:3])  # those of the same size first
     return f"{text}; {name} is an option of {', '.join(others)}" + (f" (as in the protocols {names})" if names else "")

@@ -36,6 +36,8 @@ def test_everything_wrong_is_told_at_once(compared: Compared, folder: Path, tmp_
         size = 16  # type: ignore[assignment]
 
     assert "tied works at 16 x 16 only, and toy is at 12" in told({"tied": Tied()})
+    wide = tree(prepare={"rectangle": [8, 12]})
+    assert "tied works at 16 x 16 only, and toy is at 8 x 12" in told({"tied": Tied()}, protocol=wide)
     assert "metrics[1]" in told(protocol=tree(metrics=["error", "error"]))
     fid = {"use": "fid", "backbone": "squeezenet1_0", "layer": "fire2", "pretrained": "random", "size": 32}
     assert "2,000 images" in told(protocol=tree(metrics=[fid]))
