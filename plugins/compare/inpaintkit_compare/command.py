@@ -27,6 +27,10 @@ COMPARISONS = Path("comparisons")
     "--blend", type=click.Choice(["poisson"]), metavar="poisson",
     help="Each row also with its outputs fitted to the known pixels around the hole.",
 )  # fmt: skip
+@click.option(
+    "--reuse", multiple=True, type=click.Path(path_type=Path), metavar="FOLDER",
+    help="Earlier comparisons, whose rows are taken over and not measured again; repeatable.",
+)  # fmt: skip
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="At most N pictures, spread evenly over all.")
 @click.option("--pictures", default=8, show_default=True, type=click.IntRange(0), help="Pictures in the grid.")
 @click.option(
@@ -48,9 +52,9 @@ def compare(
 ) -> None:
     """Measures methods side by side: runs, checkpoints, or recipes of untrained methods, each also as NAME=SOURCE.
 
-    Runs of one recipe with different seeds become one row. Differences are to the first row. Prints a table and
-    writes it as Markdown, CSV and JSON with a picture grid; several protocols on the same pictures also have their
-    mean. Exit code 2 when a row failed; the others are kept.
+    Runs of one recipe with different seeds become one row. Rows of --reuse come last. Differences are to the first
+    row. Prints a table and writes it as Markdown, CSV and JSON with a picture grid; several protocols on the same
+    pictures also have their mean. Exit code 2 when a row failed; the others are kept.
     """
     from .driver import compare_protocols  # imports torch
 

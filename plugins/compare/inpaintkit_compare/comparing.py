@@ -14,7 +14,7 @@ from inpaintkit.evaluation import ProtocolSource, TestSet, input_columns
 from inpaintkit.runtime import Execution, Pixels, evenly_spaced, picture_grid, png
 
 from .candidates import Candidate, MethodSource
-from .comparison import Comparison
+from .comparison import Comparison, ComparisonRow
 from .files import write_comparison, write_json
 from .inputs import ComparisonOptions, Images, empty_folder, prepare
 from .rows import describe_error, evaluate_candidate
@@ -39,7 +39,7 @@ def compare(
             names to methods; see :func:`inpaintkit_compare.candidates.load_candidates`.
         protocol: a protocol, the name of a bundled one, a file, or a mapping.
         images: instead of the pictures that the protocol or the first run's recipe names.
-        options: what to measure beside the protocol's metrics.
+        options: what to measure beside the protocol's metrics, and which earlier comparisons' rows to take over.
         out: a new or empty folder for ``comparison.md``, ``.csv``, ``.json`` and ``grid.png``; by default nothing is
             written. The JSON is written after each row, so that an interruption loses none.
         execution: device, batch and progress; by default on the CPU.
@@ -49,9 +49,9 @@ def compare(
         InpaintkitError: every row failed, or ``out`` is not empty.
     """
     options, execution = options or ComparisonOptions(), execution or Execution()
-    candidates, [test_set] = prepare(sources, [protocol], images, options, execution, plugins)
+    candidates, [test_set], [reused] = prepare(sources, [protocol], images, options, execution, plugins)
     folder = None if out is None else empty_folder(Path(out))
-    return evaluate_rows(candidates, test_set, folder, options, execution, plugins)
+    return evaluate_rows(candidates, test_set, folder, options, execution, plugins, reused.rows)
 
 
 def evaluate_rows(
@@ -61,8 +61,9 @@ def evaluate_rows(
     options: ComparisonOptions,
     execution: Execution,
     plugins: Plugins | None = None,
+    reused: Sequence[ComparisonRow] = (),
 ) -> Comparison:
-    """Every candidate under one protocol; see :func:`compare`.
+    """Every candidate under one protocol, then the rows that are ``reused``; see :func:`compare`.
 
     Raises:
         InpaintkitError: every row failed.
@@ -93,8 +94,11 @@ def evaluate_rows(
                 write_json(folder, comparison)
         comparison = attrs.evolve(comparison, complete=True)
     finally:
+        measured = bool(comparison.rows)
+        for row in reused:
+            comparison = comparison.with_row(row)
         if folder is not None:
-            write_comparison(folder, comparison, png(picture_grid(columns)) if shown and comparison.rows else None)
+            write_comparison(folder, comparison, png(picture_grid(columns)) if shown and measured else None)
     if not comparison.rows:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in comparison.failed.items())
         raise InpaintkitError(f"no row could be measured: {reasons}")

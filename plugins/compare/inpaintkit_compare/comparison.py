@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import attrs
 import numpy as np
@@ -25,6 +25,22 @@ from inpaintkit.evaluation import (
 from .candidates import Candidate
 
 FILE = "comparison.json"
+
+
+@attrs.frozen
+class Earlier:
+    """Where and with what a row was measured that was taken over from an earlier comparison."""
+
+    device: str
+    threads: int
+    batch: int
+    environment: Mapping[str, Any] = attrs.field(factory=dict)
+    plugins: Mapping[str, str] = attrs.field(factory=dict)
+
+    @classmethod
+    def of(cls, comparison: Comparison) -> Earlier:
+        """The conditions of the rows that a comparison measured itself."""
+        return cls(**{field.name: getattr(comparison, field.name) for field in attrs.fields(cls)})
 
 
 @attrs.frozen
@@ -49,6 +65,7 @@ class ComparisonRow:
         memory_per_image: bytes that the method needs at its peak for a batch, divided by its pictures; None where the
             platform cannot measure it.
         non_finite: images for which a run drew NaN or infinity; they count as black there.
+        earlier: of a row that was taken over from an earlier comparison; None for one that was measured in this one.
     """
 
     name: str
@@ -71,6 +88,7 @@ class ComparisonRow:
     differences: Mapping[str, Interval] = attrs.field(factory=dict)
     p_values: Mapping[str, float] = attrs.field(factory=dict)
     p_holm: Mapping[str, float] = attrs.field(factory=dict)
+    earlier: Earlier | None = None
 
     @classmethod
     def over(
@@ -85,7 +103,7 @@ class ComparisonRow:
         """One row of the rows of a candidate's training runs."""
         non_finite = [image for row in rows for image in row.non_finite]
         return cls(
-            name=f"{candidate.name}, best of {best_of} (chosen by the truth)" if best_of else candidate.name,
+            name=best_of_name(candidate.name, best_of) if best_of else candidate.name,
             kind=candidate.kind,
             sources=tuple(map(str, candidate.sources)),
             seeds=candidate.seeds,
@@ -139,6 +157,7 @@ class Comparison(Conditions):
         failed: the reasons of rows without numbers, by name.
         complete: whether every row was tried.
         pictures: names of the images in ``grid.png``, from the top.
+        threads: of the CPU.
     """
 
     rows: tuple[ComparisonRow, ...] = ()
@@ -147,6 +166,12 @@ class Comparison(Conditions):
     reference: str = ""
     pictures: tuple[str, ...] = ()
     threads: int = 0
+
+    @classmethod
+    def from_conditions_tree(cls, tree: Mapping[str, Any]) -> Self:
+        """The inverse of :func:`to_json`; raises KeyError, TypeError or ValueError where something is missing."""
+        rows = [{"earlier": None, **row} for row in tree["rows"]]
+        return super().from_conditions_tree({**tree, "rows": rows})
 
     @property
     def labels(self) -> list[str]:
@@ -187,6 +212,11 @@ class Comparison(Conditions):
         )
 
 
+def best_of_name(name: str, count: int) -> str:
+    """The name of the row with the best of several samples."""
+    return f"{name}, best of {count} (chosen by the truth)"
+
+
 def over_runs(runs: Sequence[Mapping[str, MetricResult]]) -> dict[str, Any]:
     """The metrics of a row: their means over training runs, and the values of the single runs."""
     results = {label: [run[label] for run in runs] for label in runs[0]}
@@ -203,10 +233,12 @@ def over_runs(runs: Sequence[Mapping[str, MetricResult]]) -> dict[str, Any]:
 
 
 def to_json(comparison: Comparison) -> dict[str, Any]:
-    """The content of ``comparison.json``, with the values of all images."""
+    """The content of ``comparison.json``, with the values of all images; ``earlier`` is in rows taken over only."""
     tree = comparison.tree()
     for row, values in zip(tree["rows"], comparison.rows, strict=True):
         row["spread"] = {label: to_tree(values.spread(label)) for label in values.by_seed}
+        if values.earlier is None:
+            del row["earlier"]
     return tree
 
 

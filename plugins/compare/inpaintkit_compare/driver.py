@@ -20,6 +20,7 @@ from .comparison import Comparison, read_comparison
 from .files import write_comparison
 from .inputs import ComparisonOptions, Images, empty_folder, prepare
 from .mean import mean_over
+from .reuse import Reused
 from .sweep_files import failures
 from .sweep_plan import Plan, plan_all
 from .sweeping import median_picture, sweep
@@ -54,15 +55,15 @@ def compare_protocols(
     """
     execution = Execution(device, batch, progress=Console().is_terminal)
     chosen = ComparisonOptions(**options)
-    candidates, test_sets = prepare(sources, protocols, images, chosen, execution)
+    candidates, test_sets, reused = prepare(sources, protocols, images, chosen, execution)
     plans = plan_all(test_sets, sweeps, picture)
     if out is not None:
         empty_folder(out)
     alone = out if len(test_sets) == 1 else None
     comparisons, swept = [], []
-    for test_set, planned in zip(test_sets, plans, strict=True):
+    for test_set, planned, earlier in zip(test_sets, plans, reused, strict=True):
         folder = alone or new_run(out or root, test_set.protocol.name).folder
-        comparison = _compare(candidates, test_set, folder, chosen, execution)
+        comparison = _compare(candidates, test_set, folder, chosen, execution, earlier)
         comparisons.append(comparison)
         shown = median_picture(comparison) if picture is None else picture
         swept += [_sweep(candidates, test_set, plan, folder, shown, execution) for plan in planned]
@@ -72,10 +73,17 @@ def compare_protocols(
 
 
 def _compare(
-    candidates: Sequence[Candidate], test_set: TestSet, folder: Path, options: ComparisonOptions, execution: Execution
+    candidates: Sequence[Candidate],
+    test_set: TestSet,
+    folder: Path,
+    options: ComparisonOptions,
+    execution: Execution,
+    reused: Reused,
 ) -> Comparison:
+    for line in reused.left_out:
+        _say(line, stderr=True)
     try:
-        comparison = evaluate_rows(candidates, test_set, folder, options, execution)
+        comparison = evaluate_rows(candidates, test_set, folder, options, execution, reused=reused.rows)
     except KeyboardInterrupt as error:
         kept = read_comparison(folder)
         rows = ", ".join(row.name for row in kept.rows) or "no row"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .comparison import FILE, Comparison, ComparisonRow, to_json
-from .text import csv_text, render, write_files
+from .text import csv_text, render, terms_text, write_files
 
 MARKDOWN, CSV, GRID = "comparison.md", "comparison.csv", "grid.png"
 
@@ -72,5 +72,6 @@ def _csv_line(row: ComparisonRow, label: str) -> dict[str, Any]:
         "p_holm": row.p_holm.get(label),
         "seconds_per_image": row.seconds_per_image,
         "memory_per_image": row.memory_per_image,
+        "earlier": row.earlier and terms_text(row.earlier),
         "error": None,
     }

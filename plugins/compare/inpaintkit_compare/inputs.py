@@ -15,6 +15,8 @@ from inpaintkit.evaluation import Protocol, ProtocolSource, TestSet, build_metri
 from inpaintkit.runtime import Execution
 
 from .candidates import Candidate, MethodSource, collect_problems, load_candidates
+from .comparison import Comparison, best_of_name
+from .reuse import Given, Reused, read_earlier, require_fit, reused_rows
 
 BLENDS = ("poisson",)
 
@@ -33,6 +35,9 @@ class ComparisonOptions:
         limit: at most so many pictures, spread evenly over all.
         pictures: rows of the grid, spread evenly over the pictures.
         cache: the folder of decoded pictures.
+        reuse: earlier comparisons, whose rows are taken over after those of the sources instead of being measured:
+            folders, a folder with several of them beneath, or comparisons. They must be under the same protocol and on
+            the same pictures. A row whose name a source has is measured anew.
     """
 
     best_of: int | None = None
@@ -40,6 +45,7 @@ class ComparisonOptions:
     limit: int | None = None
     pictures: int = 8
     cache: Path | None = None
+    reuse: Sequence[str | Path | Comparison] = ()
 
 
 def prepare(
@@ -49,8 +55,8 @@ def prepare(
     options: ComparisonOptions,
     execution: Execution,
     plugins: Plugins | None = None,
-) -> tuple[list[Candidate], list[TestSet]]:
-    """The candidates and the test sets; see :func:`inpaintkit_compare.compare`.
+) -> tuple[list[Candidate], list[TestSet], list[Reused]]:
+    """The candidates, the test sets, and for each of them what is reused; see :func:`inpaintkit_compare.compare`.
 
     Raises:
         RecipeError: everything that is wrong.
@@ -58,11 +64,15 @@ def prepare(
     problems: list[Problem] = []
     candidates: list[Candidate] = []
     loaded: list[Protocol] = []
+    earlier: list[Given] = []
     with collect_problems(problems):
         candidates = load_candidates(sources, plugins)
     for source in protocols:
         with collect_problems(problems):
             loaded.append(load_protocol(source, plugins))
+    for given in options.reuse:
+        with collect_problems(problems):
+            earlier.append(read_earlier(given))
     if options.blend not in (None, *BLENDS):
         near = did_you_mean(str(options.blend), BLENDS)
         problems.append(Problem(f"there is no blending {options.blend!r}{near}"))
@@ -87,11 +97,17 @@ def prepare(
                 for one in candidates
                 if one.size is not None and (one.size, one.size) != test_set.frame
             ]
+    if earlier:
+        with collect_problems(problems):
+            require_fit(earlier, test_sets)
     if problems:
         raise RecipeError(problems)
     if options.blend:
         candidates = [twin for one in candidates for twin in (one, one.blended(options.blend))]
-    return candidates, test_sets
+    measured = {one.name for one in candidates}
+    if options.best_of:
+        measured |= {best_of_name(one.name, options.best_of) for one in candidates if one.stochastic}
+    return candidates, test_sets, [reused_rows(earlier, test_set, measured) for test_set in test_sets]
 
 
 def _open(

@@ -13,7 +13,7 @@ import numpy as np
 from inpaintkit.core.errors import InpaintkitError
 from inpaintkit.evaluation import MetricResult
 
-from .comparison import Comparison, ComparisonRow, over_runs
+from .comparison import Comparison, ComparisonRow, Earlier, over_runs
 
 #: What rows of one name must agree in to be of the same method.
 IDENTITY = ("kind", "seeds", "steps", "training_seeds", "best_of", "chosen_by", "blend")
@@ -28,7 +28,8 @@ def mean_over(comparisons: Sequence[Comparison]) -> Comparison:
     picture (so neither KID nor FID). The final score of the semantic DCGAN paper is such a mean, over holes in the
     center and at random.
 
-    Costs are the mean of the seconds and the most memory, unknown where device, threads or batch differ. A row without
+    Costs are the mean of the seconds and the most memory, unknown where device, threads or batch differ, also those of
+    rows that were taken over from earlier comparisons. A row without
     numbers under one of the protocols is in ``failed``. The hash is one of the protocols' hashes, in their order.
 
     Args:
@@ -41,8 +42,7 @@ def mean_over(comparisons: Sequence[Comparison]) -> Comparison:
     _require_same_pictures(comparisons)
     names, first = [one.name for one in comparisons], comparisons[0]
     terms = {(one.device, one.threads, one.batch) for one in comparisons}  # what the costs depend on
-    same_terms = len(terms) == 1
-    device, threads, batch = terms.pop() if same_terms else ("", 0, 0)
+    device, threads, batch = terms.pop() if len(terms) == 1 else ("", 0, 0)
     mean = Comparison(
         protocol={
             "name": f"mean of {', '.join(names)}",
@@ -69,7 +69,7 @@ def mean_over(comparisons: Sequence[Comparison]) -> Comparison:
         if reason := "; ".join(missing) or _difference(rows, names):
             mean = mean.with_failure(name, reason)
             continue
-        row = _mean_row(rows, same_terms)
+        row = _mean_row(rows, [row.earlier or Earlier.of(one) for row, one in zip(rows, comparisons, strict=True)])
         if not row.metrics:
             raise InpaintkitError("no metric with a value for each picture is common to all protocols")
         mean = mean.with_row(row)
@@ -110,8 +110,16 @@ def _difference(rows: Sequence[ComparisonRow], names: Sequence[str]) -> str:
     return ""
 
 
-def _mean_row(rows: Sequence[ComparisonRow], same_terms: bool) -> ComparisonRow:
-    """One row of a method's rows under several protocols; without metrics where the protocols share none."""
+def _mean_row(rows: Sequence[ComparisonRow], terms: Sequence[Earlier]) -> ComparisonRow:
+    """One row of a method's rows under several protocols; without metrics where the protocols share none.
+
+    Args:
+        terms: where and with what each row was measured.
+    """
+    same_terms = len({(one.device, one.threads, one.batch) for one in terms}) == 1
+    earlier = next((row.earlier for row in rows if row.earlier is not None), None)
+    if earlier is not None and not same_terms:
+        earlier = attrs.evolve(earlier, device="", threads=0, batch=0)
     labels = [
         label
         for label in rows[0].metrics
@@ -131,6 +139,7 @@ def _mean_row(rows: Sequence[ComparisonRow], same_terms: bool) -> ComparisonRow:
         differences={},
         p_values={},
         p_holm={},
+        earlier=earlier,
     )
 
 

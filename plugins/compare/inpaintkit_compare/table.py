@@ -12,7 +12,7 @@ from rich.table import Table
 from inpaintkit.evaluation import direction_arrow, interval_cell
 
 from .comparison import Comparison
-from .text import NONE, caption, explanation, mean_text, memory_text, p_text, seconds_text, seeds_text
+from .text import NONE, caption, earlier_text, explanation, mean_text, memory_text, p_text, seconds_text, seeds_text
 
 SHOWN = 3  # metrics in the printed table; the files have all
 
@@ -23,7 +23,9 @@ def comparison_table(comparison: Comparison) -> Table:
     first = labels[0] if labels else ""
     table = Table(
         title=escape(f"{comparison.name}: differences from {comparison.reference} in {first}"),
-        caption=escape(f"{caption(comparison)} {explanation(comparison)}"),
+        caption=escape(
+            " ".join(filter(None, [caption(comparison), earlier_text(comparison), explanation(comparison)]))
+        ),
         title_justify="left",
         caption_justify="left",
         box=box.SIMPLE_HEAD,

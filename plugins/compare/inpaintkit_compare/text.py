@@ -16,7 +16,7 @@ from inpaintkit.core.errors import InpaintkitError
 from inpaintkit.evaluation import direction_arrow, format_interval
 from inpaintkit.runtime import write_atomically
 
-from .comparison import Comparison, ComparisonRow
+from .comparison import Comparison, ComparisonRow, Earlier
 
 NONE = "-"
 _TITLES = {"psnr[hole,255]": "PSNR in the hole (dB)", "psnr[whole,255]": "PSNR of the whole picture (dB)"}
@@ -68,11 +68,36 @@ def metric_title(label: str) -> str:
 
 def caption(comparison: Comparison) -> str:
     """Images, protocol, batch and device: the same for every run of the same comparison."""
-    where = f"on {comparison.device}" + (f" with {comparison.threads} threads" if comparison.device == "cpu" else "")
-    where = where.replace(" 1 threads", " 1 thread")
-    how = f"; in batches of {comparison.batch} {where}" if comparison.batch else ""  # a mean over unlike ones has none
+    terms = terms_text(comparison)
+    how = f"; {terms}" if terms else ""
     state = "" if comparison.complete else "INCOMPLETE: it was interrupted. "
     return f"{state}{len(comparison.names):,} images under {comparison.name}, protocol {comparison.hash[:12]}{how}."
+
+
+def terms_text(terms: Comparison | Earlier) -> str:
+    """Batch, device and threads; empty where they are those of several comparisons, that differ in them."""
+    if not terms.batch:
+        return ""
+    threads = f" with {terms.threads} thread{'s' if terms.threads != 1 else ''}" if terms.device == "cpu" else ""
+    return f"in batches of {terms.batch} on {terms.device}{threads}"
+
+
+def earlier_text(comparison: Comparison) -> str:
+    """The rows that were taken over from earlier comparisons, and how they were measured; empty without any."""
+    groups: dict[str, list[str]] = {}
+    for row in comparison.rows:
+        if row.earlier is not None:
+            there, here = row.earlier.environment, comparison.environment
+            versions = [
+                f"{name} {there[name]}"
+                for name in ("inpaintkit", "commit")
+                if there.get(name) not in (None, here.get(name))
+            ]
+            groups.setdefault(", ".join(filter(None, [terms_text(row.earlier), *versions])), []).append(row.name)
+    if not groups:
+        return ""
+    rows = "; ".join(f"{', '.join(names)}{terms and f' ({terms})'}" for terms, names in groups.items())
+    return f"From an earlier comparison, with the time and memory of then: {rows}."
 
 
 def explanation(comparison: Comparison) -> str:
@@ -92,6 +117,7 @@ def render(template: str, **values: object) -> str:
     environment.filters |= {
         "arrow": direction_arrow,
         "caption": caption,
+        "earlier": earlier_text,
         "explanation": explanation,
         "interval": format_interval,
         "mean": mean_text,

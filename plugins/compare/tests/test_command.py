@@ -195,6 +195,24 @@ def test_an_interruption_is_told_and_keeps_what_was_measured() -> None:
     assert names("comparisons/small") == FILES
 
 
+def test_earlier_comparisons_are_reused() -> None:
+    both = ("--protocol", "small.yaml", "--protocol", "large.yaml")
+    assert call(MEAN, "classical/harmonic", *both, "-o", "earlier").exit_code == 0
+    told = call("noise.yaml", f"harmonic={MEAN}", *both, "--reuse", "earlier", "-o", "now")
+    assert told.exit_code == 0, told.output
+    assert "harmonic is measured anew, and not taken over from earlier/small\n" in told.stderr
+    for name in ("small", "large", "mean"):
+        assert [row.name for row in read_comparison(f"now/{name}").rows] == ["noise", "harmonic", "mean_color"]
+    assert "From an earlier comparison" in " ".join(told.stdout.split())
+    wrong = call("noise.yaml", "--protocol", "small.yaml", "--reuse", "earlier/large", "--reuse", "gone", "-o", "wrong")
+    assert wrong.exit_code == 2
+    assert "no comparison at gone" in wrong.stderr
+    wrong = call("noise.yaml", "--protocol", "small.yaml", "--reuse", "earlier/large", "-o", "wrong")
+    assert wrong.exit_code == 2
+    assert "no comparison to reuse for small: earlier/large has masks.side 8 in place of 4" in wrong.stderr
+    assert not Path("wrong").exists()
+
+
 def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(path: Path, content: bytes | str) -> None:
         raise OSError(28, "No space left on device")
