@@ -1,4 +1,4 @@
-"""Pretrained feature networks, and what compares pictures by them: the perceptual loss, LPIPS, FID and KID."""
+"""Pretrained feature networks, and what compares pictures by them: the perceptual loss, distances, FID and KID."""
 
 from __future__ import annotations
 
@@ -17,3 +17,4 @@ def register_metrics(register: Register) -> None:
     register("kid", "inpaintkit_features.distribution:KID")
     register("fid", "inpaintkit_features.distribution:FID")
     register("lpips", "inpaintkit_features.lpips:LPIPS")
+    register("feature-distance", "inpaintkit_features.feature_distance:FeatureDistance")

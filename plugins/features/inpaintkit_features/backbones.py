@@ -16,10 +16,11 @@ from inpaintkit import InpaintkitError, OptionError
 from inpaintkit.core.errors import did_you_mean
 from inpaintkit.runtime import seed_of
 
+from .packaged import Package, package_of, package_weights
 from .pretrained import read_weights, timm_weights, torchvision_weights
 from .taps import count_calls, find_layers, find_unused, for_reading, freeze, tap, trim
 
-Pretrained = Literal["hub", "random"] | Path
+Pretrained = Literal["hub", "package", "random"] | Path
 
 
 @attrs.frozen
@@ -86,8 +87,9 @@ class Backbone(nn.Module):
         layers: usual names (``relu3_3`` of a VGG, ``relu3`` of AlexNet, ``relu1`` and ``fire2`` to ``fire9`` of a
             SqueezeNet) or paths of modules (``features.12``, ``layer2.0``). A module that runs several times gives the
             output of its last run.
-        pretrained: ``hub``: the library's weights, from its cache or downloaded; ``random``: the library's own
-            initialization with a fixed seed; or the path of a ``.safetensors`` file with the network's keys.
+        pretrained: ``hub``: the library's weights, from its cache or downloaded; ``package``: those of an installed
+            package, which ``tf_efficientnet_lite0`` has; ``random``: the library's own initialization with a fixed
+            seed; or the path of a ``.safetensors`` file with the network's keys.
 
     Raises:
         OptionError: an unknown network, layer or kind of weights, at ``backbone``, ``layers`` or ``pretrained``.
@@ -108,7 +110,10 @@ class Backbone(nn.Module):
             self.layers = dict(zip(layers, find_layers(blueprint, layers, str(self.network)), strict=True))
         if wrong:
             raise OptionError.join(wrong)
-        mean, std, side = expected_input(self.network, blueprint)
+        self.package: Package | None = None
+        if self.pretrained == "package":
+            self.package = package_of(self.network.library, self.network.name)
+        mean, std, side = expected_input(self.network, blueprint, self.package)
         picture = torch.empty(1, 3, side, side, device="meta")
         self.calls = count_calls(blueprint, picture, self.layers, layers, str(self.network))
         self.unused = find_unused(blueprint, picture, self.calls)
@@ -145,6 +150,10 @@ class Backbone(nn.Module):
         self._blueprint = ()
 
     def _build_with_weights(self) -> nn.Module:
+        if self.package is not None:
+            net = build(self.network)
+            net.load_state_dict(package_weights(net, self.package))
+            return net
         if self.pretrained != "hub":
             return build(self.network)
         if self.network.library == "timm":
@@ -154,12 +163,27 @@ class Backbone(nn.Module):
         net.load_state_dict(state)
         return net
 
+    def check_maps(self, option: str, advice: str) -> None:
+        """Refuses layers whose features have no height and width.
+
+        Args:
+            option: where the error belongs.
+            advice: what to do instead.
+
+        Raises:
+            OptionError: names those layers.
+        """
+        # The shapes are those of a square picture: in a map (C, H, W), height and width are equal.
+        flat = [name for name, shape in self.shapes.items() if len(shape) != 3 or shape[1] != shape[2]]
+        if flat:
+            raise OptionError(f"features of {', '.join(flat)} are not maps (C, H, W): {advice}", (option,))
+
     @property
     def variant(self) -> tuple[str, ...]:
-        """For the labels of metrics: ``random`` or the name of the file; empty for the library's own weights."""
+        """For the labels of metrics: ``package``, ``random`` or the name of the file; empty for the library's own."""
         if isinstance(self.pretrained, Path):
             return (self.pretrained.stem,)
-        return ("random",) if self.pretrained == "random" else ()
+        return () if self.pretrained == "hub" else (self.pretrained,)
 
     def train(self, mode: bool = True) -> Backbone:
         return super().train(False)
@@ -187,19 +211,22 @@ def collecting(wrong: list[OptionError]) -> Iterator[None]:
 
 
 def check_pretrained(pretrained: Pretrained | str) -> Pretrained:
-    """``hub``, ``random``, or the path of a ``.safetensors`` file, which need not exist yet.
+    """``hub``, ``package``, ``random``, or the path of a ``.safetensors`` file, which need not exist yet.
 
     Raises:
         OptionError: anything else, for example a ``.pth``, which can run code when it is read.
     """
     if pretrained == "hub":
         return "hub"
+    if pretrained == "package":
+        return "package"
     if pretrained == "random":
         return "random"
     path = Path(pretrained)
     if path.suffix != ".safetensors":
-        hint = did_you_mean(str(pretrained), ["hub", "random"])
-        text = f"pretrained is 'hub', 'random' or the path of a .safetensors file, not {str(pretrained)!r}{hint}"
+        hint = did_you_mean(str(pretrained), ["hub", "package", "random"])
+        given = str(pretrained)
+        text = f"pretrained is 'hub', 'package', 'random' or the path of a .safetensors file, not {given!r}{hint}"
         raise OptionError(text, ("pretrained",))
     return path
 
@@ -222,11 +249,16 @@ def build(network: Network, **options: Any) -> nn.Module:
         return net
 
 
-def expected_input(network: Network, net: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...], int]:
+def expected_input(
+    network: Network, net: nn.Module, package: Package | None
+) -> tuple[tuple[float, ...], tuple[float, ...], int]:
     """Mean, deviation and side of the pictures that a network was trained with."""
     from timm import data
 
     if network.library == "timm":
         config: dict[str, Any] = data.resolve_model_data_config(net)  # type: ignore
-        return config["mean"], config["std"], max(config["input_size"][1:])
+        mean, std = config["mean"], config["std"]
+        if package is not None:
+            mean, std = (package.mean,) * 3, (package.std,) * 3
+        return mean, std, max(config["input_size"][1:])
     return (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 299 if network.model == "inception_v3" else 224  # ImageNet's

@@ -25,7 +25,9 @@ class Features(nn.Module):
     height and width.
     """
 
-    def __init__(self, backbone: str, layer: str, pretrained: Literal["hub", "random"] | Path, size: int | None):
+    def __init__(
+        self, backbone: str, layer: str, pretrained: Literal["hub", "package", "random"] | Path, size: int | None
+    ):
         super().__init__()
         self.backbone = Backbone(backbone, [layer], pretrained)
         self.size = size
@@ -41,13 +43,13 @@ class Features(nn.Module):
         return pooled(features.float(), self.shape).cpu()
 
 
-class FeatureDistance(Metric):
+class SetDistance(Metric):
     """Base of the distances between two sets of features; subclasses add :meth:`add` and ``compute``.
 
     Args:
         backbone: a network of timm or torchvision, as in the perceptual loss.
         layer: its features, averaged over height and width.
-        pretrained: ``hub``, ``random``, or the path of a ``.safetensors`` file.
+        pretrained: ``hub``, ``package``, ``random``, or the path of a ``.safetensors`` file.
         size: the side that pictures are scaled to (bilinear, antialiased); null leaves them as they are.
         on: the view that is measured.
     """
@@ -61,7 +63,7 @@ class FeatureDistance(Metric):
         self,
         backbone: str = "torchvision/inception_v3",
         layer: str = "avgpool",
-        pretrained: Literal["hub", "random"] | Path = "hub",
+        pretrained: Literal["hub", "package", "random"] | Path = "hub",
         size: Annotated[int, Ge(32)] | None = 299,
         on: str = "completed",
     ) -> None:
@@ -92,7 +94,7 @@ class FeatureDistance(Metric):
             raise InpaintkitError(f"{self.label} needs at least {self.min_images} images, not {self.count}{self.hint}")
 
 
-class KID(FeatureDistance):
+class KID(SetDistance):
     """Kernel distance, without bias for any number of images; 0 (or a little below) for equal distributions.
 
     Binkowski et al., "Demystifying MMD GANs", 2018, section 4: the squared maximum mean discrepancy under the kernel
@@ -116,7 +118,7 @@ class KID(FeatureDistance):
         return kernel_distance(torch.cat(self._drawn), torch.cat(self._true))
 
 
-class FID(FeatureDistance):
+class FID(SetDistance):
     """Frechet distance between Gaussians fitted to the features; refused below 2000 images.
 
     Heusel et al., "GANs Trained by a Two Time-Scale Update Rule", 2017, eq. 6, computed by torchmetrics. Its bias

@@ -8,13 +8,13 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from inpaintkit import CheckpointError
 from inpaintkit.components.metrics import PerImage
 from inpaintkit.runtime import to_float
 
 from .backbones import Backbone
+from .unit import unit_squares
 
 #: Network and layers of each variant (Zhang et al. 2018, appendix B; their SqueezeNet is version 1.1).
 VARIANTS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -75,5 +75,4 @@ def channel_weights(net: str, device: torch.device) -> list[Tensor]:
 
 def layer_distance(one: Tensor, other: Tensor, weight: Tensor) -> Tensor:
     """Features (B, C, H, W) of two pictures and channel weights (1, C, 1, 1) -> (B,): one term of eq. 1."""
-    one, other = (F.normalize(features.float(), dim=1, eps=1e-10) for features in (one, other))
-    return ((one - other).square() * weight).sum(1).mean((1, 2))
+    return unit_squares(one, other, weight).mean((1, 2, 3))

@@ -11,12 +11,13 @@ from annotated_types import Gt
 from torch import Tensor
 from torch.nn import functional as F
 
-from inpaintkit import OptionError, Sample, checked
+from inpaintkit import Sample, checked
 from inpaintkit.components.losses import PixelLoss, Reduction, Region, l1, l2, smooth_l1
 
 from .backbones import Backbone
+from .unit import unit_l2
 
-DISTANCES = {"smooth-l1": smooth_l1, "l2": l2, "l1": l1}
+DISTANCES = {"smooth-l1": smooth_l1, "l2": l2, "l1": l1, "unit-l2": unit_l2}
 
 
 class Perceptual(PixelLoss):
@@ -30,12 +31,14 @@ class Perceptual(PixelLoss):
             ``squeezenet1_0``; ``timm/`` or ``torchvision/`` before the name picks one.
         layers: usual names (``relu3_3`` of a VGG, ``fire2`` of a SqueezeNet) or paths of modules (``features.12``), as
             a list, or as a mapping from each to its weight.
-        pretrained: ``hub``, ``random``, or the path of a ``.safetensors`` file with the network's keys.
-        distance: smooth L1 (beta 1), squared or absolute difference.
+        pretrained: ``hub``, ``package``, ``random``, or the path of a ``.safetensors`` file with the network's keys.
+        distance: smooth L1 (beta 1), squared or absolute difference; ``unit-l2`` normalizes the features over their
+            channels first and sums the squares over channels (LPIPS without learned weights; Zhang et al. 2018).
         region: the features that count; one that covers any pixel of the hole belongs to the hole.
 
     Raises:
-        OptionError: an unknown network or layer, or a region of a layer without height and width.
+        OptionError: an unknown network or layer, or a layer without height and width where the region or the distance
+            needs them.
     """
 
     @checked
@@ -43,8 +46,8 @@ class Perceptual(PixelLoss):
         self,
         backbone: str = "vgg16.tv_in1k",
         layers: Sequence[str] | Mapping[str, Annotated[float, Gt(0)]] = ("relu3_3", "relu4_3", "relu5_3"),
-        pretrained: Literal["hub", "random"] | Path = "hub",
-        distance: Literal["smooth-l1", "l2", "l1"] = "smooth-l1",
+        pretrained: Literal["hub", "package", "random"] | Path = "hub",
+        distance: Literal["smooth-l1", "l2", "l1", "unit-l2"] = "smooth-l1",
         on: str = "completed",
         against: str = "image",
         region: Region = "whole",
@@ -54,12 +57,11 @@ class Perceptual(PixelLoss):
         self.backbone = Backbone(backbone, layers, pretrained)
         self.weights = dict(layers) if isinstance(layers, Mapping) else dict.fromkeys(layers, 1.0)
         self.distance = DISTANCES[distance]
+        if distance == "unit-l2":
+            self.backbone.check_maps("distance", "use another distance")
         if region != "whole":
-            # The shapes are those of a square picture: in a map (C, H, W), height and width are equal.
-            flat = [name for name, shape in self.backbone.shapes.items() if len(shape) != 3 or shape[1] != shape[2]]
-            if flat:
-                text = f"features of {', '.join(flat)} are not maps (C, H, W): use the region 'whole'"
-                raise OptionError(text, ("region",))
+            self.backbone.check_maps("region", "use the region 'whole'")
+        self.flat = region == "whole" and distance != "unit-l2"
 
     def setup(self) -> None:
         """Reads the network's weights, see :meth:`Backbone.setup`."""
@@ -77,7 +79,7 @@ class Perceptual(PixelLoss):
 
     def _term(self, features: Tensor, target: Tensor, mask: Tensor) -> Tensor:
         """The distance at one layer, in float32: sums over a layer overflow half precision."""
-        if self.region == "whole":
+        if self.flat:
             features, target = (f.reshape(len(f), -1, 1, 1) for f in (features, target))
             mask = mask[..., :1, :1]
         else:

@@ -28,6 +28,7 @@ test_conformance = pytest.mark.filterwarnings("ignore:.*has random weights")(
             "kid": FEATURES,
             "fid": FEATURES,
             "lpips": lpips_weights,
+            "feature-distance": {"backbone": "squeezenet1_0", "layers": ["relu1", "fire4"], "pretrained": "random"},
         },
         size=32,
     )
