@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,7 +17,7 @@ from inpaintkit.components.losses import PixelLoss, Reduction, Region, l1, l2, s
 from .backbones import Backbone
 from .unit import unit_l2
 
-DISTANCES = {"smooth-l1": smooth_l1, "l2": l2, "l1": l1, "unit-l2": unit_l2}
+DISTANCES: dict[str, Callable[..., Tensor]] = {"smooth-l1": smooth_l1, "l2": l2, "l1": l1, "unit-l2": unit_l2}
 
 
 class Perceptual(PixelLoss):
