@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from rich import box
 from rich.markup import escape
 from rich.table import Table
 
@@ -46,23 +47,26 @@ def describe_seeds(training_seeds: int | None) -> str:
 
 
 def results_table(results: Results) -> Table:
-    """The metrics of one run, the baseline and the paired difference, for a terminal."""
+    """The metrics of one run, the baseline and the paired difference, for a terminal. Names are not broken."""
     row, baseline = results.row, results.baseline
     table = Table(
-        title=f"{row.name} under {results.name}",
+        title=escape(f"{row.name} under {results.name}"),
         caption=f"{len(results.names)} images, {describe_seeds(row.training_seeds)}, 95 % intervals over images, "
         f"protocol {results.hash[:12]}",
         title_justify="left",
         caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=0,
+        pad_edge=False,
     )
-    table.add_column("metric", overflow="fold")
-    for name in (row.name, baseline.name, "difference"):
-        table.add_column(name, justify="right")
+    table.add_column("metric", no_wrap=True)
+    for name in ("this run", escape(baseline.name), "difference"):
+        table.add_column(name, justify="right", overflow="fold")
     paired = results.differences()
     for label, result in row.metrics.items():
         other = baseline.metrics.get(label)
         table.add_row(
-            f"{escape(label)} {direction_arrow(result)}",
+            f"{escape(label)} {direction_arrow(result)}".strip(),
             interval_cell(result.interval),
             interval_cell(other.interval if other else None),
             interval_cell(paired.get(label), signed=True),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from io import StringIO
 
+import attrs
 from rich.console import Console
 
 from inpaintkit.evaluation.formatting import decimals, describe_seeds, results_table
@@ -20,6 +21,22 @@ def test_the_table_names_everything_and_keeps_its_brackets(results: Results) -> 
     shown = text.getvalue()
     for part in ("psnr[hole,toy] ↑", "count[set]", "ours", "mean color", "difference", " to ", f"{COUNT} images"):
         assert part in shown
+
+
+def test_no_name_is_broken_where_a_line_is_short(results: Results) -> None:
+    label = "gradient_energy[hole,log]"
+    metrics = {**results.row.metrics, label: next(iter(results.row.metrics.values()))}
+    row = attrs.evolve(results.row, name="[b]faces_center_64-2", metrics=metrics)
+    baseline = attrs.evolve(results.baseline, metrics=metrics)
+    for width in (60, 80):
+        text = StringIO()
+        Console(file=text, width=width).print(results_table(attrs.evolve(results, row=row, baseline=baseline)))
+        lines = text.getvalue().splitlines()
+        assert max(map(len, lines)) <= width
+        assert any(line.startswith(f" {label}") for line in lines)
+        assert lines[0].startswith("[b]faces_center_64-2 under ")
+        assert "…" not in text.getvalue()
+    assert all(any(name in line for line in lines) for name in ("this run", "mean color", "difference"))
 
 
 def test_decimals_show_two_digits_of_the_half_width() -> None:

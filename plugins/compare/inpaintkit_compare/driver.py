@@ -124,7 +124,8 @@ def _write_mean(comparisons: Sequence[Comparison], root: Path) -> None:
 
 
 def _print_comparison(comparison: Comparison, folder: Path) -> None:
-    Console(highlight=False).print(comparison_table(comparison))
+    console = Console(highlight=False)
+    console.print(comparison_table(comparison, console.width))
     _say(f"written to {folder}")
 
 

@@ -249,7 +249,7 @@ def test_other_pictures_are_refused() -> None:
 
 def printed(comparison: Comparison) -> str:
     text = io.StringIO()
-    Console(file=text, width=100).print(comparison_table(comparison))
+    Console(file=text, width=100).print(comparison_table(comparison, 100))
     return " ".join(text.getvalue().split())
 
 

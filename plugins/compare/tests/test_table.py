@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import pytest
+from inpaintkit_compare.table import break_label
 from inpaintkit_compare.text import caption, memory_text, p_text, seconds_text
 from toy_methods import Level
 
@@ -31,6 +33,46 @@ def test_the_printed_table_is_readable(compared: Compared, plugins: Plugins) -> 
     assert found.hash[:12] in shown
     assert "differences from method number 0 with a name in psnr[hole,255]" in shown
     assert "one thread" not in caption(found)
+
+
+@pytest.mark.parametrize(
+    ("width", "metrics_shown", "left_out"),
+    [(100, 3, []), (80, 3, ["seeds", "time", "memory"]), (60, 1, ["seeds", "time", "memory"])],
+)
+def test_no_name_is_broken_where_a_line_is_short(
+    compared: Compared, width: int, metrics_shown: int, left_out: list[str]
+) -> None:
+    names = ("mean_color", "navier_stokes", "iccv_perceptual-faces_center_64", "ours, best of 8 (chosen by the truth)")
+    metrics = [
+        {"use": "psnr", "region": "hole"},
+        {"use": "ssim", "region": "hole"},
+        {"use": "gradient-energy"},
+    ]
+    found = compared({name: Level(at / 5) for at, name in enumerate(names)}, protocol=tree(metrics=metrics))
+    lines = printed(found, width).splitlines()
+    assert max(map(len, lines)) <= width
+    for name in names[:3]:
+        assert sum(line.startswith(f" {name} ") for line in lines) == 1
+    assert " ours, best of 8 (chosen by " in "\n".join(lines)
+    assert " difference " in "\n".join(lines)
+    shown = " ".join(" ".join(lines).split())
+    missing = ", ".join([*found.labels[metrics_shown:], *left_out])
+    assert (f"Not shown at this width: {missing}; the files have them." in shown) == bool(left_out)
+    assert ("/image" in shown) == (not left_out)
+
+
+def test_a_name_as_long_as_the_line_is_broken_and_kept(compared: Compared) -> None:
+    name = "a_name_" * 12
+    shown = printed(compared({name: Level(), "b": Level(0.2)}), 80)
+    parts = [line.split()[0] for line in shown.splitlines() if line.startswith((" a_", " name", " _"))]
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "".join(parts) == name
+
+
+def test_labels_are_broken_between_their_parts() -> None:
+    assert break_label("psnr[hole,255]") == "psnr\n[hole,\n255]"
+    assert break_label("gradient-energy[hole]") == "gradient-\nenergy\n[hole]"
+    assert break_label("kid") == "kid"
 
 
 def test_how_numbers_are_written() -> None:

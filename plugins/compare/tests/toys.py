@@ -130,7 +130,7 @@ def values(row: ComparisonRow, label: str = L1) -> tuple[float, ...]:
 
 def printed(comparison: Comparison, width: int = 100) -> str:
     text = io.StringIO()
-    Console(file=text, width=width).print(comparison_table(comparison))
+    Console(file=text, width=width).print(comparison_table(comparison, width))
     return text.getvalue()
 
 
