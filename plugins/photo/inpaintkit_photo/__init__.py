@@ -11,3 +11,8 @@ inpaintkit_api = 1
 def register_generators(register: Register) -> None:
     register("residual", "inpaintkit_photo.residual:Residual")
     register("unet", "inpaintkit_photo.unet:UNet")
+
+
+@hookimpl
+def register_discriminators(register: Register) -> None:
+    register("photo-patch", "inpaintkit_photo.patches:PatchDiscriminator")
