@@ -160,12 +160,17 @@ def check(recipes: Sequence[str], profile: str | None, sets: Sequence[str]) -> N
 @click.argument("run", type=PATH)
 @click.option("--protocol", "protocols", multiple=True, help="A bundled name or a file; by default the recipe's own.")
 @click.option("--images", multiple=True, type=PATH, help="Pictures in place of the recipe's test set; repeatable.")
+@click.option(
+    "--baseline", "baselines", multiple=True, help="A recipe, in place of the recipe's baselines; repeatable."
+)
 @click.option("--device", default="auto", show_default=True)
-def evaluate(run: Path, protocols: Sequence[str], images: Sequence[Path], device: str) -> None:
+def evaluate(
+    run: Path, protocols: Sequence[str], images: Sequence[Path], baselines: Sequence[str], device: str
+) -> None:
     """Evaluates the trained method of RUN under protocols, and writes results.json and report.html."""
     from . import pipeline
 
-    pipeline.evaluate(run, protocols, images, device)
+    pipeline.evaluate(run, protocols, images, device, baselines=baselines)
 
 
 @click.command(name="list")

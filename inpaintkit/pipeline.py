@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
+import attrs
 import torch
 from rich.console import Console
 
@@ -15,7 +16,17 @@ from .core.config.spec import located, problems_of
 from .core.errors import DataError, InpaintkitError, Problem, RecipeError, listed
 from .core.interfaces import Method
 from .data import find
-from .evaluation import Protocol, evaluate_protocols, load_protocol, open_test_sets, results_table, run_row, to_json
+from .evaluation import (
+    Protocol,
+    baseline_problems,
+    evaluate_protocols,
+    load_protocol,
+    open_test_sets,
+    results_table,
+    run_row,
+    to_json,
+    verdict,
+)
 from .recipe import Recipe, load_recipe
 from .report import write_report
 from .runs import RECIPE, Observers, Run, adopt_weights, checkpoint, latest_run, load as load_method, new_run
@@ -33,8 +44,8 @@ def check(recipe: Recipe) -> list[Protocol]:
 
     Raises:
         RecipeError: everything that does not fit, see :func:`inpaintkit.training.check_steps`; wrong protocols, or two
-            of one name; holes that do not fit, and protocols without pictures: both are better reported before the
-            training than after it.
+            of one name; holes that do not fit, protocols without pictures, and baselines that cannot be used: all
+            better reported before the training than after it.
     """
     problems = check_steps(recipe)
     protocols: list[Protocol] = []
@@ -59,6 +70,7 @@ def check(recipe: Recipe) -> list[Protocol]:
             text = f"protocol {name!r} names no pictures of its own: give the recipe `data: {{test: ...}}`"
             problems.append(Problem(text, path))
         protocols.append(protocol)
+    problems += baseline_problems(recipe)
     raise_problems([located(problem, recipe.source) for problem in problems])
     return protocols
 
@@ -126,10 +138,16 @@ def evaluate(
     images: Sequence[Path] | None = None,
     device: str = "auto",
     show: bool = True,
+    baselines: Sequence[str] = (),
 ) -> None:
-    """Evaluates a run under its recipe's protocols, or others, prints the tables and writes the report."""
+    """Evaluates a run under its recipe's protocols, or others, prints the tables and writes the report.
+
+    Args:
+        baselines: in place of the recipe's.
+    """
     begun = Run(folder)
     recipe = begun.recipe()
+    recipe = attrs.evolve(recipe, baselines=tuple(baselines) or recipe.baselines)
     loaded = [load_protocol(source) for source in protocols or recipe.evaluate]
     _evaluate(begun, recipe, loaded, images, pick_device(device), show)
 
@@ -155,8 +173,12 @@ def _evaluate(
         execution = Execution(device, progress=show)
         observers = Observers(recipe, begun.folder, lambda text: warnings.print(f"warning: {text}", markup=False))
         with observers:
-            for results in evaluate_protocols(method, test_sets, row, begun.results, execution):
+            measured = evaluate_protocols(method, test_sets, row, begun.results, execution, baselines=recipe.baselines)
+            for results in measured:
                 console.print(results_table(results))
+                for baseline, reason in results.missing.items():
+                    warnings.print(f"warning: not evaluated: {baseline}: {reason}", markup=False, soft_wrap=True)
+                console.print(verdict(results), markup=False)
                 observers.call("evaluated", to_json(results))
     console.print(f"report: {write_report(begun.folder)}", markup=False, soft_wrap=True)
 

@@ -63,7 +63,7 @@ def numbers(run: Run) -> dict[str, Any]:
     found = {}
     for path in sorted(run.results.glob("*/results.json")):
         results = json.loads(path.read_text())
-        found[path.parent.name] = (results["metrics"], results["baseline"]["metrics"], results["pictures"])
+        found[path.parent.name] = (results["metrics"], results["baselines"][0]["metrics"], results["pictures"])
     assert list(found) == ["one", "two"]
     return found
 
@@ -289,6 +289,15 @@ def test_a_hole_that_does_not_fit_into_the_pictures_is_a_problem(
     (tmp_path / "own.yaml").write_text("masks: {use: center-square, side: 17}\nmetrics: [l1]\nsize: 16\nimages: test\n")
     (problem,) = told_of_protocols(write_recipe({"evaluate": [str(tmp_path / "own.yaml")]}))
     assert problem.startswith("own.yaml:1:35: masks.side: ")
+
+
+def test_baselines_that_cannot_be_used_are_problems_of_the_recipe(write_recipe: Write, tmp_path: Path) -> None:
+    path = write_recipe(
+        {"baselines": ["classical/harmonc", str(tmp_path / "gone.yaml")], "evaluate": [{**OWN, "sed": 1}]}
+    )
+    told = told_of_protocols(path)
+    assert [line.split(": ")[1] for line in told] == ["evaluate[0].sed", "baselines[0]", "baselines[1]"]
+    assert "did you mean 'classical/harmonic'?" in told[1]
 
 
 def test_changed() -> None:

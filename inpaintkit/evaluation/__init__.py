@@ -1,5 +1,6 @@
 """Evaluation under a protocol: test sets, results and their statistics."""
 
+from .baselines import baseline_problems as baseline_problems
 from .evaluator import (
     build_metrics as build_metrics,
     evaluate as evaluate,
@@ -11,11 +12,13 @@ from .evaluator import (
 )
 from .formatting import (
     decimals as decimals,
+    describe_images as describe_images,
     describe_seeds as describe_seeds,
     direction_arrow as direction_arrow,
     format_interval as format_interval,
     interval_cell as interval_cell,
     results_table as results_table,
+    verdict as verdict,
 )
 from .pictures import input_columns as input_columns
 from .protocol import Protocol as Protocol, ProtocolSource as ProtocolSource, load_protocol as load_protocol

@@ -15,17 +15,16 @@ from torch import Tensor
 from ..components.torch_metric import as_metric
 from ..core.errors import InpaintkitError, OptionError
 from ..core.interfaces import Method, Metric
-from ..core.plugins import Plugins, installed
+from ..core.plugins import Plugins
 from ..data import ImageSet, Source
 from ..recipe import DataOptions, Recipe
 from ..runs import Run, has_weights, load, newest
-from ..runtime import Execution, to_uint8
-from .pictures import with_examples
+from ..runtime import Execution, Pixels, to_uint8
+from .baselines import MEAN_COLOR, Baselines, load_baselines, one_line
+from .pictures import choose_examples, draw_examples
 from .protocol import Protocol, ProtocolSource, load_protocol
 from .results import MetricResult, Results, Row, ranking_metric, write_results
 from .testset import Completion, TestSet, completions
-
-BASELINE = "mean-color"
 
 
 def evaluate(
@@ -34,16 +33,19 @@ def evaluate(
     images: Source | Sequence[Source] | ImageSet | None = None,
     *,
     name: str = "",
+    baselines: Sequence[str] = (),
     execution: Execution | None = None,
     cache: Path | None = None,
     plugins: Plugins | None = None,
 ) -> Results:
-    """Evaluates any method under a protocol, beside the baseline that fills with the mean color.
+    """Evaluates any method under a protocol, beside baselines.
 
     Args:
         protocol: a protocol, the name of a bundled one, a file, or a mapping.
         images: instead of the pictures that the protocol names.
         name: the name of the row; by default that of the method's class.
+        baselines: recipes of methods without training, or with weights; by default the one that fills with the mean
+            color.
         execution: the device, the number of pictures in a batch (it changes no number, up to rounding) and whether to
             show progress; by default on the CPU, silently.
 
@@ -55,7 +57,8 @@ def evaluate(
     test_set = TestSet.open(load_protocol(protocol, plugins), images, cache=cache, progress=execution.progress)
     kind = type(method).__name__
     row = evaluate_row(method, test_set, Row(name or kind, kind), execution)
-    return _results(row, test_set, execution, plugins)
+    beside = evaluate_baselines(load_baselines(baselines, execution.device, plugins), test_set, execution)
+    return _results(row, beside, test_set, execution, plugins)
 
 
 def evaluate_run(
@@ -63,6 +66,7 @@ def evaluate_run(
     protocols: Sequence[ProtocolSource] | None = None,
     images: Source | Sequence[Source] | None = None,
     *,
+    baselines: Sequence[str] = (),
     execution: Execution | None = None,
     plugins: Plugins | None = None,
 ) -> list[Results]:
@@ -71,6 +75,7 @@ def evaluate_run(
     Args:
         protocols: by default those of the recipe's ``evaluate:``.
         images: instead of the pictures that the protocols or the recipe name.
+        baselines: as in :func:`evaluate`; by default those of the recipe.
         execution: as in :func:`evaluate`.
 
     Raises:
@@ -86,7 +91,8 @@ def evaluate_run(
     test_sets = open_test_sets(loaded, recipe.data, images, execution.progress)
     row, source = run_row(run, recipe)
     method = load(source, execution.device, plugins)
-    return list(evaluate_protocols(method, test_sets, row, run.results, execution, plugins))
+    chosen = baselines or recipe.baselines
+    return list(evaluate_protocols(method, test_sets, row, run.results, execution, plugins, baselines=chosen))
 
 
 def open_test_sets(
@@ -128,23 +134,67 @@ def evaluate_protocols(
     folder: Path,
     execution: Execution,
     plugins: Plugins | None = None,
+    *,
+    baselines: Sequence[str] = (),
 ) -> Iterator[Results]:
     """Evaluates a method under each protocol in turn and writes ``folder/<protocol>/results.json`` with its pictures.
 
     Args:
         row: name and origin of the method; the numbers are filled in.
+        baselines: as in :func:`evaluate`. One that cannot be used is left out and named in the results.
 
     Raises:
         InpaintkitError: two metrics share a label, one refuses these pictures, or the folder cannot be written to.
     """
+    found = load_baselines(baselines, execution.device, plugins)
     for test_set in test_sets:
         with tempfile.TemporaryFile() as file:  # on disk: test sets may be large
             outputs = np.memmap(file, np.uint8, "w+", shape=(len(test_set), 3, *test_set.frame))
             measured = evaluate_row(method, test_set, row, execution, outputs)
-            results = _results(measured, test_set, execution, plugins)
-            results, files = with_examples(results, test_set, outputs)
+            examples = choose_examples(measured, ranking_metric(measured.metrics), test_set.images.names)
+            indices = [example.index for example in examples]
+            shown = [outputs[indices]]
+            beside = evaluate_baselines(found, test_set, execution, outputs, indices)
+        results = _results(measured, beside, test_set, execution, plugins)
+        pictures, files = draw_examples(examples, test_set, shown + beside.outputs)
+        results = attrs.evolve(results, pictures=pictures)
         write_results(folder / test_set.protocol.name, results, files)
         yield results
+
+
+@attrs.frozen(eq=False)
+class MeasuredBaselines:
+    """The rows of baselines with their numbers, why others are missing, and what they drew of some pictures."""
+
+    rows: list[Row]
+    missing: dict[str, str]
+    outputs: list[Pixels]  # (n, 3, H, W) of each
+
+
+def evaluate_baselines(
+    baselines: Baselines,
+    test_set: TestSet,
+    execution: Execution,
+    outputs: NDArray[np.uint8] | None = None,
+    indices: Sequence[int] = (),
+) -> MeasuredBaselines:
+    """The numbers of baselines under one protocol; one that fails is left out.
+
+    Args:
+        outputs: (N, 3, H, W), overwritten by each baseline in turn.
+        indices: the pictures of which the outputs are kept.
+    """
+    measured = MeasuredBaselines([], dict(baselines.missing), [])
+    for row, method in baselines.loaded:
+        shown = attrs.evolve(execution, progress=execution.progress and row.method != MEAN_COLOR)
+        try:
+            measured.rows.append(evaluate_row(method, test_set, row, shown, outputs))
+        except InpaintkitError as error:
+            measured.missing[row.name] = one_line(error)
+            continue
+        if outputs is not None:
+            measured.outputs.append(outputs[list(indices)])
+    return measured
 
 
 def evaluate_row(
@@ -225,15 +275,16 @@ def _stored(parts: Iterable[Completion], outputs: NDArray[np.uint8]) -> Iterator
         yield part
 
 
-def _results(row: Row, test_set: TestSet, execution: Execution, plugins: Plugins | None) -> Results:
-    baseline = (plugins or installed()).registry.get("method", BASELINE).load()()
-    silent = attrs.evolve(execution, progress=False)
+def _results(
+    row: Row, beside: MeasuredBaselines, test_set: TestSet, execution: Execution, plugins: Plugins | None
+) -> Results:
     return Results.of(
         test_set,
         execution,
         plugins,
         row=row,
-        baseline=evaluate_row(baseline, test_set, Row("mean color", BASELINE, training_seeds=0), silent),
+        baselines=tuple(beside.rows),
+        missing=beside.missing,
         ranked_by=ranking_metric(row.metrics),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from rich import box
 from rich.markup import escape
@@ -46,29 +47,87 @@ def describe_seeds(training_seeds: int | None) -> str:
     return words.get(training_seeds, f"{training_seeds} training seeds")
 
 
+def describe_images(results: Results) -> str:
+    """The number of test images and where they come from, in words."""
+    count = f"{len(results.names):,} image{'s' if len(results.names) != 1 else ''}"
+    return f"{count} of {results.source}" if results.source else count
+
+
 def results_table(results: Results) -> Table:
-    """The metrics of one run, the baseline and the paired difference, for a terminal. Names are not broken."""
-    row, baseline = results.row, results.baseline
+    """The metrics of one run, of the baselines below each, and the paired differences, for a terminal.
+
+    Names are not broken.
+    """
+    row = results.row
+    description = str(results.protocol.get("description") or "")
     table = Table(
-        title=escape(f"{row.name} under {results.name}"),
-        caption=f"{len(results.names)} images, {describe_seeds(row.training_seeds)}, 95 % intervals over images, "
-        f"protocol {results.hash[:12]}",
+        title=escape("\n".join(filter(None, [f"{row.name} under {results.name}", description]))),
+        caption=escape(
+            f"{describe_images(results)}, {describe_seeds(row.training_seeds)}, 95 % intervals over images, "
+            f"protocol {results.hash[:12]}"
+        ),
         title_justify="left",
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         padding=0,
         pad_edge=False,
     )
-    table.add_column("metric", no_wrap=True)
-    for name in ("this run", escape(baseline.name), "difference"):
-        table.add_column(name, justify="right", overflow="fold")
-    paired = results.differences()
+    table.add_column("this run\n  [dim]baselines[/dim]", no_wrap=True)
+    table.add_column("mean", justify="right", overflow="fold")
+    table.add_column("difference\nto the baseline", justify="right", overflow="fold")
+    paired = {baseline.name: results.differences(baseline) for baseline in results.baselines}
     for label, result in row.metrics.items():
-        other = baseline.metrics.get(label)
+        end = not results.baselines
         table.add_row(
-            f"{escape(label)} {direction_arrow(result)}".strip(),
-            interval_cell(result.interval),
-            interval_cell(other.interval if other else None),
-            interval_cell(paired.get(label), signed=True),
+            f"{escape(label)} {direction_arrow(result)}".strip(), _in_one_line(result.interval), "", end_section=end
         )
+        for baseline in results.baselines:
+            other = baseline.metrics.get(label)
+            table.add_row(
+                f"  [dim]{escape(baseline.name)}[/dim]",
+                _in_one_line(other.interval if other else None),
+                _in_one_line(paired[baseline.name].get(label), signed=True),
+                end_section=baseline is results.baselines[-1],
+            )
     return table
+
+
+def verdict(results: Results) -> str:
+    """In one sentence, which baselines the method beats and which beat it, by the metric that ranks the images.
+
+    A difference whose 95 % interval includes 0 is not shown. Empty without such a metric or without baselines.
+    """
+    metric = results.row.metrics.get(results.ranked_by)
+    found: dict[str, list[str]] = {"loses to": [], "shows no difference to": [], "beats": []}
+    for baseline in results.baselines if metric else ():
+        difference = results.differences(baseline).get(results.ranked_by)
+        if metric is None or difference is None:
+            continue
+        better = (difference.mean > 0) == metric.higher_is_better
+        outcome = "shows no difference to" if not difference.excludes_zero else "beats" if better else "loses to"
+        amount = _amount(difference, " dB" if results.ranked_by.startswith("psnr") else "")
+        found[outcome].append(f"{baseline.name} {amount}" if difference.excludes_zero else baseline.name)
+    clauses = [f"{outcome} {_and(names)}" for outcome, names in found.items() if names]
+    if not clauses:
+        return ""
+    images = f"95 % intervals over {len(results.names):,} images" if len(results.names) > 1 else "one image"
+    return f"In {results.ranked_by}, {results.row.name} {_and(clauses, last=', and ')} ({images})."
+
+
+def _amount(difference: Interval, unit: str) -> str:
+    """``by 3.5 dB [2.9, 4.1]``."""
+    places = decimals(difference)
+    low, high = sorted((abs(difference.low), abs(difference.high)))
+    return f"by {abs(difference.mean):.{places}f}{unit} [{low:.{places}f}, {high:.{places}f}]"
+
+
+def _and(items: Sequence[str], last: str = " and ") -> str:
+    """``a, b and c``."""
+    return last.join(filter(None, [", ".join(items[:-1]), items[-1]]))
+
+
+def _in_one_line(interval: Interval | None, signed: bool = False) -> str:
+    if interval is None:
+        return ""
+    mean, ends = format_interval(interval, signed)
+    return f"{mean}  [dim]{ends}[/dim]" if ends else mean

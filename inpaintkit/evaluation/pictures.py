@@ -13,48 +13,56 @@ from PIL import Image
 
 from ..core.interfaces import Batch
 from ..runtime import HOLE_GRAY, Pixels, png, to_uint8
-from .results import Example, Results
+from .results import Example, Row
 from .statistics import ranks
 from .testset import TestSet
 
 WORST = 12
 
 
-def with_examples(results: Results, test_set: TestSet, outputs: Pixels) -> tuple[Results, dict[str, bytes]]:
-    """The results with the best, the median and the twelve worst pictures by ``ranked_by``, and the files of these.
+def choose_examples(row: Row, ranked_by: str, names: Sequence[str]) -> list[Example]:
+    """The best, the median and the twelve worst pictures of a row by the metric ``ranked_by``, still without files.
 
-    The name of a file changes with its content. Of fewer than fourteen pictures some are chosen twice. Without a metric
-    to rank by there are none.
-
-    Args:
-        outputs: (N, 3, H, W), as the method drew them.
+    Of fewer than fourteen pictures some are chosen twice. Without a metric to rank by there are none.
     """
-    result = results.row.metrics.get(results.ranked_by)
+    result = row.metrics.get(ranked_by)
     values = (result and result.per_image) or ()
     order = ranks(values, bool(result and result.higher_is_better))
     chosen = [("best", order[-1]), ("median", order[(len(order) - 1) // 2])] if order else []
     chosen += [(f"worst {place}", index) for place, index in enumerate(order[:WORST], 1)]
-    examples, files = [], {}
-    for rank, index in chosen:
-        content = strip(test_set.batch([index]), outputs[index])
-        file = f"{rank.replace(' ', '-')}-{blake2b(content, digest_size=4).hexdigest()}.png"
+    return [Example(rank, index, names[index], values[index]) for rank, index in chosen]
+
+
+def draw_examples(
+    examples: Sequence[Example], test_set: TestSet, outputs: Sequence[Pixels]
+) -> tuple[tuple[Example, ...], dict[str, bytes]]:
+    """The examples with their files, and the content of these. The name of a file changes with its content.
+
+    Args:
+        outputs: for each method (len(examples), 3, H, W), as it drew them; the baselines follow the method.
+    """
+    drawn, files = [], {}
+    for at, example in enumerate(examples):
+        content = strip(test_set.batch([example.index]), [output[at] for output in outputs])
+        file = f"{example.rank.replace(' ', '-')}-{blake2b(content, digest_size=4).hexdigest()}.png"
         files[file] = content
-        examples.append(Example(rank, index, results.names[index], values[index], file))
-    return attrs.evolve(results, pictures=tuple(examples)), files
+        drawn.append(attrs.evolve(example, file=file))
+    return tuple(drawn), files
 
 
-def strip(given: Batch, output: Pixels) -> bytes:
-    """Masked, output, completed and truth of one picture, side by side, as a PNG with transparent gaps.
+def strip(given: Batch, outputs: Sequence[Pixels]) -> bytes:
+    """One picture side by side, as a PNG with transparent gaps: :meth:`Results.columns` names what is shown.
 
     Args:
         given: one picture (1, 3, H, W) and its mask.
-        output: (3, H, W) what the method drew, uint8.
+        outputs: (3, H, W) what each method drew, uint8. The first is also shown as it is; of all the others only the
+            part in the hole is.
     """
     truth, masked, hole = _shown(given)
-    tiles = (masked, output, np.where(hole, output, truth), truth)
+    tiles = (masked, outputs[0], *(np.where(hole, output, truth) for output in outputs), truth)
     _, height, width = truth.shape
     gap = max(1, width // 32)
-    page = np.zeros((height, 4 * width + 3 * gap, 4), np.uint8)
+    page = np.zeros((height, len(tiles) * width + (len(tiles) - 1) * gap, 4), np.uint8)
     for place, tile in enumerate(tiles):
         left = place * (width + gap)
         page[:, left : left + width, :3] = tile.transpose(1, 2, 0)

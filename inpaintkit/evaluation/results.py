@@ -87,7 +87,7 @@ class Row:
 
 @attrs.frozen
 class Example:
-    """A test image of the report: ``file`` shows masked, output, completed and truth side by side."""
+    """A test image of the report: ``file`` shows it in the columns that :meth:`Results.columns` names."""
 
     rank: str  # "best", "median", "worst 1" to "worst 12"
     index: int
@@ -105,12 +105,14 @@ class Conditions:
         hash: numbers are comparable when these agree.
         names: the images, in the order of ``per_image``.
         digest: of the images' pixels.
+        source: where the images come from, for people; empty where they were given as pixels.
     """
 
     protocol: Mapping[str, Any]
     hash: str
     names: tuple[str, ...]
     digest: str
+    source: str = ""
     device: str = ""
     batch: int = 0
     environment: Mapping[str, Any] = attrs.field(factory=dict)
@@ -125,6 +127,7 @@ class Conditions:
             hash=test_set.hash,
             names=test_set.images.names,
             digest=test_set.images.digest,
+            source=test_set.source,
             device=device_name(execution.device),
             batch=execution.batch,
             plugins=found.pop("plugins", {}),
@@ -142,7 +145,7 @@ class Conditions:
         tree: dict[str, Any] = to_tree(self)
         protocol = {**tree.pop("protocol"), "hash": tree.pop("hash")}
         names = tree.pop("names")
-        images = {"count": len(names), "digest": tree.pop("digest"), "names": names}
+        images = {"count": len(names), "source": tree.pop("source"), "digest": tree.pop("digest"), "names": names}
         return {"format": FORMAT, **tree, "protocol": protocol, "images": images}
 
     @classmethod
@@ -151,27 +154,35 @@ class Conditions:
         if tree["format"] != FORMAT:
             raise ValueError(f"its format is {tree['format']!r}, this inpaintkit reads {FORMAT}")
         protocol, images = dict(tree["protocol"]), tree["images"]
-        flat = {"hash": protocol.pop("hash"), "names": images["names"], "digest": images["digest"]}
+        flat = {"hash": protocol.pop("hash"), **{key: images[key] for key in ("names", "digest", "source")}}
         result: Self = from_tree({**tree, "protocol": protocol, **flat}, cls)
         return result
 
 
 @attrs.frozen(kw_only=True)
 class Results(Conditions):
-    """One run under one protocol, beside the baseline that fills with the mean color.
+    """One run under one protocol, beside baselines.
 
     Attributes:
+        baselines: rows of the same images; by default of the method that fills with the mean color.
+        missing: baselines that could not be evaluated, and why.
         ranked_by: the label of the metric that chose ``pictures``.
     """
 
     row: Row
-    baseline: Row
+    baselines: tuple[Row, ...]
+    missing: Mapping[str, str] = attrs.field(factory=dict)
     pictures: tuple[Example, ...] = ()
     ranked_by: str = ""
 
-    def differences(self) -> dict[str, Interval]:
-        """By label, the method minus the baseline, paired over the images."""
-        return paired_differences(self.row.metrics, self.baseline.metrics)
+    def differences(self, baseline: Row) -> dict[str, Interval]:
+        """By label, the method minus a baseline, paired over the images."""
+        return paired_differences(self.row.metrics, baseline.metrics)
+
+    def columns(self) -> list[str]:
+        """What the files of ``pictures`` show, from left to right."""
+        completed = [f"completed by {self.row.name}", *(baseline.name for baseline in self.baselines)]
+        return ["masked", "output", *completed, "truth"]
 
 
 def paired_differences(metrics: Mapping[str, MetricResult], others: Mapping[str, MetricResult]) -> dict[str, Interval]:
@@ -197,7 +208,7 @@ def ranking_metric(metrics: Mapping[str, MetricResult]) -> str:
 
 
 def to_json(results: Results) -> dict[str, Any]:
-    """The content of ``results.json``: the method's values at the top, the baseline's under ``baseline``."""
+    """The content of ``results.json``: the method's values at the top, the others under ``baselines``."""
     tree = results.tree()
     row = tree.pop("row")
     return {"format": tree.pop("format"), "run": row.pop("name"), **row, **tree}

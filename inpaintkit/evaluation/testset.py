@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from functools import cached_property
 from hashlib import blake2b
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
 import attrs
@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.errors import DataError
+from ..core.errors import DataError, listed
 from ..core.interfaces import Batch, MaskSampler, Method, Sample, composite
-from ..data import ImageSet, Source, load_images
+from ..data import ImageSet, PackageFiles, Source, load_images
 from ..runtime import (
     Execution,
     PeakMemory,
@@ -37,13 +37,17 @@ RULES = 1  # of compositing, rounding and seeding below: part of every protocol'
 
 @attrs.define(eq=False, slots=False)
 class TestSet:
-    """A protocol together with its pictures: the input of every method, the same for any batch size or device."""
+    """A protocol together with its pictures: the input of every method, the same for any batch size or device.
+
+    ``source`` says where the pictures come from, for people.
+    """
 
     __test__: ClassVar[bool] = False  # pytest takes classes with this name for tests
     protocol: Protocol
     images: ImageSet
     sampler: MaskSampler
     frame: tuple[int, int]  # height and width of what is measured
+    source: str = ""
 
     @classmethod
     def open(
@@ -66,6 +70,7 @@ class TestSet:
             raise DataError(
                 f"protocol {protocol.name} names no pictures: give it `images:`, or the recipe `data: {{test: ...}}`"
             )
+        described = describe_source(source)
         if not isinstance(source, ImageSet):
             source = load_images(source, protocol.prepare, cache=cache, strict=strict, progress=progress)
         count = len(source)
@@ -79,7 +84,7 @@ class TestSet:
                 "nothing is enlarged; lower `size:`"
             )
         side = protocol.size or (0 if protocol.prepare.rectangle else source.side)
-        return cls(protocol, source, protocol.masks.build(), (side, side) if side else source.size)
+        return cls(protocol, source, protocol.masks.build(), (side, side) if side else source.size, described)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -109,6 +114,21 @@ class TestSet:
         for index in range(len(self)):
             digest.update(np.packbits(self.mask(index).bool().numpy()).tobytes())
         return digest.hexdigest()
+
+
+def describe_source(images: str | Source | Sequence[str | Source] | ImageSet) -> str:
+    """Where pictures come from: a path, a package with the names of its files, or several of these.
+
+    >>> describe_source([Path("photos"), PackageFiles("skimage", ["data/coffee.png"])])
+    'photos, skimage (coffee.png)'
+    """
+    if isinstance(images, ImageSet):
+        return ""
+    if isinstance(images, PackageFiles):
+        return f"{images.package} ({listed([PurePosixPath(name).name for name in images.files], 4)})"
+    if isinstance(images, str | Path):
+        return str(images)
+    return listed(map(describe_source, images), 4)
 
 
 @attrs.frozen(eq=False)

@@ -121,6 +121,8 @@ class RecipeKeys:
         method: what is trained.
         validate, run: how training goes.
         evaluate: protocols: bundled names, files or mappings.
+        baselines: what is evaluated beside the method: bundled names or files of recipes that need no training, or that
+            come with weights; by default ``mean-color`` alone.
         init_from: a checkpoint, a run, or a recipe with ``weights``, whose weights are the start.
         weights: trained weights that come with the recipe: a safetensors file, or ``{package:, files: [name]}`` for one
             inside a package. With them the recipe's name serves like a run, to fill holes and in comparisons.
@@ -136,6 +138,7 @@ class RecipeKeys:
     masks: Spec[MaskSampler] | None = None
     validate: ValidateOptions = attrs.Factory(ValidateOptions)
     evaluate: Sequence[str | Mapping[str, Any]] = ()
+    baselines: Sequence[str] = ()
     run: RunOptions = attrs.Factory(RunOptions)
     init_from: Path | None = None
     weights: Source | None = None

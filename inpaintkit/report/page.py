@@ -19,10 +19,12 @@ from ..evaluation import (
     Interval,
     MetricResult,
     Results,
+    describe_images,
     describe_seeds,
     direction_arrow,
     format_interval,
     read_results,
+    verdict,
 )
 from ..runs import ENVIRONMENT, REPORT, Run
 from ..runtime import evenly_spaced, write_atomically
@@ -60,7 +62,7 @@ def write_report(folder: str | Path) -> Path:
         charts=[line_chart(title(chart), lines, begins, steps) for chart, lines in curves(log)],
         sheets={step: sheets[step] for step in evenly_spaced(sorted(sheets), SHEETS)},
         sheet_count=len(sheets),
-        examples=[(one, run.results / one.name, histogram(*_ranking(one))) for one in results if one.pictures],
+        tested=[(one, run.results / one.name, one.pictures and histogram(*_ranking(one))) for one in results],
         texts={
             "recipe.yaml, as it ran": recipe_text,
             **{f"protocol {one.name}": dump({**one.protocol, "hash": one.hash}) for one in results},
@@ -81,8 +83,14 @@ def _templates() -> Any:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.globals |= {"data_url": data_url, "verdict": verdict}
-    environment.filters |= {"interval": format_interval, "arrow": direction_arrow, "seeds": describe_seeds}
+    environment.globals |= {"data_url": data_url, "color_class": color_class}
+    environment.filters |= {
+        "interval": format_interval,
+        "arrow": direction_arrow,
+        "seeds": describe_seeds,
+        "images": describe_images,
+        "verdict": verdict,
+    }
     return environment.get_template("report.html")
 
 
@@ -124,7 +132,8 @@ def _numbers(log: Log, key: str) -> list[float]:
 
 def _ranking(results: Results) -> tuple[str, Mapping[str, Sequence[float]], str]:
     """Title, values and unit of the histogram over the metric that ranks the test images."""
-    values = {row.name: row.metrics[results.ranked_by].per_image or () for row in (results.row, results.baseline)}
+    rows = [row for row in (results.row, *results.baselines) if results.ranked_by in row.metrics]
+    values = {row.name: row.metrics[results.ranked_by].per_image or () for row in rows}
     return f"Distribution over {len(results.names):,} test images", values, results.ranked_by
 
 
@@ -141,7 +150,7 @@ def _plain(value: Any) -> str:
     return " ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
 
 
-def verdict(metric: MetricResult, difference: Interval) -> str:
+def color_class(metric: MetricResult, difference: Interval) -> str:
     """``good`` or ``bad`` where the interval excludes 0 and one direction is the better one."""
     if metric.higher_is_better is None or not difference.excludes_zero:
         return ""

@@ -45,7 +45,7 @@ def test_values_agree_with_brute_force_whatever_the_batch(
         assert results.hash == test_set.hash
         assert results.ranked_by == "psnr[hole,toy]"
         assert results.row.training_seeds is None  # nobody said how it came about
-        assert results.baseline.training_seeds == 0
+        assert results.baselines[0].training_seeds == 0
 
 
 def test_the_baseline_fills_with_the_mean_of_the_known_pixels(
@@ -57,8 +57,8 @@ def test_the_baseline_fills_with_the_mean_of_the_known_pixels(
         truth = read(folder / f"{index:02d}.png").astype(float)
         hole = test_set.mask(index)[0, 0].numpy().astype(bool)
         values.append(10 * np.log10(255**2 / ((truth[hole] - truth[~hole].mean(0).round()) ** 2).mean()))
-    assert results.baseline.metrics["psnr[hole,toy]"].per_image == pytest.approx(values, abs=0.05)
-    difference = results.differences()
+    assert results.baselines[0].metrics["psnr[hole,toy]"].per_image == pytest.approx(values, abs=0.05)
+    difference = results.differences(results.baselines[0])
     assert set(difference) == {"psnr[hole,toy]"}  # the set's own measure has no pairs
     ours = np.array(results.row.metrics["psnr[hole,toy]"].per_image)
     assert difference["psnr[hole,toy]"].mean == pytest.approx(float((ours - values).mean()), abs=0.05)
@@ -83,7 +83,7 @@ def test_a_metric_that_is_never_defined_does_not_end_the_evaluation(folder: Path
     results = evaluate(Drawn(), load_protocol(tree(metrics=["undefined"]), found), folder, plugins=found)
     assert results.row.metrics["undefined"].interval.n == 0
     assert math.isnan(results.row.metrics["undefined"].interval.mean)
-    assert results.differences() == {}
+    assert results.differences(results.baselines[0]) == {}
 
 
 def test_a_distance_between_sets_is_refused_before_the_work(plugins: Plugins, folder: Path) -> None:

@@ -35,7 +35,7 @@ def test_results_json_has_what_a_reader_looks_for(results: Results) -> None:
     assert (entry["n"], len(entry["per_image"]), tree["images"]["count"]) == (COUNT, COUNT, COUNT)
     assert tree["protocol"]["hash"] == results.hash
     assert tree["protocol"]["masks"] == {"use": "random-square", "max": 9, "min": 4}
-    assert tree["baseline"]["metrics"]["psnr[hole,toy]"]["mean"]
+    assert tree["baselines"][0]["metrics"]["psnr[hole,toy]"]["mean"]
     assert {"python", "packages"} <= set(tree["environment"])
 
 

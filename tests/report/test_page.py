@@ -76,7 +76,7 @@ def results() -> Results:
         names=names,
         digest="d",
         row=row("myrun", better, training_seeds=1, steps=9, non_finite=("face <3>.png",)),
-        baseline=row("mean color", worse, training_seeds=0),
+        baselines=(row("mean color", worse, training_seeds=0),),
         pictures=pictures,
         ranked_by="psnr[hole,255]",
         device="cpu",
@@ -155,17 +155,33 @@ def test_the_page_has_every_section(run: Path) -> None:
     assert 'class="good"' in text  # PSNR is higher, and L1 lower: the interval excludes 0
 
 
+def test_the_pictures_come_first_then_the_verdict_then_the_numbers(run: Path, results: Results) -> None:
+    import attrs
+
+    several = (*results.baselines, attrs.evolve(results.baselines[0], name="<other>"))
+    several_results = attrs.evolve(results, baselines=several, missing={"gone": "no <plugin>"})
+    write_results(run / "results" / "faces", several_results, None)
+    text, page = page_of(run)
+    shown = re.sub(r"\s+", " ", " ".join(page.texts))
+    order = ("completed by myrun", "In psnr[hole,255], myrun beats mean color by", "Arrows point to the better end")
+    places = [shown.index(part) for part in order]
+    assert places == sorted(places)
+    assert shown.count("completed by myrun mean color <other> truth") == 14
+    assert "Not evaluated: gone: no <plugin>" in shown
+    assert "<other>" not in re.sub(r"<script.*?</script>", "", text, flags=re.S)
+
+
 def test_only_differences_that_stand_are_colored(run: Path, results: Results) -> None:
     import attrs
 
     values = list(results.row.metrics["psnr[hole,255]"].per_image or ())
     flips = [value + (0.1 if at % 2 else -0.1) for at, value in enumerate(values)]
-    write_results(run / "results" / "faces", attrs.evolve(results, baseline=row("mean color", flips)), None)
+    write_results(run / "results" / "faces", attrs.evolve(results, baselines=(row("mean color", flips),)), None)
     text, _ = page_of(run)
     assert 'class="good"' not in text
     assert 'class="bad"' not in text
     higher = [value + 1 for value in values]
-    write_results(run / "results" / "faces", attrs.evolve(results, baseline=row("mean color", higher)), None)
+    write_results(run / "results" / "faces", attrs.evolve(results, baselines=(row("mean color", higher),)), None)
     text, _ = page_of(run)
     assert text.count('class="bad"') == 2
     assert "is missing" in text  # the pictures' files, said in their places

@@ -21,7 +21,7 @@ from inpaintkit.recipe import DataOptions, Recipe, load_recipe
 from inpaintkit.runs import Run, checkpoint, has_weights, load
 
 #: Keys of a recipe that do not change what is learned: two runs may differ in them and still share a row.
-IGNORED = ("name", "paper", "description", "requires", "seed", "validate", "evaluate", "run")
+IGNORED = ("name", "paper", "description", "requires", "seed", "validate", "evaluate", "baselines", "run")
 IGNORED_DATA = ("test", "strict", "cache")
 
 
