@@ -12,6 +12,9 @@ MINUTES ?= 5
 .PHONY: demo test test-slow test-gpu fuzz coverage lint format typecheck docs clean
 
 demo: $(READY)
+	mkdir -p runs
+	$(BIN)/inpaintkit fill docs/images/rocket.jpg --mask docs/images/rocket-mask.png -o runs/filled.png
+	@echo "filled picture: runs/filled.png"
 	$(BIN)/inpaintkit run recipes/iccv_perceptual.yaml --profile demo
 
 test: $(READY)

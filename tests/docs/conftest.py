@@ -17,7 +17,7 @@ from inpaintkit.pipeline import begin
 from .pages import DOCS, blocks
 
 PLUGIN = DOCS / "howto" / "write-a-plugin.md"
-RUNS = ("runs/iccv_perceptual-demo", "runs/object-removal")
+RUN = "runs/iccv_perceptual-demo"
 SMALL = [
     "data.train.files=[data/chelsea.png]",
     "data.prepare.short_side=64",
@@ -39,8 +39,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("INPAINTKIT_CACHE", str(folder / "cache"))
         patch.chdir(folder)
         recipe = load_recipe("iccv_perceptual", "demo", SMALL)
-        for run in RUNS:
-            train(recipe, begin(recipe, Path(run), Path("runs"), resume=False), show=False)
+        train(recipe, begin(recipe, Path(RUN), Path("runs"), resume=False), show=False)
         for place in ("train", "test"):
             (folder / "photos" / place).mkdir(parents=True)
             Image.new("RGB", (64, 64), "gray").save(folder / "photos" / place / "one.png")

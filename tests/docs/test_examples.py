@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import torch
 import yaml
 
 from inpaintkit import load_recipe
+from inpaintkit.cli import main
 from inpaintkit.core.errors import RecipeError
 from inpaintkit.evaluation.protocol import load_protocol
 
@@ -76,17 +79,30 @@ def test_yaml_is_valid_as_written(
             load_recipe(file)
 
 
-def test_the_object_is_removed_and_nothing_else(in_workshop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_picture_of_the_readme_is_what_its_command_makes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mask is the one that the script draws; the picture is the script's, and only the hole differs."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    first = next(block.text for block in blocks(ROOT / "README.md", "bash"))
+    assert readme.index("(docs/images/object-removal.png)") < readme.index(first)
+    program, *arguments = shlex.split(first)
+    assert program == "inpaintkit"
+    monkeypatch.chdir(ROOT)
+    assert arguments[-1] == "filled.png"
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments[:-1], str(tmp_path / "filled.png")])
+    assert ended.value.code == 0
+    shutil.copy(DOCS / "images" / "rocket.jpg", tmp_path)
     script = loaded(DOCS / "howto" / "object_removal.py")
-    script.main("runs/object-removal", "object-removal")
-    before, mask, after = (read(f"object-removal/{name}.png") for name in ("astronaut", "mask", "filled"))
+    script.main(tmp_path)
+    mask = read(str(tmp_path / "rocket-mask.png"))
+    assert np.array_equal(mask, read(str(DOCS / "images" / "rocket-mask.png")))
+    before, after = read(str(tmp_path / "rocket.jpg")), read(str(tmp_path / "filled.png"))
     changed = before != after  # (H, W, 3)
     assert changed[mask > 0].mean() > 0.5
-    rows, columns = np.nonzero(mask)
-    top, left, bottom, right = rows.min(), columns.min(), rows.max(), columns.max()
-    assert not changed[: top - script.GROW].any()
-    assert not changed[:, : left - script.GROW].any()
-    assert not changed[bottom + script.GROW + 1 :].any()
-    assert not changed[:, right + script.GROW + 1 :].any()
+    assert not changed[mask == 0].any()
     left, top, right, bottom = script.SHOWN
-    assert read("object-removal/object-removal.png").shape == (2 * (bottom - top), 6 * (right - left) + 16, 3)
+    picture = read(str(tmp_path / "object-removal.png"))
+    wide = right - left
+    assert picture.shape == read(str(DOCS / "images" / "object-removal.png")).shape == (bottom - top, 3 * wide + 16, 3)
+    assert np.array_equal(picture[:, :wide], before[top:bottom, left:right])
+    assert np.array_equal(picture[:, -wide:], after[top:bottom, left:right])

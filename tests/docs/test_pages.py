@@ -78,7 +78,7 @@ def test_links_and_pictures_exist(page: Path) -> None:
 
 
 #: Other programs, whose options are not checked.
-FOREIGN = ("git", "cd", "source", "pip", "pytest")
+FOREIGN = ("git", "cd", "source", ".", "pip", "pytest")
 
 
 def commands(page: Path) -> list[list[str]]:
