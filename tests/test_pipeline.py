@@ -295,9 +295,12 @@ def test_baselines_that_cannot_be_used_are_problems_of_the_recipe(write_recipe: 
     path = write_recipe(
         {"baselines": ["classical/harmonc", str(tmp_path / "gone.yaml")], "evaluate": [{**OWN, "sed": 1}]}
     )
-    told = told_of_protocols(path)
-    assert [line.split(": ")[1] for line in told] == ["evaluate[0].sed", "baselines[0]", "baselines[1]"]
-    assert "did you mean 'classical/harmonic'?" in told[1]
+    with pytest.raises(RecipeError) as caught:
+        pipeline.check(load_recipe(path))
+    problems = caught.value.problems
+    assert [problem.path for problem in problems] == [("evaluate", 0, "sed"), ("baselines", 0), ("baselines", 1)]
+    assert all("small.yaml:" in problem.where for problem in problems)
+    assert "did you mean 'classical/harmonic'?" in problems[1].message
 
 
 def test_changed() -> None:
