@@ -35,7 +35,7 @@ def progress_bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
     columns = (text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         outer = bars.add_task(title, total=total)
-        inner = bars.add_task("  search", total=None, visible=False)
+        inner = bars.add_task("  this batch", total=None, visible=False)
 
         def show_inner(done: int, of: int) -> None:
             bars.update(inner, completed=done, total=of, visible=done < of)

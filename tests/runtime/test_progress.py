@@ -29,7 +29,7 @@ def test_bars_show_the_pictures_and_the_search(text: io.StringIO) -> None:
         time.sleep(0.25)  # bars are drawn ten times a second
         report_progress(7, 7)
         show(3)
-    for part in ("[a] under toy", "3/3", "search", "1/7"):
+    for part in ("[a] under toy", "3/3", "this batch", "1/7"):
         assert part in text.getvalue()
 
 

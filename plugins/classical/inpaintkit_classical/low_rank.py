@@ -9,6 +9,7 @@ from annotated_types import Ge, Gt, Lt
 from torch import Tensor
 
 from inpaintkit import Method, checked
+from inpaintkit.nn import report_progress
 
 from .heldout import hold_out
 from .known import require_known
@@ -107,18 +108,19 @@ class LowRank(Method):
         most = max(1, min(self.max_rank, min(levels.shape[2:]) - 1))
         candidates = torch.arange(1, most + 1, device=levels.device).expand(len(levels), most)
         wrong = torch.zeros(candidates.shape).to(levels)  # (B, K)
-        for held in hold_out(hole, self.held_out, self.trials, self.seed).unbind(1):
-            filled = self.complete(levels, hole | held, candidates)  # (B, K, C, H, W)
+        for trial, held in enumerate(hold_out(hole, self.held_out, self.trials, self.seed).unbind(1)):
+            filled = self.complete(levels, hole | held, candidates, trial)  # (B, K, C, H, W)
             wrong += torch.where(held[:, None], filled - levels[:, None], 0).square().flatten(2).sum(2)
         least = wrong <= wrong.amin(1, keepdim=True)
         return torch.where(least, candidates, most).amin(1)
 
-    def complete(self, levels: Tensor, hole: Tensor, ranks: Tensor) -> Tensor:
+    def complete(self, levels: Tensor, hole: Tensor, ranks: Tensor, trial: int | None = None) -> Tensor:
         """Fills each hole with each of its picture's ``ranks`` (B, K), from 1 up.
 
         Args:
             levels: (B, C, H, W) in 0 to 255; values in the hole are not used.
             hole: (B, 1, H, W), True in the hole.
+            trial: which one it is of those that choose the rank; None for what follows them.
 
         Returns:
             (B, K, C, H, W) in 0 to 255.
@@ -144,7 +146,10 @@ class LowRank(Method):
         limit, rank = matrices(enough[:, None]), matrices(ranks[..., None])
         filled, left = x.clone(), torch.arange(len(x), device=x.device)  # those that are not done
         alpha = self.alpha
-        for _ in range(self.iterations):
+        trials = self.trials if self.rank is None else 0
+        begun, total = self.iterations * (trials if trial is None else trial), self.iterations * (trials + 1)
+        for iteration in range(self.iterations):
+            report_progress(begun + iteration, total)
             after = torch.addcmul(x, pull, tail(x, rank), value=-1 / alpha).clamp(0, 255)
             after = torch.where(free, after, given)
             going = torch.linalg.matrix_norm(after - x) > limit
@@ -156,6 +161,8 @@ class LowRank(Method):
                 )
                 if not len(left):
                     break
+        if trial is None:
+            report_progress(total, total)
         filled = filled.reshape(shape)  # 0 in lines that are hidden entirely
         filled = torch.where(columns[:, None] > 0, filled, filled.sum(4, keepdim=True) / width[:, None])
         return torch.where(rows[:, None] > 0, filled, filled.sum(3, keepdim=True) / height[:, None])

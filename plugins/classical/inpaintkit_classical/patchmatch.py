@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from inpaintkit import InpaintkitError, Method, checked, composite
+from inpaintkit.nn import report_progress
 
 from .patchfield import Patches, largest_radius
 from .patchsearch import Field
@@ -103,6 +105,8 @@ class PatchMatch(Method):
         image, hole = pyramid[-1]
         filled, coarse = image, image.new_full((len(image), 2, *image.shape[2:]), -1, dtype=torch.long)
         begun = torch.zeros(len(image), dtype=torch.bool, device=image.device)
+        # a round takes about as long as its level has hidden pixels
+        work = [int(hole.sum()) * self._rounds(level) for level, (_, hole) in enumerate(pyramid)]
         for level in reversed(range(len(pyramid))):
             image, hole = pyramid[level]
             radii = largest_radius(hole, radius)
@@ -115,9 +119,16 @@ class PatchMatch(Method):
             for fitting in sorted(set(radii[active].tolist())):  # one for nearly every batch
                 some = (active & (radii == fitting)).nonzero()[:, 0]
                 patches = Patches.of(hole[some], fitting)
-                filled[some], matches[some] = self._level(patches, filled[some], hole[some], coarse[some], level, rng)
+                filled[some], matches[some] = self._level(
+                    patches, filled[some], hole[some], coarse[some], level, work, rng
+                )
             begun, coarse = begun | active, matches
+        report_progress(100, 100)
         return filled[:, :3]
+
+    def _rounds(self, level: int) -> int:
+        """Of search and vote."""
+        return self.iterations * (level + 1)
 
     def _level(
         self,
@@ -126,21 +137,30 @@ class PatchMatch(Method):
         hole: Tensor,
         coarse: Tensor,
         level: int,
+        work: Sequence[int],
         rng: torch.Generator | None,
     ) -> tuple[Tensor, Tensor]:
         """The level's picture with the hole filled, and its matches as rows and columns, -1 where there are none."""
+        rounds = self._rounds(level)
         match, carried = patches.carried(coarse)
         match = torch.where(carried, match, patches.anywhere(rng))
         field = Field(patches, patches.flat(image), patches.flat(worth(hole)), match)
         field.vote(field.trust * carried)
-        for _ in range(self.iterations * (level + 1)):
+        for at in range(rounds):
             if self.search == "exhaustive":
+                report_share(work, level, at / rounds)
                 field.exhaust()
             else:
-                for _ in range(self.passes):
+                for done in range(self.passes):
+                    report_share(work, level, (at + done / self.passes) / rounds)
                     field.propagate()
                     field.search(rng)
             field.vote(field.likeness())
         places = patches.targets.new_full((len(patches.rank), 2), -1)
         places[patches.targets] = torch.stack(patches.position(field.match), 1)
         return patches.planes(field.flat), patches.planes(places)
+
+
+def report_share(work: Sequence[int], level: int, share: float) -> None:
+    """Reports the part of the work that is done when ``share`` of a level is: all coarser levels are done too."""
+    report_progress(int(100 * (sum(work[level + 1 :]) + share * work[level]) / sum(work)), 100)

@@ -12,11 +12,13 @@ from torch.nn import functional as F
 
 from inpaintkit import Method, checked
 from inpaintkit.components.crops import crops_around
+from inpaintkit.nn import report_progress
 
 from .known import levels, require_known
 
 STEP = 0.99 / math.sqrt(8)  # primal and dual step; their product times 8, a bound of |grad|^2, must be below 1
 CHECK_EVERY = 100  # iterations between tests of the duality gap, which wait for the device
+REPORT_EVERY = 10  # iterations between reports of how far it is
 
 
 class TotalVariation(Method):
@@ -108,6 +110,8 @@ def minimize(
         p = p.div_(_length(p).clamp(min=1))
         after = torch.addcmul(u, step, transposed(p), value=-1)
         leading, u = torch.lerp(u, after, 2), after
+        if iteration % REPORT_EVERY == 0:
+            report_progress(iteration, iterations)
         if iteration % CHECK_EVERY and iteration < iterations:
             continue
         value = variation(u, hole)
@@ -119,6 +123,7 @@ def minimize(
         if len(open_) < len(left):
             left, u, leading, p, step = (each[open_] for each in (left, u, leading, p, step))
             hole, lowest, highest = (each[open_] for each in (hole, lowest, highest))
+    report_progress(iterations, iterations)
     return filled, gaps
 
 
