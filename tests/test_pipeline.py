@@ -298,9 +298,9 @@ def test_baselines_that_cannot_be_used_are_problems_of_the_recipe(write_recipe: 
     with pytest.raises(RecipeError) as caught:
         pipeline.check(load_recipe(path))
     problems = caught.value.problems
-    assert [problem.path for problem in problems] == [("evaluate", 0, "sed"), ("baselines", 0), ("baselines", 1)]
+    assert {problem.path for problem in problems} == {("evaluate", 0, "sed"), ("baselines", 0), ("baselines", 1)}
     assert all("small.yaml:" in problem.where for problem in problems)
-    assert "did you mean 'classical/harmonic'?" in problems[1].message
+    assert any("did you mean 'classical/harmonic'?" in problem.message for problem in problems)
 
 
 def test_changed() -> None:
