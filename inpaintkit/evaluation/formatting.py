@@ -12,6 +12,8 @@ from rich.table import Table
 from .results import MetricResult, Results
 from .statistics import Interval
 
+FEW = 10  # images: with fewer, a bootstrap interval is too narrow
+
 
 def decimals(interval: Interval) -> int:
     """How many decimals are worth printing: two significant digits of the interval's half width."""
@@ -110,7 +112,8 @@ def verdict(results: Results) -> str:
     clauses = [f"{outcome} {_and(names)}" for outcome, names in found.items() if names]
     if not clauses:
         return ""
-    images = f"95 % intervals over {len(results.names):,} images" if len(results.names) > 1 else "one image"
+    few = ", too few to rely on" if len(results.names) < FEW else ""
+    images = f"95 % intervals over {len(results.names):,} image{'s' if len(results.names) != 1 else ''}{few}"
     return f"In {results.ranked_by}, {results.row.name} {_and(clauses, last=', and ')} ({images})."
 
 

@@ -73,6 +73,8 @@ def test_the_verdict_names_what_is_lost_to_what_is_beaten_and_what_is_neither(re
     assert all(len(line) <= 80 for line in text.getvalue().splitlines())
     for row in several.baselines:
         assert f"  {row.name}" in text.getvalue()
+    few = attrs.evolve(several, names=results.names[:2])
+    assert verdict(few).endswith("(95 % intervals over 2 images, too few to rely on).")
     assert verdict(attrs.evolve(results, baselines=())) == ""
     assert verdict(attrs.evolve(results, ranked_by="")) == ""
 

@@ -171,6 +171,16 @@ def test_the_pictures_come_first_then_the_verdict_then_the_numbers(run: Path, re
     assert "<other>" not in re.sub(r"<script.*?</script>", "", text, flags=re.S)
 
 
+def test_a_picture_is_shown_once_at_the_top(run: Path, results: Results) -> None:
+    import attrs
+
+    first, second = results.pictures[:2]
+    several = (first, second, attrs.evolve(second, rank="worst 1"))
+    write_results(run / "results" / "faces", attrs.evolve(results, pictures=several), None)
+    _, page = page_of(run)
+    assert " ".join(page.texts).count("completed by myrun") == 2
+
+
 def test_only_differences_that_stand_are_colored(run: Path, results: Results) -> None:
     import attrs
 
