@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import io
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
-from typing import Annotated, ClassVar
+from typing import Annotated, BinaryIO, ClassVar
 
 import attrs
 import numpy as np
 from annotated_types import Ge
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile as PillowFile, ImageOps, UnidentifiedImageError
 
 from ..core.config.checks import checked
-from ..core.errors import OptionError
+from ..core.errors import InpaintkitError, OptionError
 from .sources import ImageFile, Unreadable
 
 Pixels = NDArray[np.uint8]
 Side = Annotated[int, Ge(1)]
 
+# fmt: off
 #: Decoders that are tried, whatever the extension: none of them runs another program (the one for EPS would).
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM", "TGA", "AVIF", "JPEG2000", "HEIF")
+FORMATS = (
+    "JPEG", "MPO", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM", "TGA", "AVIF", "JPEG2000", "HEIF", "ICO", "ICNS",
+    "PCX", "DCX", "SGI", "QOI", "DDS", "PSD", "IM", "MSP", "XBM", "XPM", "SPIDER", "SUN", "CUR", "BLP", "FITS", "FLI",
+    "FTEX", "GBR",
+)
+# fmt: on
 MAX_PIXELS = 178_956_970  # of one picture: Pillow's own limit against decompression bombs
 
 
@@ -94,9 +101,16 @@ def decode(file: ImageFile, prepare: Prepare) -> list[tuple[str, Pixels]]:
     Raises:
         Unreadable: says why in a few words; every error of a decoder ends here.
     """
-    try:
+    with errors_named():
         return prepared(file.name, open_rgb(file.read(), draft=prepare.short_side), prepare)
-    except Unreadable:
+
+
+@contextmanager
+def errors_named() -> Iterator[None]:
+    """Turns every exception of a decoder in the block into ``Unreadable``, with the reason in a few words."""
+    try:
+        yield
+    except (Unreadable, InpaintkitError):
         raise
     except UnidentifiedImageError:
         raise Unreadable("no picture of a known format, or damaged") from None
@@ -105,8 +119,26 @@ def decode(file: ImageFile, prepare: Prepare) -> list[tuple[str, Pixels]]:
     except MemoryError:
         raise Unreadable("not enough memory to decode it") from None
     except Exception as error:  # decoders fail in many ways: OSError, SyntaxError, struct.error, ValueError, zlib.error
-        text = getattr(error, "strerror", None) or str(error) or "cannot be decoded"
+        text = " ".join(str(getattr(error, "strerror", None) or error).split()) or "cannot be decoded"
         raise Unreadable(f"{text} ({type(error).__name__})") from None
+
+
+def open_picture(file: BinaryIO) -> PillowFile.ImageFile:
+    """A picture of one of ``FORMATS``, of which only the header is read."""
+    image = Image.open(file, formats=formats())
+    if image.width * image.height > MAX_PIXELS:
+        raise Image.DecompressionBombError
+    return image
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """A copy of a decoded picture, turned by its EXIF orientation, whatever else is in its EXIF data."""
+    with suppress(Exception):  # damaged EXIF data has no orientation; the pixels are usable
+        image.getexif()  # is read once, and kept
+        for name in ("exif", "Raw profile type exif"):  # what Pillow would write anew, and fail
+            image.info.pop(name, None)
+        return ImageOps.exif_transpose(image)
+    return image.copy()
 
 
 def open_rgb(data: bytes, draft: int | None = None) -> Image.Image:
@@ -116,16 +148,12 @@ def open_rgb(data: bytes, draft: int | None = None) -> Image.Image:
     color profiles are not applied. ``draft``: the short side that is needed (a larger JPEG is decoded at a fraction of
     its size).
     """
-    image: Image.Image = Image.open(io.BytesIO(data), formats=formats())
-    if image.width * image.height > MAX_PIXELS:
-        raise Image.DecompressionBombError
+    image = open_picture(io.BytesIO(data))
     if draft and min(image.size) > 2 * draft:  # at twice the size needed: the rest is left to the better filter
         scale = 2 * draft / min(image.size)
         image.draft(None, (round(image.width * scale), round(image.height * scale)))
     image.load()
-    with suppress(Exception):  # damaged EXIF data has no orientation; the pixels are usable
-        image = ImageOps.exif_transpose(image)
-    return to_rgb(image)
+    return to_rgb(upright(image))
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

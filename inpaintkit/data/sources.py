@@ -14,6 +14,7 @@ import attrs
 from annotated_types import MinLen
 
 from ..core.errors import DataError, OptionError, did_you_mean
+from ..runtime import open_regular
 
 # fmt: off
 EXTENSIONS = frozenset([
@@ -21,6 +22,8 @@ EXTENSIONS = frozenset([
     ".pbm", ".pnm", ".tga", ".avif", ".jp2", ".j2k", ".heic", ".heif",
 ])
 # fmt: on
+PIECE = 4096  # bytes that are unpacked at once
+BOUNDED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA)  # what a piece unpacks to is limited
 MAX_BYTES = 512 * 2**20  # of one file, unpacked: an archive member cannot fill the memory
 
 
@@ -117,7 +120,7 @@ def _files_of(source: Source) -> list[ImageFile]:
         return [_on_disk(name, path) for name, path in source.paths().items()]
     try:
         if source.is_dir():
-            files = [_on_disk(path.relative_to(source).as_posix(), path) for path in _walk(source)]
+            files = [_on_disk(path.relative_to(source).as_posix(), path) for path in walk(source)]
         elif source.is_file() and source.suffix.lower() == ".zip":
             files = _in_zip(source)
         elif source.is_file():
@@ -140,7 +143,7 @@ def _is_picture(name: PurePosixPath) -> bool:
     return not hidden and name.suffix.lower() in EXTENSIONS
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def walk(folder: Path) -> Iterator[Path]:
     """All files in a folder and below; links to folders are followed, each folder once."""
 
     def fail(error: OSError) -> None:
@@ -159,7 +162,7 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 def _on_disk(name: str, path: Path) -> ImageFile:
     def read() -> bytes:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             _require_size(os.fstat(file.fileno()).st_size)
             return file.read(MAX_BYTES + 1)
 
@@ -168,7 +171,7 @@ def _on_disk(name: str, path: Path) -> ImageFile:
         size, changed = facts.st_size, facts.st_mtime_ns
     except OSError:  # a dangling link: read() says so
         size, changed = -1, -1
-    return ImageFile(_printable(name), (str(path.absolute()), size, changed), read)
+    return ImageFile(printable(name), (str(path.absolute()), size, changed), read)
 
 
 def _in_zip(path: Path) -> list[ImageFile]:
@@ -177,12 +180,14 @@ def _in_zip(path: Path) -> list[ImageFile]:
     def file(member: zipfile.ZipInfo) -> ImageFile:
         def read() -> bytes:
             _require_size(member.file_size)
+            if member.compress_type not in BOUNDED:
+                raise Unreadable("its compression may unpack a few bytes to gigabytes: pack it with deflate")
             if not hasattr(opened, "archive"):
                 opened.archive = zipfile.ZipFile(path)
-            data: bytes = opened.archive.read(member)
-            return data
+            with opened.archive.open(member) as packed:  # small pieces: the header may lie about the unpacked size
+                return b"".join(iter(lambda: packed.read(PIECE), b""))
 
-        return ImageFile(_printable(member.filename), (member.CRC, member.file_size), read)
+        return ImageFile(printable(member.filename), (member.CRC, member.file_size), read)
 
     try:
         with zipfile.ZipFile(path) as archive:
@@ -191,7 +196,7 @@ def _in_zip(path: Path) -> list[ImageFile]:
         raise DataError(f"{path} is no readable .zip: {error}") from error
 
 
-def _printable(name: str) -> str:
+def printable(name: str) -> str:
     """A file name that can be written to logs: bytes that are not text on this system are escaped."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 

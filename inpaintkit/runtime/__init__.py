@@ -16,6 +16,8 @@ from .files import (
     LOCK as LOCK,
     file_lock as file_lock,
     new_folder as new_folder,
+    open_regular as open_regular,
+    remove_unfinished as remove_unfinished,
     sole_use as sole_use,
     write_atomically as write_atomically,
 )

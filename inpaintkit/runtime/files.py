@@ -10,8 +10,9 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 from uuid import uuid4
 
 from rich.console import Console
@@ -25,6 +26,16 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 LOCK = ".lock"  # the file that a process holds while it uses a folder
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Opens a file to read its bytes. A pipe or a device, which may give bytes without end or none at all, is refused.
+
+    Raises:
+        OSError: it is no regular file, or cannot be opened.
+    """
+    require_regular(path)
+    return open(path, "rb")
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
@@ -138,6 +149,12 @@ def _runs(process: int) -> bool:
     except PermissionError:  # of another user
         return True
     return True
+
+
+def remove_unfinished(path: Path) -> None:
+    """Removes what processes that were killed while they wrote ``path`` have left."""
+    for temporary in path.parent.glob(f".{escape(path.name)}.*.part"):
+        temporary.unlink(missing_ok=True)
 
 
 def _temporary(path: Path) -> Path:

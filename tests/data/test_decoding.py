@@ -245,3 +245,9 @@ def test_prepare_refuses_what_cannot_be(options, paths):
     with pytest.raises(OptionError) as caught:
         Prepare(**options)
     assert [error.path for error in caught.value.problems] == paths
+
+
+def test_a_tag_that_cannot_be_written_does_not_cost_the_orientation():
+    entries = struct.pack("<HHII", 0x0112, 3, 1, 6) + struct.pack("<HHI4s", 0x0128, 2, 4, b"abc\0")
+    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + entries + struct.pack("<I", 0)
+    np.testing.assert_array_equal(pixels_of(encode(np.rot90(RGB, 1), exif=exif)), RGB)

@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import struct
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -171,3 +172,29 @@ def test_package_files_stay_inside_the_package(file):
     with pytest.raises(OptionError) as caught:
         PackageFiles("skimage", ["data/coffee.png", file])
     assert [error.path for error in caught.value.problems] == [("files", 1)]
+
+
+@pytest.mark.parametrize("packed", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_an_archive_member_that_lies_about_its_size_does_not_fill_the_memory(tmp_path, packed):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", packed) as archive, archive.open("a.png", "w", force_zip64=False) as member:
+        for _ in range(100):
+            member.write(bytes(2**20))
+    path.write_bytes(path.read_bytes().replace(struct.pack("<I", 100 * 2**20), struct.pack("<I", 500)))
+    [file] = find([path])
+    tracemalloc.start()
+    try:
+        with pytest.raises(Unreadable):
+            decode(file, Prepare())
+        assert tracemalloc.get_traced_memory()[1] < 60 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("target", ["pipe", "/dev/zero", "a.png"])
+def test_a_picture_that_is_no_regular_file_is_unreadable(tmp_path, target):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "a.png").symlink_to(target)
+    [file] = find([tmp_path])
+    with pytest.raises(Unreadable, match=r"not a regular file|symbolic links"):
+        decode(file, Prepare())
