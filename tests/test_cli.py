@@ -396,6 +396,8 @@ def test_fill_by_box_and_color(tmp_path: Path) -> None:
     picture[4:7, 5:9] = (255, 0, 250)
     Image.fromarray(picture).save(tmp_path / "photo.png")
     for how in (["--box", "5,4,4,3"], ["--color", "#ff00ff", "--tolerance", "5"]):
-        said = call("fill", "classical/mean_color", tmp_path / "photo.png", *how, "-o", tmp_path / "out.png")
+        said = call(
+            "fill", "classical/mean_color", tmp_path / "photo.png", *how, "-o", tmp_path / "out.png", "--overwrite"
+        )
         assert (said.exit_code, said.stdout) == (0, "filled 1 of 1 pictures\n")
         assert (np.asarray(Image.open(tmp_path / "out.png")) == 90).all()

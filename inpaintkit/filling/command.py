@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-PATH, EXISTING = click.Path(path_type=Path), click.Path(path_type=Path, exists=True)
+EXISTING = click.Path(path_type=Path, exists=True)
 
 
 @click.command()
@@ -19,7 +19,9 @@ PATH, EXISTING = click.Path(path_type=Path), click.Path(path_type=Path, exists=T
     "--tolerance", default=0, show_default=True, type=click.IntRange(0, 255),
     help="Levels by which pixels may miss --color.",
 )  # fmt: skip
-@click.option("-o", "--out", required=True, type=PATH, help="A file; a folder if IMAGE is one.")
+@click.option("-o", "--out", required=True, help="A file; a folder if IMAGE is one, or with / at its end.")
+@click.option("--overwrite", is_flag=True, help="Replaces results that are there already.")
+@click.option("--resume", is_flag=True, help="Keeps results that are there already, and fills what is missing.")
 @click.option("--grow", default=0, show_default=True, type=click.IntRange(0), help="Pixels by which the hole grows.")
 @click.option("--batch", default=8, show_default=True, type=click.IntRange(1), help="Pictures of one size at once.")
 @click.option("--seed", default=0, show_default=True, help="For random methods: another seed gives another picture.")
@@ -37,7 +39,9 @@ def fill(
     box: str | None,
     color: str | None,
     tolerance: int,
-    out: Path,
+    out: str,
+    overwrite: bool,
+    resume: bool,
     grow: int,
     batch: int,
     seed: int,
@@ -57,6 +61,8 @@ def fill(
         raise click.UsageError(f"one method and one picture or folder are needed, not {len(places)} names")
     if [mask, box, color].count(None) != 2:
         raise click.UsageError("say what to fill, by one of --mask FILE, --box X,Y,W,H and --color #RRGGBB")
+    if overwrite and resume:
+        raise click.UsageError("--overwrite replaces results and --resume keeps them: say one of the two")
     from rich.console import Console
 
     from ..components.blending import PoissonBlended
@@ -77,6 +83,9 @@ def fill(
     if blend is not None:
         method = PoissonBlended(method)
     options = FillOptions(grow=grow, seed=seed)
-    report = fill_files(method, image, hole, out, options, execution, samples=samples, trained_size=trained_size)
+    report = fill_files(
+        method, image, hole, out, options, execution,
+        existing="replace" if overwrite else "keep" if resume else "refuse", samples=samples, trained_size=trained_size,
+    )  # fmt: skip
     click.echo(str(report))
     context.exit(report.exit_code)

@@ -49,13 +49,17 @@ def fill(
     has to be scaled is blanked before, every resized pixel that touches the hole is hole, and what was drawn is scaled
     back inside the hole only. An empty mask gives the picture back; in an all-hole one the method sees blanks alone.
 
+    The colors of fully transparent pixels are unknown to the method and come back as they were; pixels with partial
+    alpha are known. Alpha stays as it is, in the hole too. Where all known pixels of a picture with color channels are
+    gray, what is drawn is made gray.
+
     Args:
         method: a method, as :func:`inpaintkit.load` returns it; or what ``load`` takes: the name of a recipe such as
             ``"classical/harmonic"``, or the folder of a run. Without one, in ``fill(image, mask)``, it is ``"photo"``.
         image: a PIL image (1, L, LA, P, RGB, RGBA, RGBX, CMYK, YCbCr, HSV, I;16, I, F); an array (H, W) or (H, W, C);
             a tensor (H, W) or (C, H, W). C is 1 (gray), 2 (gray and alpha), 3 (RGB) or 4 (RGB and alpha). uint8 and
-            uint16 hold their full range, floats are in [0, 1]. The EXIF orientation of a PIL image is not applied;
-            ``fill_files`` applies it.
+            uint16 hold their full range, floats are in [0, 1] but for rounding. The EXIF orientation of a PIL image is
+            not applied; ``fill_files`` applies it.
         mask: of the same height and width, white (True, 1, 255) in the hole; any PIL mode, array or tensor
             (:func:`inpaintkit.filling.masks.read_mask`). Or a :class:`Box` or a :class:`Color`.
         options: how the mask is read, and the seed of a method that draws at random.

@@ -20,6 +20,7 @@ from ..runtime import HOLE_GRAY, Execution, inpaint_padded, pad_by_reflection, r
 from .holes import Box, Color
 from .masks import grown, read_mask
 from .options import FillOptions
+from .picture_files import sizes_differ
 from .rasters import Raster, read_raster
 from .windows import Window, windows
 
@@ -33,11 +34,13 @@ class MaskedImage:
 
     Attributes:
         hole: (H, W), True in the hole.
+        unknown: (H, W), True where the method is shown nothing: the hole, and what is fully transparent.
         error: empty unless the method drew something that cannot be used.
     """
 
     raster: Raster
     hole: NDArray[np.bool_]
+    unknown: NDArray[np.bool_]
     error: str = ""
 
     @classmethod
@@ -51,24 +54,28 @@ class MaskedImage:
         hole = mask.hole(raster) if isinstance(mask, Box | Color) else read_mask(mask, options.threshold)
         (height, width, _), (rows, columns) = raster.values.shape, hole.shape
         if (height, width) != (rows, columns):
-            message = f"the picture is {width} x {height} (width x height) and its mask {columns} x {rows}"
+            message = sizes_differ((width, height), (columns, rows))
             if isinstance(image, Image.Image) and image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
                 message += ": its EXIF orientation is not applied, see PIL.ImageOps.exif_transpose"
             raise OptionError(message)
         hole = grown(hole, options.grow)
-        if wrong := raster.check_range(hole):
+        unknown = hole | raster.transparent()
+        if unknown.all():  # colors that nobody sees are better than none
+            unknown = hole
+        if wrong := raster.check_range(unknown):
             raise OptionError(wrong)
-        return cls(raster, hole)
+        raster.gray = raster.is_gray(unknown)
+        return cls(raster, hole, unknown)
 
     def copy(self) -> MaskedImage:
         """The same picture and hole, not yet filled."""
         raster = copy(self.raster)
         raster.filled = raster.values.copy()
-        return MaskedImage(raster, self.hole)
+        return MaskedImage(raster, self.hole, self.unknown)
 
     def crop(self, window: Window, size: int | None) -> tuple[Tensor, Tensor]:
         """What the method sees of a window: ``masked`` (3, h, w) and ``mask`` (1, h, w)."""
-        mask = torch.from_numpy(self.hole[window.context].astype(np.float32))[None, None]
+        mask = torch.from_numpy(self.unknown[window.context].astype(np.float32))[None, None]
         rgb = torch.from_numpy(self.raster.decode(self.raster.values[window.context])).permute(2, 0, 1)[None]
         masked = (rgb * 2 - 1).masked_fill_(mask.bool(), 0)  # before resizing, so that no hidden pixel leaks out
         height, width = window.shape

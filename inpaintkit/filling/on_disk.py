@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from ..core.errors import DataError, InpaintkitError
 from ..core.interfaces import Method
-from ..runtime import Execution, progress_bar
+from ..runtime import Execution, progress_bar, remove_unfinished
 from .holes import Box, Color
 from .masked_image import MaskedImage, answer_sheet, fill_images
 from .masks import holds_square
 from .options import DEFAULTS, FillOptions, as_method, check_samples, default_execution
-from .pairs import Pair, batches, find_pairs
-from .picture_files import Metadata, open_upright, write_picture
+from .pairs import Existing, Pair, batches, find_pairs
+from .picture_files import Metadata, format_of, open_upright, write_picture
 from .report import FillReport
+
+INVISIBLE = 0.05  # the part of a hole that may stay transparent, as its rim does, without a warning
 
 
 def fill_files(
@@ -28,6 +32,7 @@ def fill_files(
     options: FillOptions = DEFAULTS,
     execution: Execution | None = None,
     *,
+    existing: Existing = "refuse",
     samples: int | None = None,
     trained_size: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
@@ -36,16 +41,19 @@ def fill_files(
 
     Pictures and masks are taken **as they are seen**: the EXIF orientation is applied first, to both, so that a mask
     painted in a viewer fits; the result is stored upright. EXIF (without orientation and thumbnail), color profile and
-    resolution go into the result. A JPEG is written with the quantization of its source, yet no JPEG keeps known pixels
-    exactly: a warning says so, as for every result that would not read back as it was. WebP is written lossless.
+    resolution go into the result; a warning names what is damaged or what the format does not hold. A JPEG is written
+    with the quantization of its source, yet does not keep known pixels exactly: a warning says so, as for every result
+    that does not read back as it was. WebP is written lossless.
 
     Args:
         method, options, execution: see :func:`inpaintkit.fill`.
         images: a picture, or a folder (searched recursively).
         masks: a mask, which then serves all pictures, or a folder: ``faces/7.jpg`` goes with ``faces/7.png``. Or a
             :class:`Box` or a :class:`Color`, in every picture.
-        out: a folder, made if need be, in which results have the names of the pictures; for one picture also a file,
-            whose suffix is the format. An older result there is replaced.
+        out: a folder, made if need be, in which results have the names of the pictures; for one picture a file, whose
+            suffix is the format, or a folder that exists or is written with a slash at its end.
+        existing: what is done where a result is there already. "refuse" raises an error before anything is done, "keep"
+            leaves it and fills the other pictures, as after a call that was stopped; "replace" replaces it.
         samples: so many answers to each hole, see :func:`inpaintkit.fill_samples`, in ``NAME-1.png``, ``NAME-2.png``
             and so on; and ``NAME-sheet.png`` with the masked picture and all of them side by side, each at most 512
             pixels wide and high.
@@ -59,15 +67,21 @@ def fill_files(
 
     Raises:
         InpaintkitError: nothing to do: a path does not exist or holds no picture, a result would overwrite one of the
-            inputs, or the method cannot draw samples.
+            inputs or is there already, or the method cannot draw samples.
     """
     method = as_method(method, execution)
     if samples is not None:
         check_samples(method, samples)
     execution = execution or default_execution(method)
     places = masks if isinstance(masks, Box | Color) else Path(masks)
-    pairs, report = find_pairs(Path(images), places, Path(out), samples)
-    done = len(report.failed) + len(report.without_mask)
+    target = Path(out)
+    if str(out).endswith(("/", os.sep)) and not Path(images).is_dir():
+        target /= Path(images).name
+    pairs, report = find_pairs(Path(images), places, target, existing, samples)
+    if existing == "keep":
+        for target in (target for pair in pairs for target in pair.targets):
+            remove_unfinished(target)
+    done = len(report.kept) + len(report.failed) + len(report.without_mask)
     total = done + len(pairs)
     with progress_bar("filling" if execution.progress else "", total) as show:
         for batch in batches(pairs, execution.batch):
@@ -77,14 +91,14 @@ def fill_files(
                     masked, metadata = _open(pair, options)
                     opened.append((pair, masked, metadata))
                     report.warnings += _warnings(pair, masked, metadata, None if method.size else trained_size)
-                except InpaintkitError as error:
+                except Exception as error:
                     report.failed.append((pair.image, _reason(error)))
             results = _fill_all(method, [masked for _, masked, _ in opened], options, execution, samples)
             for (pair, _, metadata), answers in zip(opened, results, strict=True):
                 try:
                     report.warnings += _write(answers, metadata, pair.targets)
                     report.filled += [(pair.image, target) for target in pair.targets]
-                except (InpaintkitError, OSError) as error:
+                except Exception as error:
                     report.failed.append((pair.image, _reason(error)))
             done += len(batch)
             show(done)
@@ -94,11 +108,12 @@ def fill_files(
 
 
 def _open(pair: Pair, options: FillOptions) -> tuple[MaskedImage, Metadata]:
+    format_of(pair.targets[0])
     image, metadata = open_upright(pair.image)
     try:
         mask: Any = pair.mask
         if isinstance(mask, Path):
-            mask, _ = open_upright(mask, any_depth=True)
+            mask, _ = open_upright(mask, mask_of=image.size)
         return MaskedImage.read(image, mask, options), metadata
     except InpaintkitError as error:
         raise DataError(f"with its mask {pair.mask}: {error}" if isinstance(pair.mask, Path) else str(error)) from error
@@ -108,7 +123,13 @@ def _warnings(pair: Pair, masked: MaskedImage, metadata: Metadata, trained_size:
     """What a user may not have meant."""
     if metadata.frames > 1:
         yield f"{pair.image}: only the first of its {metadata.frames} frames is filled and kept"
-    if (part := float(masked.hole.mean())) > 0.5:
+    if metadata.damaged:
+        yield f"{pair.image}: {metadata.damaged}"
+    if not (pixels := np.count_nonzero(masked.hole)):
+        yield f"{pair.mask}: it marks no pixel, so the picture stays as it is: the hole is white, or brighter than half"
+    elif (hidden := np.count_nonzero(masked.hole & masked.raster.transparent()) / pixels) > INVISIBLE:
+        yield f"{pair.image}: {hidden:.0%} of the hole is transparent and stays so: make it opaque to see what is drawn"
+    if (part := pixels / masked.hole.size) > 0.5:
         yield f"{pair.mask}: {part:.0%} is hole; white is what is filled: invert the mask if that is not intended"
     if trained_size and holds_square(masked.hole, 3 * trained_size // 4):
         yield (
@@ -140,11 +161,13 @@ def _write(answers: Sequence[MaskedImage], metadata: Metadata, targets: Sequence
     for answer in answers:
         if answer.error:
             raise DataError(answer.error)
-    written = zip(answers, targets, strict=False)
-    changed = [target for answer, target in written if not write_picture(answer.result(), metadata, target)]
+    written = list(zip(answers, targets, strict=False))
+    told = [
+        f"{target}: {what}" for answer, target in written for what in write_picture(answer.result(), metadata, target)
+    ]
     if len(targets) > len(answers):
-        write_picture(answer_sheet(answers), Metadata(Image.Exif(), {}), targets[-1])
-    return [f"{target}: this format changes the pixels a little, known ones too; .png does not" for target in changed]
+        write_picture(answer_sheet(answers), Metadata(Image.Exif()), targets[-1])
+    return told
 
 
 def _reason(error: Exception) -> str:

@@ -16,7 +16,8 @@ from .arrays import Array, channels_last
 PLAIN = {"1": 1, "L": 255, "LA": 255, "RGB": 255, "RGBA": 255, "F": 1, "I": 65535}
 SIXTEEN = dict.fromkeys(("I;16", "I;16L", "I;16B", "I;16N"), 65535)
 CONVERTED = ("CMYK", "YCbCr", "HSV", "RGBX")  # 8 bits a band; Pillow's own conversion to RGB and back
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # BT.601, as Pillow's convert("L")
+SLACK = 1 / 510  # half a level of 8 bits, by which floats may leave [0, 1], as they do where they were computed
+CHECKED = 2**20  # values that are looked at together
 
 
 class Raster:
@@ -28,11 +29,13 @@ class Raster:
         white: the value of white.
         key: the color that means transparent; pixels of it are kept, and no filled pixel is given it.
         filled: the copy.
+        gray: what is drawn is made gray.
     """
 
     def __init__(self, image: Any, values: Array, white: float, key: Array | None = None) -> None:
         self.image, self.values, self.white, self.key = image, values, white, key
         self.filled = values.copy()
+        self.gray = False
 
     @property
     def colors(self) -> int:
@@ -42,32 +45,54 @@ class Raster:
     def decode(self, values: Array) -> Array:
         """(h, w, C) -> (h, w, 3) float32 in [0, 1]."""
         with np.errstate(over="ignore", invalid="ignore"):  # hidden pixels may have any value: they are blanked
-            rgb = values[..., : self.colors].astype(np.float32) / np.float32(self.white)
+            rgb = (values[..., : self.colors].astype(np.float32) / np.float32(self.white)).clip(0, 1)
         return rgb if self.colors == 3 else np.repeat(rgb, 3, axis=-1)
 
     def encode(self, rgb: Array) -> Array:
         """(n, 3) float32 in [0, 1] -> values of the first channels (n, up to C)."""
-        pixels = rgb if self.colors == 3 else (rgb @ LUMA)[:, None]
+        pixels = rgb if self.colors == 3 else luma(rgb)
         kind = self.values.dtype.kind
         if kind == "b":
             return pixels >= 0.5
-        # gray may exceed 1, since the weights sum to 1 + 1e-7
         new = (pixels.clip(0, 1) if kind == "f" else np.rint(pixels * np.float32(self.white))).astype(self.values.dtype)
         if self.key is not None:
             new[(new == self.key).all(-1), 0] ^= 1
         return new
 
-    def transparent(self, values: Array) -> Array:
-        """(h, w, C) -> (h, w) bool: pixels that are kept, in the hole too."""
+    def alpha(self, values: Array) -> Array:
+        """(h, w, C) -> (h, w): 0 where a pixel is transparent, 1 where it is opaque."""
+        if self.values.shape[-1] in (2, 4):
+            return values[..., -1].astype(np.float32) / np.float32(self.white)
+        return (~self.marked(values)).astype(np.float32)
+
+    def transparent(self) -> Array:
+        """(H, W) bool: fully transparent pixels, whose colors nobody sees."""
+        return np.asarray(self.alpha(self.values) == 0)
+
+    def marked(self, values: Array) -> Array:
+        """(h, w, C) -> (h, w) bool: pixels whose very color means transparent; they are kept, in the hole too."""
         return np.zeros(values.shape[:2], bool) if self.key is None else (values == self.key).all(-1)
 
-    def check_range(self, hole: Array) -> str:
-        """What is wrong with the known pixels' values, or ``""``; hidden pixels may have any value."""
-        if self.values.dtype.kind not in "fi" or hole.all():  # other types have no values beyond white
+    def is_gray(self, unknown: Array) -> bool:
+        """Whether the known pixels are gray, of more than one level: a single one says nothing."""
+        height, width = unknown.shape
+        rows = CHECKED // width + 1
+        low, high = 1.0, 0.0
+        for part in (slice(top, top + rows) for top in range(0, height, rows)):
+            rgb = self.decode(self.values[part])[~unknown[part]]
+            if (rgb != rgb[:, :1]).any():
+                return False
+            low, high = min(low, rgb.min(initial=low)), max(high, rgb.max(initial=high))
+        return low < high
+
+    def check_range(self, unknown: Array) -> str:
+        """What is wrong with the known pixels' values, or ``""``; the others may have any value."""
+        if self.values.dtype.kind not in "fi" or unknown.all():  # other types have no values beyond white
             return ""
-        known = self.values[..., : self.colors][~hole]
+        known = self.values[..., : self.colors][~unknown]
         low, high = known.min(), known.max()
-        if low >= 0 and high <= self.white:  # False for NaN too
+        slack = SLACK if self.white == 1 else 0
+        if low >= -slack and high <= self.white + slack:  # False for NaN too
             return ""
         if np.isnan(low):
             return "it holds NaN outside the hole"
@@ -83,8 +108,9 @@ class Raster:
 
     def paste(self, box: tuple[slice, slice], rgb: Array, hole: Array) -> None:
         """Writes ``rgb`` (h, w, 3) where ``hole`` (h, w) is True; alpha stays as it is."""
-        hole = hole & ~self.transparent(self.values[box])
-        new = self.encode(np.clip(rgb[hole], 0, 1))
+        hole = hole & ~self.marked(self.values[box])
+        new = np.clip(rgb[hole], 0, 1)
+        new = self.encode(luma(new).repeat(3, axis=1) if self.gray else new)
         self.filled[box][..., : new.shape[-1]][hole] = new
 
     def result(self) -> Any:
@@ -116,6 +142,9 @@ class Converted(Raster):
         pixels = np.rint(rgb * 255).astype(np.uint8)
         return np.asarray(Image.frombytes("RGB", (1, len(rgb)), pixels.tobytes()).convert(self.image.mode))[:, 0]
 
+    def alpha(self, values: Array) -> Array:
+        return np.ones(values.shape[:2], np.float32)
+
 
 class Paletted(Raster):
     """A PIL image with a palette, which is not changed: filled pixels are given its nearest opaque color."""
@@ -143,8 +172,11 @@ class Paletted(Raster):
             nearest[start : start + 4096] = self.usable[distances.argmin(1)]
         return nearest[back.reshape(-1)][:, None]
 
-    def transparent(self, values: Array) -> Array:
-        return np.asarray(self.table[values[..., 0], 3] < 255)
+    def alpha(self, values: Array) -> Array:
+        return np.asarray(self.table[values[..., 0], 3] / np.float32(255))
+
+    def marked(self, values: Array) -> Array:
+        return self.alpha(values) < 1
 
 
 def read_raster(image: object) -> Raster:
@@ -167,5 +199,12 @@ def read_raster(image: object) -> Raster:
     if (white := (PLAIN | SIXTEEN).get(mode)) is None:
         known = ", ".join([*PLAIN, "I;16", "P", *CONVERTED])
         raise OptionError(f"its mode is {mode}: {known} are understood; convert it to one of them")
-    key = image.info.get("transparency") if mode in ("L", "RGB", *SIXTEEN) else None
-    return Raster(image, values, white, None if key is None else np.atleast_1d(key))
+    key = np.atleast_1d(image.info.get("transparency", [])) if mode in ("L", "RGB", *SIXTEEN) else None
+    usable = key is not None and key.dtype.kind in "iu" and key.shape == values.shape[-1:]
+    return Raster(image, values, white, key if usable else None)
+
+
+def luma(rgb: Array) -> Array:
+    """(n, 3) -> (n, 1) by BT.601, as Pillow's ``convert("L")``; exact where the channels are equal."""
+    green = rgb[:, 1:2]
+    return np.asarray(green + np.float32(0.299) * (rgb[:, :1] - green) + np.float32(0.114) * (rgb[:, 2:] - green))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings, strategies as st
+from hypothesis import assume, given, settings, strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 from scipy import ndimage
 
+from inpaintkit.core.errors import OptionError
 from inpaintkit.filling.in_memory import fill
 from inpaintkit.filling.masks import grown, holds_square, read_mask
 from inpaintkit.filling.options import FillOptions
@@ -73,7 +74,71 @@ def test_the_largest_square_of_a_hole(seed):
     assert not holds_square(np.zeros((3, 3), bool), 1)
 
 
-def test_colors_of_a_pil_mask_are_always_8_bits():
-    assert not read_mask(Image.new("RGB", (3, 2), (1, 1, 0))).any()
+def test_colors_of_0_and_1_are_a_mask_and_the_alpha_of_a_pil_mask_has_8_bits():
+    assert read_mask(Image.new("RGB", (3, 2), (1, 1, 0))).all()
+    assert not read_mask(Image.new("RGB", (3, 2), (2, 2, 0))).any()
     assert not read_mask(Image.new("RGBA", (3, 2), (1, 1, 1, 1))).any()
     assert read_mask(np.ones((2, 3, 3), np.uint8)).all()
+
+
+def rgba(color, alpha):
+    return np.dstack([np.broadcast_to(np.uint8(color), (*alpha.shape, 3)), alpha])
+
+
+@pytest.mark.parametrize("color", [(0, 0, 0), (40, 0, 90), (255, 255, 255), (255, 0, 0), (1, 1, 1)])
+@pytest.mark.parametrize("of", ["PIL", "LA", "array", "tensor"])
+def test_strokes_on_a_transparent_layer_are_the_hole(color, of):
+    pixels = rgba(color, MASK * np.uint8(255))
+    mask = {
+        "PIL": Image.fromarray(pixels),
+        "LA": Image.fromarray(pixels).convert("LA"),
+        "array": pixels,
+        "tensor": torch.from_numpy(pixels).permute(2, 0, 1),
+    }[of]
+    assert np.array_equal(read_mask(mask), MASK)
+
+
+def test_a_hole_that_may_be_either_part_of_the_alpha_is_not_guessed():
+    """Transparent where the picture is to be filled, as some programs make it: the opposite of strokes."""
+    with pytest.raises(OptionError, match=r"no bright pixel, and 9.% of it is opaque: paint the hole white on black"):
+        read_mask(Image.fromarray(rgba((0, 0, 0), ~MASK * np.uint8(255))))
+
+
+def test_an_opaque_mask_with_alpha_is_read_by_its_colors():
+    assert not read_mask(Image.new("RGBA", (4, 4), (0, 0, 0, 255))).any()
+    assert not read_mask(Image.new("RGBA", (4, 4), (255, 255, 255, 0))).any()
+    assert read_mask(Image.new("LA", (4, 4), (255, 255))).all()
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "RGB", "RGBA", "P", "I", "I;16", "F"])
+def test_0_and_1_are_a_mask_in_every_mode(mode):
+    if mode == "P":
+        mask = Image.fromarray(MASK.astype(np.uint8))
+        mask.putpalette([0, 0, 0, 1, 1, 1])
+    elif mode in ("RGB", "RGBA"):
+        mask = Image.fromarray(np.repeat(MASK[..., None].astype(np.uint8), 3, -1)).convert(mode)
+    else:
+        mask = Image.fromarray(
+            MASK.astype({"1": bool, "L": np.uint8, "I": np.int32, "I;16": np.uint16, "F": np.float32}[mode])
+        )
+    assert np.array_equal(read_mask(mask), MASK)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    mode=st.sampled_from(["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "I", "I;16", "F"]),
+    hole=arrays.arrays(bool, st.tuples(st.integers(1, 9), st.integers(1, 9))),
+)
+def test_a_white_hole_is_read_from_every_mode(mode, hole):
+    assume(hole.any())
+    if mode == "F":
+        mask = Image.fromarray(hole.astype(np.float32))
+    elif mode.startswith("I"):
+        mask = Image.fromarray(hole * (np.uint16 if ";" in mode else np.int32)(65535))
+    else:
+        mask = Image.fromarray(hole * np.uint8(255)).convert(mode)
+    assert np.array_equal(read_mask(mask), hole)
+
+
+def test_floats_that_miss_0_and_1_by_rounding_are_a_mask():
+    assert np.array_equal(read_mask(MASK * 1.0000001 - 1e-7), MASK)

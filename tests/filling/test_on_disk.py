@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+import os
 import resource
+import signal
+import struct
 import time
+import zlib
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import BmpImagePlugin, Image
 from rich.console import Console
 from toy_methods import Noise
 
@@ -23,7 +27,7 @@ from inpaintkit.runtime import progress
 from inpaintkit.runtime.execution import Execution
 from inpaintkit.runtime.progress import report_progress
 
-from .toys import MASK, Constant, MeanFill, files_in, folders, square
+from .toys import MASK, Constant, MeanFill, bare_picture_of, files_in, folders, square
 
 
 def test_damaged_files_are_named_and_the_rest_is_done(tmp_path):
@@ -80,7 +84,7 @@ def test_nothing_filled_is_a_mistake_and_said_plainly(tmp_path):
         def inpaint(self, masked, mask):
             raise InpaintkitError("too small for this method")
 
-    report = fill_files(MeanFill(), images / "a.png", masks / "a.png", out)
+    report = fill_files(MeanFill(), images / "a.png", masks / "a.png", f"{out}/")
     assert report.exit_code == 2
     [(_, reason)] = report.failed
     assert reason.endswith("a.png: the picture is 41 x 30 (width x height) and its mask 9 x 7")
@@ -93,7 +97,7 @@ def test_a_hole_larger_than_any_that_was_learned_is_doubted(tmp_path, photo, mas
     method = MeanFill()
     most = next(side for side in range(30, 0, -1) if holds_square(np.asarray(Image.open(mask)) > 0, side))
     for size, doubted in ((None, False), (4 * most // 3, True), (4 * (most + 1), False)):
-        report = fill_files(method, tmp_path / "photo.png", mask, tmp_path / "out", trained_size=size)
+        report = fill_files(method, tmp_path / "photo.png", mask, tmp_path / f"{size}.png", trained_size=size)
         assert ["has not seen holes as large" in warning for warning in report.warnings] == [True] * doubted
         assert report.exit_code == 0
 
@@ -109,7 +113,7 @@ def test_a_full_disk_leaves_no_half_file(tmp_path):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
     try:
-        report = fill_files(MeanFill(), images, masks, out)
+        report = fill_files(MeanFill(), images, masks, out, existing="replace")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert files_in(out) == ["a.png", "big.png", "z.png"]
@@ -167,7 +171,7 @@ def test_answers_to_a_folder(tmp_path):
 def test_the_sheet_of_a_large_picture_is_made_smaller_and_a_png(tmp_path):
     Image.new("RGB", (1500, 30), (200, 10, 10)).save(tmp_path / "wide.jpg")
     Image.fromarray(square(30, 1500, 5, 700, 20)).save(tmp_path / "mask.png")
-    report = fill_files(Noise(), tmp_path / "wide.jpg", tmp_path / "mask.png", tmp_path / "out", samples=1)
+    report = fill_files(Noise(), tmp_path / "wide.jpg", tmp_path / "mask.png", f"{tmp_path}/out/", samples=1)
     assert files_in(tmp_path / "out") == ["wide-1.jpg", "wide-sheet.png"]
     assert len(report.warnings) == 1
     with Image.open(tmp_path / "out" / "wide-sheet.png") as written:
@@ -232,3 +236,63 @@ def test_a_bar_is_shown_when_asked_for_and_a_search_reports_how_far_it_is(tmp_pa
     assert "filling" in text.getvalue()
     assert "1/7" in text.getvalue()
     assert "1/1" in text.getvalue()
+
+
+FOREIGN = [
+    struct.error("x"), TypeError("x"), IndexError("x"), RuntimeError("x"), AttributeError("x"),
+    NotImplementedError("x"), KeyError("x"), zlib.error("x"), MemoryError(), RecursionError(), EOFError(),
+    UnicodeDecodeError("ascii", b"", 0, 1, "x"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("foreign", FOREIGN, ids=lambda each: type(each).__name__)
+@pytest.mark.parametrize("broken", ["load", "getexif", "_open", "save"])
+def test_no_exception_of_pillow_ends_a_folder(tmp_path, monkeypatch, foreign, broken):
+    images, masks, out = folders(tmp_path, ["a", "b"])
+    (images / "a.png").unlink()
+    bare_picture_of("RGB").save(images / "a.bmp")
+
+    def fail(*_, **__):
+        raise foreign
+
+    monkeypatch.setattr(BmpImagePlugin.BmpImageFile, broken, fail, raising=broken != "save")
+    if broken == "save":
+        monkeypatch.setitem(Image.SAVE, "BMP", fail)
+    report = fill_files(MeanFill(), images, masks, out)
+    if broken == "getexif":
+        assert files_in(out) == ["a.bmp", "b.png"]
+        assert any("EXIF data is damaged" in warning for warning in report.warnings)
+    else:
+        assert files_in(out) == ["b.png"]
+        assert [path.name for path, _ in report.failed] == ["a.bmp"]
+        assert "cannot be" in report.failed[0][1]
+
+
+def test_a_folder_goes_on_after_a_kill(tmp_path):
+    images, masks, out = folders(tmp_path, [f"{number:02}" for number in range(12)])
+    wanted = fill_files(MeanFill(), images, masks, tmp_path / "wanted")
+    assert wanted.exit_code == 0
+
+    class Slow(MeanFill):
+        def inpaint(self, masked, mask):
+            time.sleep(0.05)
+            return super().inpaint(masked, mask)
+
+    child = os.fork()
+    if child == 0:
+        fill_files(Slow(), images, masks, out, execution=Execution(batch=2))
+        os._exit(0)
+    while len(list(out.glob("[0-9]*"))) < 3:
+        time.sleep(0.01)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    done = {path: path.stat().st_mtime_ns for path in out.glob("[0-9]*")}
+    assert 3 <= len(done) < 12
+    (out / ".11.png.0123456789ab.part").write_bytes(b"half")  # as a kill during a write leaves it
+    report = fill_files(MeanFill(), images, masks, out, existing="keep")
+    assert report.exit_code == 0
+    assert len(report.kept) == len(done)
+    assert {path: path.stat().st_mtime_ns for path in done} == done
+    assert files_in(out) == files_in(tmp_path / "wanted")
+    for name in files_in(out):
+        assert (out / name).read_bytes() == (tmp_path / "wanted" / name).read_bytes()

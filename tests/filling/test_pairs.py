@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 import skimage.data
@@ -98,7 +99,7 @@ def test_results_inside_the_folder_are_no_inputs_the_next_time(tmp_path):
     images, masks, _ = folders(tmp_path, ["a", "b"])
     masks = masks.rename(images / "masks")
     for _ in range(2):
-        report = fill_files(MeanFill(), images, masks, images / "filled")
+        report = fill_files(MeanFill(), images, masks, images / "filled", existing="replace")
         assert report.exit_code == 0, str(report)
         assert files_in(images / "filled") == ["a.png", "b.png"]
 
@@ -128,3 +129,98 @@ def test_answers_with_the_same_place_are_refused(tmp_path):
     (images / "a.tif").rename(images / "a-1.png")
     with pytest.raises(DataError, match="would overwrite an input"):
         fill_files(Noise(), images, masks, images, samples=2)
+
+
+def test_what_is_there_is_replaced_or_kept_only_where_that_is_said(tmp_path, mask, photo):
+    images, masks, out = folders(tmp_path, ["a", "b", "c"])
+    out.mkdir()
+    (out / "b.png").write_bytes(b"somebody's own")
+    (out / "c.png").symlink_to(tmp_path / "nowhere")
+    for arguments in ((images, masks, out), (images / "b.png", mask, out), (images / "b.png", mask, out / "b.png")):
+        with pytest.raises(DataError, match=r"b\.png.* there already: --resume .* --overwrite"):
+            fill_files(MeanFill(), *arguments)
+    assert (out / "b.png").read_bytes() == b"somebody's own"
+    assert files_in(out) == ["b.png"]
+    report = fill_files(MeanFill(), images, masks, out, existing="keep")
+    assert report.kept == [images / "b.png", images / "c.png"]
+    assert (report.exit_code, str(report)) == (0, "filled 1 of 3 pictures; 2 had been filled before")
+    assert (out / "b.png").read_bytes() == b"somebody's own"
+    assert fill_files(MeanFill(), images, masks, out, existing="keep").exit_code == 0
+    assert str(fill_files(MeanFill(), images, masks, out, existing="replace")) == "filled 3 of 3 pictures"
+    with Image.open(out / "b.png") as written:
+        assert written.size == (41, 30)
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_answers_are_kept_when_all_of_them_are_there(tmp_path):
+    images, masks, out = folders(tmp_path, ["a", "b"])
+    fill_files(Noise(), images, masks, out, samples=2)
+    whole = {name: (out / name).read_bytes() for name in files_in(out)}
+    (out / "a-sheet.png").unlink()
+    with pytest.raises(DataError, match=r"a-1\.png and 4 more are there already"):
+        fill_files(Noise(), images, masks, out, samples=2)
+    report = fill_files(Noise(), images, masks, out, samples=2, existing="keep")
+    assert report.kept == [images / "b.png"]
+    assert {name: (out / name).read_bytes() for name in files_in(out)} == whole
+
+
+def test_a_result_goes_where_it_was_said(tmp_path, photo, mask):
+    photo.save(tmp_path / "photo.png")
+    with pytest.raises(DataError, match=r"has no suffix that names a format: name a file such as .*out\.png, or a new"):
+        fill_files(MeanFill(), tmp_path / "photo.png", mask, tmp_path / "out")
+    assert files_in(tmp_path) == ["mask.png", "photo.png"]
+    fill_files(MeanFill(), tmp_path / "photo.png", mask, f"{tmp_path}/out/")
+    assert files_in(tmp_path / "out") == ["photo.png"]
+    (tmp_path / "v1.2").mkdir()
+    fill_files(MeanFill(), tmp_path / "photo.png", mask, tmp_path / "v1.2")
+    assert files_in(tmp_path / "v1.2") == ["photo.png"]
+    for out, said in (
+        ("v1.3", "names no picture format"),
+        ("new.png", "is the name of a file"),
+        ("mask.png", "is a file"),
+    ):
+        with pytest.raises(DataError, match=said):
+            fill_files(MeanFill(), tmp_path / ("v1.2" if ".png" in out else "photo.png"), mask, tmp_path / out)
+    with pytest.raises(DataError, match="not a regular file"):
+        fill_files(MeanFill(), tmp_path / "photo.png", mask, "/dev/null")
+
+
+@pytest.fixture
+def odd_files(tmp_path):
+    """A folder with a good picture among what is no regular file, or whose name is no text."""
+    images, masks, out = folders(tmp_path, ["good"])
+    os.mkfifo(images / "pipe.png")
+    (images / "endless.png").symlink_to("/dev/zero")
+    (images / "itself.png").symlink_to(images / "itself.png")
+    (images / "gone.png").symlink_to(tmp_path / "gone")
+    (images / "round").symlink_to(images)
+    (images / "folder.png").mkdir()
+    Path(os.fsdecode(os.fsencode(images) + b"/\xff.png")).write_bytes(b"no picture")
+    return images, masks, out
+
+
+def test_only_regular_files_are_opened(odd_files, tmp_path, mask):
+    images, _, out = odd_files
+    report = fill_files(MeanFill(), images, mask, out)
+    assert files_in(out) == ["good.png"]
+    reasons = {path.name: reason for path, reason in report.failed}
+    assert sorted(reasons) == sorted(["pipe.png", "endless.png", "itself.png", "gone.png", os.fsdecode(b"\xff.png")])
+    assert "not a regular file" in reasons["pipe.png"]
+    assert "not a regular file" in reasons["endless.png"]
+    assert "No such file" in reasons["gone.png"]
+    str(report).encode()  # can be printed
+    for odd in (images / "pipe.png", "/dev/zero"):
+        for given in ((odd, mask), (images / "good.png", odd)):
+            with pytest.raises(DataError, match="not a regular file"):
+                fill_files(MeanFill(), *given, tmp_path / "x.png")
+    with pytest.raises(DataError, match=r"there is no file or folder .*itself\.png"):
+        fill_files(MeanFill(), images / "itself.png", mask, tmp_path / "x.png")
+
+
+def test_a_folder_that_is_linked_to_is_searched_once(tmp_path):
+    images, masks, out = folders(tmp_path, ["in/a"])
+    (images / "in").rename(tmp_path / "elsewhere")
+    (images / "in").symlink_to(tmp_path / "elsewhere")
+    (images / "twice").symlink_to(tmp_path / "elsewhere")
+    assert fill_files(MeanFill(), images, masks, out).exit_code == 0
+    assert files_in(out) == ["in/a.png"]

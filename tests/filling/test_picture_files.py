@@ -7,8 +7,10 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import EpsImagePlugin, Image, ImageOps
 
+from inpaintkit.core.errors import DataError
+from inpaintkit.filling.holes import Box
 from inpaintkit.filling.in_memory import fill
 from inpaintkit.filling.on_disk import fill_files
 
@@ -26,6 +28,7 @@ from .toys import MASK, Constant, MeanFill, bare_picture_of, files_in, square
 )  # fmt: skip
 def test_lossless_formats_keep_known_pixels_exactly(tmp_path, mask, suffix, mode):
     source, out = tmp_path / f"photo{suffix}", tmp_path / "out"
+    out.mkdir()
     image = bare_picture_of(mode)
     image.info.clear()
     image.save(source, **({"lossless": True} if suffix == ".webp" else {}))
@@ -144,7 +147,7 @@ def test_sixteen_bits_a_color_channel_are_refused_and_not_halved(tmp_path, mask)
 
 def test_frames_that_are_left_out_are_said(tmp_path, photo, mask):
     photo.save(tmp_path / "moving.gif", save_all=True, append_images=[photo.rotate(90)])
-    report = fill_files(MeanFill(), tmp_path / "moving.gif", mask, tmp_path / "out")
+    report = fill_files(MeanFill(), tmp_path / "moving.gif", mask, f"{tmp_path}/out/")
     assert any("first of its 2 frames" in warning for warning in report.warnings)
 
 
@@ -153,3 +156,120 @@ def test_modes_that_a_format_cannot_hold_name_one_that_can(tmp_path, mask):
     report = fill_files(MeanFill(), tmp_path / "photo.png", mask, tmp_path / "out.jpg")
     assert "mode RGBA cannot be written as JPEG: fill it into a file such as out.png" in report.failed[0][1]
     assert not (tmp_path / "out.jpg").exists()
+
+
+def odd_exif(orientation, tag):
+    """EXIF data with an orientation and a tag that holds text where numbers belong: it can be read and not written."""
+    entries = struct.pack("<HHII", 0x0112, 3, 1, orientation) + struct.pack("<HHI4s", tag, 2, 4, b"abc\0")
+    return b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + entries + struct.pack("<I", 0)
+
+
+@pytest.mark.parametrize(("tag", "is_lost"), [(0x0128, False), (0x0129, True)])
+def test_exif_data_that_cannot_be_written_does_not_cost_the_picture(tmp_path, photo, tag, is_lost):
+    photo.save(tmp_path / "photo.jpg", exif=odd_exif(6, tag))
+    hole = square(41, 30, 3, 5, 9)  # as the turned picture is seen
+    Image.fromarray(hole).save(tmp_path / "mask.png")
+    report = fill_files(Constant(1.0), tmp_path / "photo.jpg", tmp_path / "mask.png", tmp_path / "out.png")
+    assert report.exit_code == 0, str(report)
+    assert ["EXIF data is damaged and left out" in warning for warning in report.warnings] == [True] * is_lost
+    with Image.open(tmp_path / "photo.jpg") as stored, Image.open(tmp_path / "out.png") as written:
+        assert written.size == (30, 41)
+        assert written.getexif().get(0x0112, 1) == 1
+        seen = np.rot90(np.asarray(stored), -1)
+        assert np.array_equal(np.asarray(written)[~hole], seen[~hole])
+
+
+def test_frames_that_are_damaged_do_not_cost_the_first(tmp_path, photo, mask):
+    photo.save(tmp_path / "moving.gif", save_all=True, append_images=[photo.rotate(90), photo.rotate(180)])
+    data = (tmp_path / "moving.gif").read_bytes()
+    (tmp_path / "moving.gif").write_bytes(data[: len(data) * 2 // 5])
+    report = fill_files(MeanFill(), tmp_path / "moving.gif", mask, tmp_path / "out.png")
+    assert report.exit_code == 0, str(report)
+
+
+def test_no_other_program_is_started_for_a_picture(tmp_path, photo, mask, monkeypatch):
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_: pytest.fail("Ghostscript was started"))
+    script = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 41 30\n%%EndComments\n"
+    images = tmp_path / "in"
+    images.mkdir()
+    photo.save(images / "good.png")
+    for name in ("a.png", "a.jpg", "a.eps", "a.ps"):
+        (images / name).write_bytes(script)
+    report = fill_files(MeanFill(), images, mask, tmp_path / "out")
+    assert files_in(tmp_path / "out") == ["good.png"]
+    assert len(report.failed) == 4
+    (tmp_path / "mask.png").write_bytes(script)
+    assert fill_files(MeanFill(), images / "good.png", tmp_path / "mask.png", tmp_path / "x.png").exit_code == 2
+
+
+def test_a_format_that_is_not_read_back_is_not_written(tmp_path, photo, mask):
+    photo.save(tmp_path / "photo.png")
+    for suffix in (".eps", ".pdf", ".psd", ".palm"):
+        with pytest.raises(DataError, match=r"a format that is not written|no picture format"):
+            fill_files(MeanFill(), tmp_path / "photo.png", mask, tmp_path / f"out{suffix}")
+
+
+@pytest.mark.parametrize(
+    "suffix", [".png", ".webp", ".bmp", ".tif", ".tga", ".gif", ".jp2", ".ppm", ".pcx", ".sgi", ".jpg"]
+)
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
+def test_the_verdict_about_what_was_written_is_true(tmp_path, mask, suffix, mode):
+    """Compared with Pillow's own conversion to RGBA."""
+    image = bare_picture_of(mode)
+    image.info.clear()
+    image.save(tmp_path / "photo.tif")
+    report = fill_files(MeanFill(), tmp_path / "photo.tif", mask, tmp_path / f"out{suffix}")
+    if report.failed:
+        assert f"mode {mode} cannot be written" in report.failed[0][1]
+        return
+    wanted = fill(MeanFill(), image, MASK)
+    with Image.open(tmp_path / f"out{suffix}") as written:
+        is_equal = np.array_equal(np.asarray(written.convert("RGBA")), np.asarray(wanted.convert("RGBA")))
+    assert ["changes the pixels" in warning for warning in report.warnings] == [True] * (not is_equal)
+    if suffix in (".png", ".tif") or (suffix in (".bmp", ".webp") and mode in ("1", "L", "RGB")):
+        assert is_equal
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I;16B", "I"])
+@pytest.mark.parametrize("suffix", [".gif", ".webp", ".avif"])
+def test_sixteen_bits_are_not_ruined_by_a_format_of_eight(tmp_path, mask, mode, suffix):
+    bare_picture_of(mode).save(tmp_path / "photo.tif")
+    report = fill_files(MeanFill(), tmp_path / "photo.tif", mask, tmp_path / f"out{suffix}")
+    assert "mode I" in report.failed[0][1]
+    assert "cannot be written as" in report.failed[0][1]
+    assert not (tmp_path / f"out{suffix}").exists()
+
+
+@pytest.mark.parametrize(("suffix", "size"), [(".jpg", (66_000, 1)), (".webp", (16_400, 1)), (".ico", (300, 40))])
+def test_a_size_that_a_format_cannot_hold_is_named(tmp_path, suffix, size):
+    Image.new("RGB", size, "teal").save(tmp_path / "out.png")
+    report = fill_files(MeanFill(), tmp_path / "out.png", Box(0, 0, 1, 1), tmp_path / f"out{suffix}")
+    [(_, reason)] = report.failed
+    assert f"a picture of {size[0]} x {size[1]} pixels cannot be written" in reason
+    assert "mode" not in reason
+    assert "such as out-filled.png" in reason  # and not the picture itself
+    assert not (tmp_path / f"out{suffix}").exists()
+
+
+def test_metadata_that_a_format_cannot_hold_is_left_out_and_named(tmp_path, photo):
+    exif = Image.Exif()
+    exif[0x010F] = "a camera" * 9000
+    photo.save(tmp_path / "photo.tif", exif=exif, icc_profile=b"a profile" * 20)
+    for suffix, lost in ((".jpg", ["EXIF data"]), (".bmp", ["EXIF data", "color profile"]), (".png", [])):
+        report = fill_files(MeanFill(), tmp_path / "photo.tif", Box(0, 0, 1, 1), tmp_path / f"out{suffix}")
+        assert report.exit_code == 0, str(report)
+        told = " ".join(report.warnings)
+        assert [name for name in ("EXIF data", "color profile") if f"does not keep its {name}" in told] == lost
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".dds"])
+def test_a_few_bytes_that_say_to_be_a_huge_picture_are_not_decoded(tmp_path, suffix):
+    Image.new("L", (1, 1)).save(tmp_path / f"photo{suffix}")
+    data = bytearray((tmp_path / f"photo{suffix}").read_bytes())
+    if suffix == ".gif":
+        data[6:10] = struct.pack("<HH", 60_000, 2_000)
+    else:
+        data[12:20] = struct.pack("<II", 2_000, 60_000)
+    (tmp_path / f"photo{suffix}").write_bytes(data)
+    report = fill_files(MeanFill(), tmp_path / f"photo{suffix}", Box(0, 0, 1, 1), tmp_path / "out.png")
+    assert "cannot be a picture of 60000 x 2000 pixels" in report.failed[0][1]

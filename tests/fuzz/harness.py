@@ -69,7 +69,7 @@ def watched(case: Case) -> tuple[str, str]:
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raises Hang in the block after so many seconds; without effect where there is no such signal."""
+    """Raises Hang in the block after so many seconds of computing, or six times as many of waiting."""
     if not hasattr(signal, "setitimer"):
         yield
         return
@@ -77,13 +77,16 @@ def time_limit(seconds: float) -> Iterator[None]:
     def end(*_: Any) -> None:
         raise Hang
 
-    before = signal.signal(signal.SIGALRM, end)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    timers = {signal.SIGPROF: (signal.ITIMER_PROF, seconds), signal.SIGALRM: (signal.ITIMER_REAL, 6 * seconds)}
+    before = {number: signal.signal(number, end) for number in timers}
+    for timer, after in timers.values():
+        signal.setitimer(timer, after)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        for number, (timer, _) in timers.items():
+            signal.setitimer(timer, 0)
+            signal.signal(number, before[number])
 
 
 def memory_of(line: str) -> int:
