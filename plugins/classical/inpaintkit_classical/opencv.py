@@ -43,6 +43,11 @@ class OpenCV(Method):
         """
         cv2 = _cv2()
         require_known(mask)
+        height, width = mask.shape[-2:]
+        if min(height, width) == 1:  # OpenCV reads beyond a picture of one row: what it draws would change by the call
+            masked, mask = (each.expand(-1, -1, max(height, 3), -1) if height == 1 else each for each in (masked, mask))
+            masked, mask = (each.expand(-1, -1, -1, max(width, 3)) if width == 1 else each for each in (masked, mask))
+            return self.inpaint(masked, mask)[..., :height, :width]
         hole = mask.bool()
         pixels = ((masked.float().masked_fill(hole, 0) + 1) * 127.5).round().clamp(0, 255).byte()
         pictures = pixels.permute(0, 2, 3, 1).contiguous().cpu()  # RGB: OpenCV treats the channels alike

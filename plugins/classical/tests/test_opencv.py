@@ -108,3 +108,25 @@ def test_a_radius_that_opencv_would_cut_is_refused(radius: int, tmp_path: Any) -
     recipe.write_text(f"method: {{use: telea, radius: {radius}}}\n")
     with pytest.raises((OptionError, inpaintkit.RecipeError), match="radius"):
         inpaintkit.load(recipe)
+
+
+@pytest.mark.parametrize("method", [Telea, NavierStokes])
+@pytest.mark.parametrize("shape", [(1, 30), (30, 1), (1, 1), (1, 2)])
+def test_one_row_of_pixels_is_drawn_the_same_at_each_call(
+    cv2: Any, method: type[OpenCV], shape: tuple[int, int]
+) -> None:
+    """OpenCV reads beyond such a picture: what it draws would depend on what the memory held before."""
+    rng = np.random.default_rng(0)
+    image = torch.rand(1, 3, *shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    mask = torch.zeros(1, 1, *shape)
+    mask.view(-1)[: mask.numel() // 2] = 1
+    if mask.numel() == 1:
+        assert torch.equal(method().inpaint(image, mask), image)
+        return
+    drawn = []
+    for _ in range(30):
+        memory = [np.full(rng.integers(10, 5000), rng.integers(256), np.uint8) for _ in range(10)]
+        drawn.append(method().inpaint(image * (1 - mask), mask))
+        del memory
+    assert all(torch.equal(each, drawn[0]) for each in drawn)
+    assert drawn[0].shape == image.shape
