@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,8 @@ def channels_last(picture: object, name: str) -> Array:
     elif isinstance(picture, np.ndarray | Image.Image):
         array = np.asarray(picture)
     else:
-        raise OptionError(f"{name} is a PIL image, a numpy array or a tensor, not {type(picture).__name__}")
+        fix = ": open it with PIL.Image.open, or use fill_files" if isinstance(picture, str | PathLike) else ""
+        raise OptionError(f"{name} is a PIL image, a numpy array or a tensor, not {type(picture).__name__}{fix}")
     shape = tuple(picture.shape) if isinstance(picture, Tensor) else array.shape
     array = array[..., None] if array.ndim == 2 else array
     if array.ndim != 3 or not 1 <= array.shape[-1] <= 4 or 0 in array.shape:

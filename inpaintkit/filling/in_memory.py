@@ -16,7 +16,7 @@ from ..core.interfaces import Method
 from ..runtime import Execution
 from .holes import Box, Color
 from .masked_image import MaskedImage, fill_images
-from .options import DEFAULT_METHOD, DEFAULTS, FillOptions, as_method, check_samples, default_execution
+from .options import DEFAULT_METHOD, DEFAULTS, FillOptions, as_method, check_kinds, check_samples, default_execution
 
 Mask = Image.Image | NDArray[Any] | Tensor | Box | Color
 Kind = TypeVar("Kind", Image.Image, NDArray[Any], Tensor)
@@ -47,7 +47,8 @@ def fill(
     profile. The method is shown the picture with the hole blanked, padded to its ``stride``. When the method is tied to
     a ``size``, or the picture is larger than a megapixel, it is shown the parts around the holes instead; a part that
     has to be scaled is blanked before, every resized pixel that touches the hole is hole, and what was drawn is scaled
-    back inside the hole only. An empty mask gives the picture back; in an all-hole one the method sees blanks alone.
+    back inside the hole only. An empty mask gives the picture back; in an all-hole one the method sees blanks alone,
+    which methods that copy or continue known pixels refuse.
 
     The colors of fully transparent pixels are unknown to the method and come back as they were; pixels with partial
     alpha are known. Alpha stays as it is, in the hole too. Where all known pixels of a picture with color channels are
@@ -79,7 +80,12 @@ def fill(
     >>> picture.mode, picture.getpixel((0, 0))
     ('RGBA', (255, 255, 255, 6))
     """
+    check_kinds(options, execution)
     if mask is None:
+        if isinstance(method, Method | str | Path):
+            raise OptionError(
+                "the mask is missing: fill(method, image, mask); fill(image, mask) takes no names of files"
+            )
         method, image, mask = DEFAULT_METHOD, method, image
     [[result]] = _fill(as_method(method, execution), {"image": (image, mask)}, options, execution)
     return result

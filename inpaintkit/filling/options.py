@@ -56,9 +56,19 @@ def as_method(method: Method | str | Path, execution: Execution | None) -> Metho
     if isinstance(method, str | Path):
         return load(method, "cpu" if execution is None else execution.device)
     if not isinstance(method, Method):
+        fix = "a network becomes one as the `inpaint(masked, mask)` of a class that is derived from inpaintkit.Method"
         kind = type(method).__name__
-        raise OptionError(f"a method, or the name of a recipe or run, is needed to fill with, not {kind}")
+        raise OptionError(f"a method, or the name of a recipe or run, is needed to fill with, not {kind}: {fix}")
     return method
+
+
+def check_kinds(options: object, execution: object) -> None:
+    """Raises an OptionError that names the class for what is given in place of its objects."""
+    if not isinstance(options, FillOptions):
+        raise OptionError(f"options are FillOptions, as in FillOptions(grow=4), not {type(options).__name__}")
+    if not isinstance(execution, Execution | None):
+        kind = type(execution).__name__
+        raise OptionError(f'execution is an Execution, as in Execution("cuda"), not {kind}')
 
 
 def default_execution(method: Method) -> Execution:

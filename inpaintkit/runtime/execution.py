@@ -13,8 +13,8 @@ from ..core.errors import OptionError
 from .devices import pick_device
 
 
-def _device(name: str | torch.device) -> torch.device:
-    return pick_device(name) if isinstance(name, str) else name
+def _device(device: str | torch.device) -> torch.device:
+    return pick_device(str(device))
 
 
 def whole_number(_: object, attribute: attrs.Attribute[int], value: object) -> None:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings, strategies as st
 from PIL import Image
+from torch import nn
 from toy_methods import Noise
 
 from inpaintkit.components.blending import PoissonBlended
@@ -255,3 +256,39 @@ def test_a_method_with_one_answer_is_not_asked_for_more():
     for samples in (0, True, 1.5):
         with pytest.raises(OptionError, match=r"samples is .+: a whole number, at least 1"):
             fill_samples(Noise(), picture_of("RGB"), MASK, samples)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "said"),
+    [
+        (
+            (nn.Conv2d(4, 3, 1), np.zeros((4, 4)), np.ones((4, 4))),
+            {},
+            r"not Conv2d: a network becomes one as .*inpaint",
+        ),
+        ((MeanFill(), "photo.png", np.ones((4, 4))), {}, r"not str: open it with PIL\.Image\.open, or use fill_files"),
+        (("photo.png", "mask.png"), {}, "the mask is missing"),
+        ((MeanFill(), np.zeros((4, 4))), {}, "the mask is missing"),
+        ((MeanFill(), np.zeros((4, 4)), np.ones((4, 4))), {"execution": "cuda"}, r'Execution\("cuda"\), not str'),
+        ((MeanFill(), np.zeros((4, 4)), np.ones((4, 4)), {"grow": 1}), {}, r"FillOptions\(grow=4\), not dict"),
+    ],
+)
+def test_what_is_given_in_place_of_something_else_names_the_fix(arguments, options, said):
+    with pytest.raises(OptionError, match=said):
+        fill(*arguments, **options)
+
+
+@pytest.mark.parametrize("device", ["cuda:99", torch.device("cuda:99"), "nonsense", None])
+def test_a_device_that_is_not_there_is_named_at_once(device):
+    with pytest.raises(InpaintkitError, match="cannot be used here"):
+        Execution(device)
+
+
+def test_floats_that_leave_0_and_1_by_rounding_are_filled():
+    image = np.random.default_rng(0).choice([-1e-7, 0.5, 1 + 1e-7], (9, 9, 3))
+    hole = square(9, 9, 2, 2, 3)
+    result = fill(MeanFill(), image, hole)
+    assert np.array_equal(result[~hole], image[~hole])
+    assert 0 <= result[hole].min() <= result[hole].max() <= 1
+    with pytest.raises(OptionError, match="floating-point pictures are in"):
+        fill(MeanFill(), image - 0.01, hole)
