@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from . import __version__
+from .core.config.nodes import parse
 from .core.errors import InpaintkitError, PluginError, did_you_mean
 from .core.hookspecs import KINDS, RegisterCommands, hookimpl
 from .core.plugins import installed, official
@@ -178,7 +179,8 @@ def evaluate(
 def list_entries(kind: str | None) -> None:
     """Lists what recipes can name, of one KIND or all, with the plugin that each comes from.
 
-    The kinds are those of components (generators, losses, ...), recipes and protocols.
+    The kinds are those of components (generators, losses, ...), recipes and protocols. Of each of these two, asked for
+    alone, it also prints what they say of themselves.
     """
     kinds = [*KINDS, "recipe", "protocol"]
     plurals = {hook.removeprefix("register_").replace("_", " "): each for each, hook in KINDS.items()}
@@ -193,10 +195,20 @@ def list_entries(kind: str | None) -> None:
         names = registry.names(each)
         width = max(map(len, names), default=0)
         for name in names:
-            click.echo(f"  {name:{width}}  {registry.get(each, name).plugin}")
+            entry = registry.get(each, name)
+            said = description_of(Path(entry.target)) if wanted in ("recipe", "protocol") else ""
+            click.echo(f"  {name:{width}}  {entry.plugin}  {said}".rstrip())
     for report in installed().reports:
         for line in report.complaints:
             click.echo(f"plugin {report.name!r}: {line}", err=True)
+
+
+def description_of(file: Path) -> str:
+    """What a recipe or a protocol says of itself: its description, or its paper."""
+    node = parse(file.read_text(encoding="utf-8"), file.name, [])
+    tree = node.plain() if node is not None else None
+    said = [tree.get(key) for key in ("description", "paper")] if isinstance(tree, dict) else []
+    return str(next(filter(None, said), ""))
 
 
 @click.command()

@@ -86,6 +86,14 @@ def test_list_of_one_kind(kind: str) -> None:
         assert sum(not line.startswith(" ") for line in told.stdout.splitlines()) == 1
 
 
+def test_lists_of_recipes_and_protocols_say_what_each_is_for() -> None:
+    recipes, protocols = call("list", "recipes").stdout, call("list", "protocols").stdout
+    assert re.search(r"^  photo +inpaintkit  Fills holes in photographs", recipes, re.MULTILINE)
+    assert re.search(r"^  iccv_perceptual +inpaintkit  Liu et al. 2017", recipes, re.MULTILINE)
+    assert re.search(r"^  center_64 +inpaintkit  The middle square of any picture", protocols, re.MULTILINE)
+    assert re.search(r"^  faces_center_64 +inpaintkit  For aligned faces: ", protocols, re.MULTILINE)
+
+
 def test_list_of_no_kind() -> None:
     told = call("list", "generater")
     assert told.exit_code == 2
