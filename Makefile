@@ -13,7 +13,7 @@ MINUTES ?= 5
 
 demo: $(READY)
 	mkdir -p runs
-	$(BIN)/inpaintkit fill docs/images/rocket.jpg --mask docs/images/rocket-mask.png -o runs/filled.png
+	$(BIN)/inpaintkit fill docs/images/rocket.jpg --mask docs/images/rocket-mask.png -o runs/filled.png --overwrite
 	@echo "filled picture: runs/filled.png"
 	$(BIN)/inpaintkit run recipes/iccv_perceptual.yaml --profile demo
 
