@@ -32,7 +32,8 @@ class Residual(Generator):
 
     Args:
         generator: draws the correction: a picture of the size of what it is shown. In place of ``masked`` it is given
-            the prefilled picture.
+            the prefilled picture. Where it draws several scales, each corrects the prefill averaged down to it; with
+            ``levels`` only the finest counts.
         prefill: the smooth prefill.
         levels: in training, how often the size is halved; with 0 the hole is always filled in one pass.
     """
@@ -65,10 +66,15 @@ class Residual(Generator):
         return self.levels > 0
 
     def forward(self, masked: Tensor, mask: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """(B, 3, H, W) and (B, 1, H, W), 1 in the hole -> (B, 3, H, W); with ``levels`` in training its scales."""
-        if self.training or not self.levels:
-            drawn = self._scales(masked, mask)
-            return tuple(drawn) if self.levels else drawn[-1]
+        """(B, 3, H, W) and (B, 1, H, W), 1 in the hole -> (B, 3, H, W), or the scales of the picture, coarse to fine.
+
+        There are scales in training with ``levels``, and without where the generator draws several.
+        """
+        if not self.levels:
+            drawn = self._corrected(PREFILLS[self.prefill](masked, mask), mask)
+            return drawn if len(drawn) > 1 else drawn[0]
+        if self.training:
+            return tuple(self._scales(masked, mask))
         output = masked.clone()
         for box, pictures in boxes_around(mask).items():
             rows, columns = (slice(start, stop) for start, stop in box)
@@ -90,22 +96,28 @@ class Residual(Generator):
                 completed = torch.where(coarse_hole.bool(), drawn[-1].detach(), coarse)
                 inside = doubled(coarse_hole, hole.shape[-2:])  # 0 beside the known pixels, 1 farther in
                 guess = torch.lerp(guess, doubled(completed, hole.shape[-2:]), inside * hole)
-            drawn.append(self._corrected(guess, hole))
+            drawn.append(self._corrected(guess, hole)[-1])
         return drawn
 
     def _goes_on(self, level: int, hole: Tensor) -> bool:
-        if self.training or not self.levels:
+        if self.training:
             return level < self.levels
         return min(hole.shape[-2:]) >= 2 * SMALLEST and bool(hole.any())
 
-    def _corrected(self, guess: Tensor, hole: Tensor) -> Tensor:
-        """The prefilled picture (B, 3, h, w) with the generator's correction, whatever its stride."""
+    def _corrected(self, guess: Tensor, hole: Tensor) -> tuple[Tensor, ...]:
+        """The prefilled picture (B, 3, h, w) with the generator's correction, whatever its stride.
+
+        A generator that draws several scales corrects the prefill averaged down to each. Only the last is cropped to
+        the size of ``guess``: a coarser one is never used where padding can be needed.
+        """
         stride = int(getattr(self.generator, "stride", 1))
         height, width = guess.shape[-2:]
         extra = (0, -width % stride, 0, -height % stride)
         shown, shown_hole = (F.pad(each, extra, mode="replicate") for each in (guess, hole))
-        correction: Tensor = self.generator(shown, shown_hole)
-        return guess + correction[..., :height, :width]
+        drawn: Tensor | tuple[Tensor, ...] = self.generator(shown, shown_hole)
+        *coarser, correction = drawn if isinstance(drawn, tuple) else (drawn,)
+        averaged = (F.interpolate(shown, each.shape[-2:], mode="area") + each for each in coarser)
+        return (*averaged, guess + correction[..., :height, :width])
 
 
 def boxes_around(mask: Tensor) -> dict[Box, list[int]]:

@@ -75,6 +75,21 @@ def test_scales() -> None:
     assert [tuple(each.shape[-2:]) for each in drawn] == [(13, 10), (25, 19), (50, 38)]
 
 
+def test_a_generator_with_scales_corrects_the_prefill_at_each() -> None:
+    class Halves(Generator):
+        def forward(self, masked: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+            return torch.ones_like(masked[..., ::2, ::2]), 2 * torch.ones_like(masked)
+
+    masked, mask = batch()
+    filled = harmonic(masked, mask)
+    for net in (Residual(Halves()), Residual(Halves()).eval()):
+        coarse, fine = net(masked, mask)
+        torch.testing.assert_close(coarse, filled.unflatten(3, (32, 2)).unflatten(2, (32, 2)).mean((3, 5)) + 1)
+        torch.testing.assert_close(fine, filled + 2)
+    drawn = Residual(Halves(), levels=2)(masked, mask)  # one scale of each level: the finest of the generator
+    assert [tuple(each.shape[-2:]) for each in drawn] == [(16, 16), (32, 32), (64, 64)]
+
+
 def test_levels_follow_the_hole() -> None:
     """In eval mode a scratch needs one level, a thick hole as many as its thickness; all sides stay large enough."""
     inner = Counting()
