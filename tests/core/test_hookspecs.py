@@ -186,7 +186,7 @@ def test_recipes_of_a_plugin_are_used_like_bundled_ones(site: Path, tmp_path: Pa
 def test_recipes_of_a_plugin_from_the_command_line(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert "  demo/small" in call("list", "recipes").stdout
-    rows = dict(line.split() for line in call("list", "protocols").stdout.splitlines()[1:])
+    rows = dict(line.split()[:2] for line in call("list", "protocols").stdout.splitlines()[1:])
     assert rows["demo/center"] == "demo"
     assert rows["faces_center_64"] == "inpaintkit"
     assert "6 steps" in call("check", "demo/small").stdout

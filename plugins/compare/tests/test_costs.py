@@ -103,7 +103,7 @@ def test_a_search_is_shown(compared: Compared, monkeypatch: pytest.MonkeyPatch) 
     assert text.getvalue() == ""
     compared({"[a]": method}, batch=COUNT, progress=True)
     assert "[a] under toy" in text.getvalue()
-    assert "search" in text.getvalue()
+    assert "this batch" in text.getvalue()
     assert "1/7" in text.getvalue()
 
 

@@ -50,7 +50,7 @@ def test_the_recipe_says_what_the_page_says() -> None:
 
 def test_every_ablation_differs_from_the_recipe_in_what_its_name_says() -> None:
     base = load_recipe("dual_path", "small")
-    assert len(ABLATIONS) == 8
+    assert len(ABLATIONS) == 9
     built = {name.partition("/")[2]: on_meta(name, "small") for name in ABLATIONS}
     for name in ABLATIONS:
         recipe = load_recipe(name, "small")
