@@ -223,7 +223,8 @@ BUNDLED: dict[str, tuple[int | tuple[int, int], int, int]] = {
     "demo": (64, 16, 16), "objects_center_24": (24, 8, 8), "objects_random_24": (24, 4, 12),
     "objects_center_64": (64, 22, 22), "objects_random_64": (64, 10, 32), "places_center_64": (64, 32, 32),
     "places_center_256": (256, 128, 128), "semantic_center_64": (64, 32, 32),
-    "center_64": (64, 32, 32), "center_128": (128, 64, 64), "photo_center": (192, 48, 48), "photo_center_768": ((512, 768), 128, 128),
+    "center_64": (64, 32, 32), "center_128": (128, 64, 64), "photo_center": (192, 48, 48),
+    "photo_center_768": ((512, 768), 128, 128),
 }  # fmt: skip
 
 
